@@ -1,0 +1,27 @@
+//! What crosses the wire: ids, names, money, views, run events and the one error.
+//!
+//! Compiles to wasm, knows neither tokio nor sqlx. Everything here is plain data: parsed once at the
+//! edge into types that cannot be wrong, and never mutated by a layer below.
+
+mod chat;
+mod id;
+mod model;
+mod money;
+mod name;
+mod problem;
+mod run_event;
+mod session;
+mod time;
+
+pub use chat::{
+    AnswerDetails, ConversationSummary, ConversationView, MAX_MESSAGE_CHARS, MessageRole, MessageStatus, MessageView,
+    NewMessage, RunStarted,
+};
+pub use id::{AttemptNo, ConversationId, MessageId, ParseIdError, RequestId, RunId, SessionId, TenantId, UserId};
+pub use model::{ModelView, ProviderKind};
+pub use money::{NanoUsd, ParseMoneyError, TokenPrice};
+pub use name::{Email, NameError, Password, Slug};
+pub use problem::{FieldError, Problem, ProblemCode};
+pub use run_event::{FinishReason, RunEvent, RunEventRecord, TokenUsage};
+pub use session::{Role, SessionView, TenantMembership};
+pub use time::Timestamp;

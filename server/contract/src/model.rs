@@ -1,0 +1,63 @@
+//! Models that members choose between, and the kinds of provider behind them.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// The protocol by which a provider is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// OpenAI and every server compatible with it.
+    Openai,
+    Anthropic,
+    /// llama.cpp in this process.
+    Local,
+    /// Deterministic text and named faults, for tests and benchmarks.
+    Simulated,
+}
+
+impl ProviderKind {
+    pub const ALL: [Self; 4] = [Self::Openai, Self::Anthropic, Self::Local, Self::Simulated];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Openai => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Local => "local",
+            Self::Simulated => "simulated",
+        }
+    }
+}
+
+impl fmt::Display for ProviderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no kind of provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is not a kind of provider; use openai, anthropic, local or simulated")]
+pub struct UnknownProviderKind(String);
+
+impl FromStr for ProviderKind {
+    type Err = UnknownProviderKind;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownProviderKind(text.chars().take(40).collect()))
+    }
+}
+
+/// A model as the picker offers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelView {
+    /// What clients ask for, such as `assistant`.
+    pub name: String,
+    /// Where it is answered first, such as `local/smollm2-135m-instruct`.
+    pub route: String,
+    /// False while its first target cannot answer, with the reason beside it.
+    pub available: bool,
+    pub unavailable_reason: Option<String>,
+}

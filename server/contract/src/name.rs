@@ -1,0 +1,165 @@
+//! Names that people type, parsed once: addresses of people, short names of things, passwords.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// Why a name is refused, in words for the person who typed it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("enter an e-mail address such as ada@example.com")]
+    Email,
+    #[error("use 1 to 40 lower-case letters, digits and hyphens, starting with a letter, such as acme-labs")]
+    Slug,
+    #[error("use at least {} characters; a few words make a good password", Password::MIN_CHARS)]
+    PasswordTooShort,
+    #[error("use at most {} characters", Password::MAX_CHARS)]
+    PasswordTooLong,
+}
+
+/// An e-mail address, lower-cased: how a person signs in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Email(String);
+
+impl Email {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Email {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim().to_lowercase();
+        // Deliverability is proved by a mail, not by a pattern; this only catches slips of the hand.
+        let well_formed = text.len() <= 254
+            && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c))
+            && text.split_once('@').is_some_and(|(local, domain)| {
+                !local.is_empty() && local.len() <= 64 && !domain.contains('@') && domain.len() >= 3
+                    && domain.split('.').count() >= 2 && domain.split('.').all(|label| !label.is_empty())
+            });
+        if well_formed { Ok(Self(text)) } else { Err(NameError::Email) }
+    }
+}
+
+/// The short name of a tenant, provider, model or plan, as it stands in URLs and files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Slug(String);
+
+impl Slug {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A slug made from a person's words: “Acme Labs, Inc.” becomes `acme-labs-inc`.
+    pub fn suggest(words: &str) -> Option<Self> {
+        let mut slug = String::new();
+        for c in words.trim().to_lowercase().chars() {
+            if c.is_ascii_alphanumeric() {
+                slug.push(c);
+            } else if !slug.is_empty() && !slug.ends_with('-') {
+                slug.push('-');
+            }
+        }
+        slug.truncate(40);
+        slug.trim_end_matches('-').parse().ok()
+    }
+}
+
+impl FromStr for Slug {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let well_formed = (1..=40).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && !text.ends_with('-')
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(NameError::Slug) }
+    }
+}
+
+macro_rules! text_conversions {
+    ($($name:ident),+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+    )+};
+}
+text_conversions!(Email, Slug);
+
+/// A password as typed. Never serialised, never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    pub const MIN_CHARS: usize = 10;
+    pub const MAX_CHARS: usize = 200;
+
+    /// A password somebody chooses now: it must meet today's rules.
+    pub fn chosen(text: String) -> Result<Self, NameError> {
+        match text.chars().count() {
+            n if n < Self::MIN_CHARS => Err(NameError::PasswordTooShort),
+            n if n > Self::MAX_CHARS => Err(NameError::PasswordTooLong),
+            _ => Ok(Self(text)),
+        }
+    }
+
+    /// A password offered at sign-in: only its length is bounded, rules may have changed since it was chosen.
+    pub fn offered(text: String) -> Result<Self, NameError> {
+        if text.chars().count() > Self::MAX_CHARS { Err(NameError::PasswordTooLong) } else { Ok(Self(text)) }
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_normalised_and_slips_refused() {
+        assert_eq!(" Ada@Acme.Test ".parse::<Email>().unwrap().as_str(), "ada@acme.test");
+        for slip in ["", "ada", "ada@", "@acme.test", "ada@acme", "a b@acme.test", "ada@@acme.test", "ada@acme..test"] {
+            assert_eq!(slip.parse::<Email>(), Err(NameError::Email), "{slip}");
+        }
+    }
+
+    #[test]
+    fn slugs_are_strict_and_can_be_suggested() {
+        assert!("acme-labs".parse::<Slug>().is_ok());
+        for bad in ["", "Acme", "-acme", "acme-", "1acme", "a_b", &"a".repeat(41)] {
+            assert_eq!(bad.parse::<Slug>(), Err(NameError::Slug), "{bad}");
+        }
+        assert_eq!(Slug::suggest(" Acme Labs, Inc. ").unwrap().as_str(), "acme-labs-inc");
+        assert_eq!(Slug::suggest("???"), None);
+    }
+
+    #[test]
+    fn a_password_does_not_show_itself() {
+        let password = Password::chosen("correct horse battery".into()).unwrap();
+        assert_eq!(format!("{password:?}"), "Password(…)");
+        assert!(Password::chosen("short".into()).is_err());
+        assert!(Password::offered("short".into()).is_ok());
+    }
+}

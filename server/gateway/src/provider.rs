@@ -1,0 +1,139 @@
+//! What every provider is to the rest of Seam: something that turns a call into a stream of parts.
+//!
+//! Adapters live under `providers/`, one small folder each. They speak their own protocol and nothing
+//! else: no routing, no retries, no money. The router calls them and nobody else does.
+
+use async_trait::async_trait;
+use contract::{FinishReason, MessageRole, ProviderKind, TenantId, TokenUsage};
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// One turn of a conversation as a provider sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatTurn {
+    pub role: MessageRole,
+    pub text: String,
+}
+
+/// How to generate. Absent means the provider's own default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChatParameters {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+}
+
+/// A chat call to one provider's model.
+#[derive(Debug, Clone)]
+pub struct ChatCall {
+    /// Whose call it is. Whatever a provider keeps between calls (a warm prefix) it keeps per tenant.
+    pub tenant: TenantId,
+    /// The provider's own name of the model.
+    pub model: String,
+    pub system: Option<String>,
+    pub turns: Vec<ChatTurn>,
+    pub parameters: ChatParameters,
+    /// Fires when nobody wants the answer any more; the adapter frees what it holds at once.
+    pub cancel: CancellationToken,
+}
+
+/// A part of an answer. `Finished` comes once and last; a stream that ends without it was cut.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChatPart {
+    Text(String),
+    Finished { reason: FinishReason, usage: TokenUsage },
+}
+
+pub type ChatParts = BoxStream<'static, Result<ChatPart, ProviderError>>;
+
+#[derive(Debug, Clone)]
+pub struct EmbedCall {
+    pub tenant: TenantId,
+    pub model: String,
+    pub inputs: Vec<String>,
+    pub cancel: CancellationToken,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embeddings {
+    /// One unit-length vector an input, in order.
+    pub vectors: Vec<Vec<f32>>,
+    pub usage: TokenUsage,
+}
+
+/// Why a provider did not answer. The message is for operators and logs; it holds no secrets.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ProviderError {
+    #[error("the provider could not be reached: {0}")]
+    Unreachable(String),
+    #[error("the provider did not answer within {0:?}")]
+    TimedOut(Duration),
+    #[error("the provider asks to slow down")]
+    RateLimited { retry_after: Option<Duration> },
+    #[error("the provider refused its key; check the key of this provider")]
+    Unauthorised,
+    #[error("the provider does not know the model “{0}”")]
+    UnknownModel(String),
+    #[error("the provider refused the request ({status}): {message}")]
+    Rejected { status: u16, message: String },
+    #[error("the conversation has {tokens} tokens and the model reads at most {limit}")]
+    ContextExceeded { tokens: i64, limit: i64 },
+    #[error("the provider failed ({status}): {message}")]
+    Failed { status: u16, message: String },
+    #[error("the provider sent something that is not its protocol: {0}")]
+    Malformed(String),
+    #[error("the provider's stream was cut before its end")]
+    Cut,
+    #[error("all places of this provider are taken; try again in a moment")]
+    Saturated,
+    #[error("{0}")]
+    NotReady(String),
+    #[error("nobody waits for the answer any more")]
+    Cancelled,
+}
+
+impl ProviderError {
+    /// Whether another provider, or the same one later, may succeed where this one did not.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::TimedOut(_)
+            | Self::RateLimited { .. }
+            | Self::Unauthorised
+            | Self::UnknownModel(_)
+            | Self::Failed { .. }
+            | Self::Malformed(_)
+            | Self::Cut
+            | Self::Saturated
+            | Self::NotReady(_) => true,
+            Self::Rejected { .. } | Self::ContextExceeded { .. } | Self::Cancelled => false,
+        }
+    }
+}
+
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    fn kind(&self) -> ProviderKind;
+
+    /// Why this provider cannot answer right now (weights missing, still loading); none when it can.
+    fn unavailable_reason(&self, model: &str) -> Option<String>;
+
+    /// Starts an answer. Errors before the first part are returned here or as the first item.
+    async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError>;
+
+    async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError>;
+
+    /// An estimate of the tokens in `text`, for billing what was produced before a cut. Exact where the
+    /// provider has its tokenizer at hand.
+    fn count_tokens(&self, model: &str, text: &str) -> i64;
+}
