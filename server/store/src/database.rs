@@ -64,7 +64,7 @@ impl Database {
             .run(&writer)
             .await
             .map_err(|source| StoreError::Migration { database: path.display().to_string(), source })?;
-        let readers = pool(readers).connect_lazy_with(options.read_only(true));
+        let readers = pool(readers).connect_lazy_with(options.pragma("query_only", "on"));
         Ok(Self { writer, readers })
     }
 
