@@ -35,8 +35,12 @@ impl FromStr for Email {
         let well_formed = text.len() <= 254
             && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c))
             && text.split_once('@').is_some_and(|(local, domain)| {
-                !local.is_empty() && local.len() <= 64 && !domain.contains('@') && domain.len() >= 3
-                    && domain.split('.').count() >= 2 && domain.split('.').all(|label| !label.is_empty())
+                !local.is_empty()
+                    && local.len() <= 64
+                    && !domain.contains('@')
+                    && domain.len() >= 3
+                    && domain.split('.').count() >= 2
+                    && domain.split('.').all(|label| !label.is_empty())
             });
         if well_formed { Ok(Self(text)) } else { Err(NameError::Email) }
     }

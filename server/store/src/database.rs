@@ -3,7 +3,10 @@
 //! Writes go through one connection and start with `BEGIN IMMEDIATE`, so that a transaction never finds
 //! out half-way that another holds the lock. Readers see the last committed state and never wait.
 
-use crate::{StoreError, statement::{Statement, Target}};
+use crate::{
+    StoreError,
+    statement::{Statement, Target},
+};
 use sqlx::{
     Sqlite, SqlitePool,
     migrate::Migrator,
@@ -57,7 +60,10 @@ impl Database {
             })
             .busy_timeout(BUSY_TIMEOUT);
         let pool = |connections: u32| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(IDLE_TIMEOUT)
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .idle_timeout(IDLE_TIMEOUT)
         };
         let writer = pool(1).connect_with(options.clone()).await.map_err(|error| cannot_open(path, error))?;
         migrations

@@ -33,10 +33,8 @@ impl From<sqlx::Error> for StoreError {
             Some(13) => Self::Full(error),
             Some(8) => Self::ReadOnly(error),
             Some(5 | 6) => Self::Busy(error),
-            Some(_) | None => match error {
-                sqlx::Error::PoolTimedOut => Self::Busy(error),
-                other => Self::Database(other),
-            },
+            Some(_) | None if matches!(error, sqlx::Error::PoolTimedOut) => Self::Busy(error),
+            Some(_) | None => Self::Database(error),
         }
     }
 }

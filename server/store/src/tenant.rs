@@ -109,8 +109,7 @@ impl TenantStores {
 impl Handles {
     fn touch(&mut self, tenant: TenantId) -> Arc<OnceCell<Database>> {
         self.clock += 1;
-        let handle =
-            self.by_tenant.entry(tenant).or_insert_with(|| Handle { database: Arc::default(), last_used: 0 });
+        let handle = self.by_tenant.entry(tenant).or_insert_with(|| Handle { database: Arc::default(), last_used: 0 });
         handle.last_used = self.clock;
         Arc::clone(&handle.database)
     }
