@@ -1,0 +1,320 @@
+//! The chat service: all that layers above may ask for.
+//!
+//! Every call takes the `Scope` of whoever asks. A member sees their own conversations; everybody else's
+//! are not found. Starting a run needs the role of a member.
+
+use crate::{
+    ChatError,
+    conversation,
+    event_log,
+    hub::{EndCause, Hub},
+    message,
+    start::{self, Begin, Start},
+    subscription,
+};
+use contract::{
+    ConversationId, ConversationSummary, ConversationView, MessageId, NewMessage, Role, RunEventRecord, RunId,
+    RunStarted, Timestamp, UserId,
+};
+use futures::stream::{BoxStream, StreamExt};
+use gateway::{Gateway, provider::ChatParameters};
+use registry::{PromptConfig, Registry};
+use std::{sync::Arc, time::Duration};
+use store::{TenantStore, TenantStores};
+use tenancy::{Scope, SharedClock};
+use tokio::sync::oneshot;
+
+/// The prompt that chats resolve from the registry, with the model and parameters beside it.
+pub const PROMPT_NAME: &str = "chat";
+/// The label that says which of its versions is in force.
+pub const PROMPT_LABEL: &str = "production";
+
+/// A page of messages or conversations is never longer.
+const MAX_PAGE: i64 = 500;
+/// Searches longer than this find nothing that a shorter one would not.
+const MAX_SEARCH_CHARS: usize = 200;
+/// After the limit of a shutdown, for the gateway to settle and the end to be stored.
+const END_GRACE: Duration = Duration::from_secs(10);
+
+/// Conversations and the runs that answer in them. Cheap to clone; clones share the live runs.
+#[derive(Clone)]
+pub struct Chats {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub stores: TenantStores,
+    pub gateway: Gateway,
+    pub registry: Registry,
+    pub clock: SharedClock,
+    pub hub: Hub,
+}
+
+impl Chats {
+    pub fn new(stores: TenantStores, gateway: Gateway, registry: Registry, clock: SharedClock) -> Self {
+        Self { inner: Arc::new(Inner { stores, gateway, registry, clock, hub: Hub::default() }) }
+    }
+
+    /// Stores a message with its answer to be, and starts the run that writes it.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the field and its limit, `Busy` while another run goes on in the conversation,
+    /// `NotFound` for somebody else's, `ShuttingDown`.
+    pub async fn send(&self, scope: &Scope, message: NewMessage) -> Result<RunStarted, ChatError> {
+        let NewMessage { conversation, text, model } = message;
+        let text = start::valid_text(text)?;
+        self.start(scope, Begin::Send { conversation, text }, model).await
+    }
+
+    /// Answers the same message again; the new answer is a sibling of the old one and is shown.
+    pub async fn regenerate(
+        &self,
+        scope: &Scope,
+        answer: MessageId,
+        model: Option<String>,
+    ) -> Result<RunStarted, ChatError> {
+        self.start(scope, Begin::Regenerate { answer }, model).await
+    }
+
+    /// Asks in other words: a sibling of the member's message, with an answer of its own.
+    pub async fn edit(&self, scope: &Scope, message: MessageId, text: String) -> Result<RunStarted, ChatError> {
+        let text = start::valid_text(text)?;
+        self.start(scope, Begin::Edit { message, text }, None).await
+    }
+
+    /// Shows the branch of the `sibling`-th (from 1) among a message's siblings, down to its newest message.
+    pub async fn show_branch(
+        &self,
+        scope: &Scope,
+        message: MessageId,
+        sibling: i64,
+    ) -> Result<ConversationId, ChatError> {
+        let (store, owner) = self.open(scope).await?;
+        let tenant = store.tenant();
+        let mut tx = store.begin().await?;
+        let place = message::place(&mut tx, tenant, message, owner).await?;
+        let chosen = message::nth_sibling(&mut tx, tenant, message, sibling).await?;
+        let leaf = message::newest_leaf(&mut tx, tenant, place.conversation, chosen).await?;
+        conversation::show(&mut tx, tenant, place.conversation, leaf).await?;
+        tx.commit().await?;
+        Ok(place.conversation)
+    }
+
+    /// Asks a run to end; what was said so far is kept. Asking again, or after its end, changes nothing.
+    pub async fn stop(&self, scope: &Scope, run: RunId) -> Result<(), ChatError> {
+        let (store, owner) = self.open(scope).await?;
+        if self.running(&store, run, owner).await? && !self.inner.hub.stop(store.tenant(), run, EndCause::Member) {
+            self.abandon(&store, run).await?;
+        }
+        Ok(())
+    }
+
+    /// A member's conversations before a moment, the last used first; with `search`, those that hold the words.
+    pub async fn conversations(
+        &self,
+        scope: &Scope,
+        search: Option<&str>,
+        before: Option<Timestamp>,
+        limit: i64,
+    ) -> Result<Vec<ConversationSummary>, ChatError> {
+        let words = search.map(str::trim).filter(|words| !words.is_empty());
+        if words.is_some_and(|words| words.chars().count() > MAX_SEARCH_CHARS) {
+            let detail = format!("The search is longer than {MAX_SEARCH_CHARS} characters. Use fewer words.");
+            return Err(ChatError::invalid("search", detail));
+        }
+        let (store, owner) = self.open(scope).await?;
+        let before = before.unwrap_or(Timestamp::from_millis(i64::MAX));
+        Ok(conversation::list(&store, owner, words, before, limit.clamp(1, MAX_PAGE)).await?)
+    }
+
+    /// The end of the shown branch, or what is before the message `older_than`.
+    pub async fn conversation(
+        &self,
+        scope: &Scope,
+        id: ConversationId,
+        older_than: Option<MessageId>,
+        limit: i64,
+    ) -> Result<ConversationView, ChatError> {
+        let (store, owner) = self.open(scope).await?;
+        let found = conversation::find(&store, id, owner).await?;
+        let last = match older_than {
+            None => found.head,
+            Some(newer) => {
+                let place = message::place_read(&store, newer, owner).await?;
+                if place.conversation != id {
+                    return Err(ChatError::NotFound { what: "message" });
+                }
+                place.parent
+            }
+        };
+        let page = match last {
+            Some(last) => message::branch(&store, id, last, limit.clamp(1, MAX_PAGE)).await?,
+            None => message::Page { messages: Vec::new(), older_than: None },
+        };
+        let model = match found.model {
+            Some(model) => model,
+            None => self.inner.registry.resolve(PROMPT_NAME, PROMPT_LABEL).await?.model,
+        };
+        Ok(ConversationView { id, title: found.title, model, messages: page.messages, older_than: page.older_than })
+    }
+
+    pub async fn rename(&self, scope: &Scope, id: ConversationId, title: &str) -> Result<(), ChatError> {
+        let title = title.trim();
+        if title.is_empty() || title.chars().count() > conversation::MAX_TITLE_CHARS || title.contains('\0') {
+            let detail = format!("A title has 1 to {} characters.", conversation::MAX_TITLE_CHARS);
+            return Err(ChatError::invalid("title", detail));
+        }
+        let (store, owner) = self.open(scope).await?;
+        conversation::rename(&store, id, owner, title).await
+    }
+
+    /// Removes a conversation with all its messages; a run in it ends, and is in the ledger all the same.
+    pub async fn delete(&self, scope: &Scope, id: ConversationId) -> Result<(), ChatError> {
+        let (store, owner) = self.open(scope).await?;
+        let tenant = store.tenant();
+        let mut tx = store.begin().await?;
+        conversation::find_within(&mut tx, tenant, id, owner).await?;
+        let running = event_log::running_in_conversation(&mut tx, tenant, id).await?;
+        conversation::delete(&mut tx, tenant, id).await?;
+        tx.commit().await?;
+        if let Some(run) = running {
+            self.inner.hub.stop(tenant, run, EndCause::Member);
+        }
+        Ok(())
+    }
+
+    /// A run's events after number `after`: first the stored ones, then each as soon as it is stored; ends
+    /// after the terminal event.
+    ///
+    /// # Errors
+    /// `NotFound` for somebody else's run; in the stream, `RunLost` when the end could not be stored.
+    pub async fn subscribe(
+        &self,
+        scope: &Scope,
+        run: RunId,
+        after: i64,
+    ) -> Result<BoxStream<'static, Result<RunEventRecord, ChatError>>, ChatError> {
+        let (store, owner) = self.open(scope).await?;
+        let running = self.running(&store, run, owner).await?;
+        let progress = self.inner.hub.watch(store.tenant(), run);
+        if running && progress.is_none() {
+            // Unless it has ended between the two looks, which changes nothing then.
+            self.abandon(&store, run).await?;
+        }
+        let last = event_log::last_event(&store, run).await?.map_or(0, |record| record.seq);
+        Ok(subscription::follow(store, run, after.clamp(0, last), progress).boxed())
+    }
+
+    /// Waits for the end of a run, at most `limit`; whether it has ended.
+    pub async fn wait(&self, scope: &Scope, run: RunId, limit: Duration) -> Result<bool, ChatError> {
+        let (store, owner) = self.open(scope).await?;
+        if !self.running(&store, run, owner).await? {
+            return Ok(true);
+        }
+        match self.inner.hub.watch(store.tenant(), run) {
+            Some(mut progress) => match tokio::time::timeout(limit, progress.wait_for(|progress| progress.ended)).await {
+                // An error means that the run's task is gone.
+                Ok(Ok(_) | Err(_)) => Ok(true),
+                Err(_) => Ok(false),
+            },
+            None => {
+                self.abandon(&store, run).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Ends the runs that a crash left open, before the first request. One scope a tenant; a tenant that
+    /// cannot be read is logged and left: its runs end when somebody comes upon them. Returns how many ended.
+    pub async fn recover(&self, tenants: &[Scope]) -> u64 {
+        let mut ended = 0;
+        for scope in tenants {
+            match self.recover_tenant(scope).await {
+                Ok(runs) => ended += runs,
+                Err(error) => {
+                    tracing::error!(tenant = %scope.tenant(), %error, "the tenant's open runs could not be ended");
+                }
+            }
+        }
+        ended
+    }
+
+    /// Starts no more runs, lets those under way finish for `limit`, then ends them as `failed`; what they
+    /// had said is kept.
+    pub async fn shutdown(&self, limit: Duration) {
+        let hub = &self.inner.hub;
+        hub.close();
+        if tokio::time::timeout(limit, hub.all_ended()).await.is_ok() {
+            return;
+        }
+        hub.stop_all(EndCause::Shutdown);
+        if tokio::time::timeout(END_GRACE, hub.all_ended()).await.is_err() {
+            tracing::error!("some runs did not end; the next start ends them");
+        }
+    }
+
+    async fn start(&self, scope: &Scope, begin: Begin, model: Option<String>) -> Result<RunStarted, ChatError> {
+        scope.require(Role::Member)?;
+        let owner = owner(scope)?;
+        if let Some(name) = &model {
+            self.known_model(name).await?;
+        }
+        let (prompt, parameters) = self.config().await?;
+        let run = RunId::new();
+        let live = self.inner.hub.register(scope.tenant(), run)?;
+        let start = Start { scope: scope.clone(), owner, run, begin, model, prompt, parameters };
+        let (tell, told) = oneshot::channel();
+        self.inner.hub.tasks().spawn(start::begin_and_drive(self.clone(), live, start, tell));
+        told.await.map_err(|_| ChatError::Panicked)?
+    }
+
+    async fn config(&self) -> Result<(PromptConfig, ChatParameters), ChatError> {
+        let prompt = self.inner.registry.resolve(PROMPT_NAME, PROMPT_LABEL).await?;
+        let parameters = serde_json::from_value(prompt.parameters.clone())
+            .map_err(|reason| ChatError::Config { config: prompt.label(), reason })?;
+        Ok((prompt, parameters))
+    }
+
+    async fn known_model(&self, name: &str) -> Result<(), ChatError> {
+        match self.inner.registry.model(name).await {
+            Ok(_) => Ok(()),
+            Err(registry::RegistryError::UnknownModel { .. }) => {
+                let name: String = name.chars().take(60).collect();
+                Err(ChatError::invalid("model", format!("There is no model named “{name}”. Choose another one.")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn open(&self, scope: &Scope) -> Result<(TenantStore, UserId), ChatError> {
+        let owner = owner(scope)?;
+        Ok((scope.store(&self.inner.stores).await?, owner))
+    }
+
+    async fn running(&self, store: &TenantStore, run: RunId, owner: UserId) -> Result<bool, ChatError> {
+        event_log::is_running(store, run, owner).await?.ok_or(ChatError::NotFound { what: "run" })
+    }
+
+    async fn abandon(&self, store: &TenantStore, run: RunId) -> Result<(), ChatError> {
+        let mut tx = store.begin().await?;
+        start::abandon(&mut tx, store.tenant(), run, self.inner.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn recover_tenant(&self, scope: &Scope) -> Result<u64, ChatError> {
+        let store = scope.store(&self.inner.stores).await?;
+        let mut ended = 0;
+        for run in event_log::running(&store).await? {
+            if !self.inner.hub.is_live(store.tenant(), run) {
+                self.abandon(&store, run).await?;
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+}
+
+/// Conversations belong to a person; whoever acts as nobody has none.
+fn owner(scope: &Scope) -> Result<UserId, ChatError> {
+    scope.user().ok_or(ChatError::NotFound { what: "member" })
+}
