@@ -1,0 +1,29 @@
+# The commands of docs/: each installs what it needs first, and says so.
+.PHONY: run build test lint bench dev help
+
+run: build ## start Seam on http://127.0.0.1:3000
+	@scripts/models.sh
+	@exec target/release/seam serve
+
+build: ## target/release/seam, which runs from any directory with nothing beside it
+	@scripts/setup.sh build
+	@scripts/build.sh
+
+test: ## every test: Rust, and the real server in a browser
+	@scripts/setup.sh build test
+	@scripts/test.sh
+
+lint: ## formatting, layers, clippy for both targets, dependencies
+	@scripts/setup.sh build lint
+	@scripts/lint.sh
+
+dev: ## rebuilds and reloads on every change, on a seeded demo
+	@scripts/setup.sh build dev
+	@scripts/dev.sh
+
+bench: build ## the benchmarks, with a table of results
+	@scripts/models.sh
+	@scripts/bench.sh
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds target/release/seam: frontend → web assets → server that carries them. Without changes it takes about a second.
+# Usage: scripts/build.sh [--frontend-only]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/env.sh
+. scripts/say.sh
+
+quiet() { if [ -t 2 ]; then :; else echo --quiet; fi; } # Cargo's own progress, where somebody watches
+
+cargo_step() { # what, remedy, cargo arguments
+  local what=$1 remedy=$2; shift 2
+  say "$what"
+  # shellcheck disable=SC2046
+  cargo "$@" $(quiet) </dev/null || fail "$what: failed" "$remedy"
+}
+
+# Cargo puts the binary of every checkout to the same place in the shared target directory: from there to the copy
+# below, one build at a time.
+mkdir -p "$CARGO_TARGET_DIR" target/release
+exec 9>"$CARGO_TARGET_DIR/.seam-build"
+flock 9
+
+cargo_step "Building the frontend for the browser" \
+  "The compiler's message is above. Does it say that the target wasm32 is missing, run scripts/setup.sh." \
+  build --profile wasm-release -p frontend --target wasm32-unknown-unknown
+cargo_step "Building the tool for web assets" "The compiler's message is above." build --release -p webbuild
+say "Making the web assets"
+"$CARGO_TARGET_DIR/release/webbuild" --wasm "$CARGO_TARGET_DIR/wasm32-unknown-unknown/wasm-release/frontend.wasm" --out target/site ||
+  fail "The web assets could not be made" "The message is above."
+[ "${1:-}" != --frontend-only ] || exit 0
+
+cargo_step "Building the server (the first time on a machine: about 15 minutes on two cores)" \
+  "The compiler's message is above. Does a C compiler, cmake or libclang fail in it, run scripts/setup.sh." \
+  build --release -p seam
+built="$CARGO_TARGET_DIR/release/seam"
+if [ ! "$built" -ef target/release/seam ] && ! cmp -s "$built" target/release/seam; then
+  # A new file, not new content: a running server keeps its own.
+  cp "$built" target/release/seam.new
+  mv target/release/seam.new target/release/seam
+fi
