@@ -1,1 +1,26 @@
-//! placeholder
+//! The interface: pages, components and the server functions behind them.
+//!
+//! One source, two builds. With `ssr` it runs inside the server and renders every page; with `hydrate` it
+//! runs in the browser and sees `contract` alone. A page is `pages/<noun>/<verb>.rs`, what pages share is
+//! in `components/`, what only a browser can do is in `browser/`, and `api/<noun>.rs` are the server
+//! functions: authenticate, call one service, return.
+
+// Views are deeply nested types.
+#![recursion_limit = "512"]
+
+pub mod api;
+pub mod browser;
+pub mod components;
+pub mod markdown;
+pub mod pages;
+pub mod router;
+pub mod shell;
+pub mod wording;
+
+pub use router::App;
+pub use shell::{AssetNames, shell};
+
+/// Where a request comes from, for throttling sign-ins. The server provides it in context.
+#[cfg(feature = "ssr")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub std::net::IpAddr);

@@ -1,0 +1,104 @@
+//! Conversations: reading, sending, and what can be done to an answer.
+
+use crate::api::ServerProblem;
+#[cfg(feature = "ssr")]
+use crate::api::context;
+use contract::{ConversationId, ConversationSummary, ConversationView, MessageId, NewMessage, RunId, RunStarted};
+use leptos::prelude::*;
+use server_fn::codec::Json;
+
+/// Messages in one page of a conversation.
+#[cfg(feature = "ssr")]
+const MESSAGES_PER_PAGE: i64 = 40;
+#[cfg(feature = "ssr")]
+const CONVERSATIONS_SHOWN: i64 = 100;
+/// How long a page without JavaScript waits for its answer before it shows what there is.
+#[cfg(feature = "ssr")]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(45);
+
+#[server(prefix = "/api/ui", endpoint = "conversation-list", input = Json)]
+pub async fn conversation_list(search: Option<String>) -> Result<Vec<ConversationSummary>, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    let search = search.map(|words| words.trim().to_owned()).filter(|words| !words.is_empty());
+    Ok(platform.chats.conversations(&scope, search.as_deref(), None, CONVERSATIONS_SHOWN).await?)
+}
+
+/// A page of a conversation, its end unless `older_than` says otherwise. With `wait`, an answer in progress
+/// is waited for: that is how a browser without JavaScript sees it.
+#[server(prefix = "/api/ui", endpoint = "conversation-open", input = Json)]
+pub async fn conversation_open(
+    id: String,
+    older_than: Option<String>,
+    wait: bool,
+) -> Result<ConversationView, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    let id: ConversationId = id.parse().map_err(|_| ServerProblem::not_found("conversation"))?;
+    let older_than: Option<MessageId> = older_than.and_then(|text| text.parse().ok());
+    let view = platform.chats.conversation(&scope, id, older_than, MESSAGES_PER_PAGE).await?;
+    let Some(run) = crate::wording::running(&view).filter(|_| wait) else { return Ok(view) };
+    platform.chats.wait(&scope, run, PATIENCE).await?;
+    Ok(platform.chats.conversation(&scope, id, older_than, MESSAGES_PER_PAGE).await?)
+}
+
+#[server(prefix = "/api/ui", endpoint = "message-send", input = Json)]
+pub async fn message_send(message: NewMessage) -> Result<RunStarted, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    Ok(platform.chats.send(&scope, message).await?)
+}
+
+/// The same from a plain form: goes to the conversation and waits there for the answer.
+#[server(prefix = "/api/ui", endpoint = "message-post")]
+pub async fn message_post(
+    conversation: Option<String>,
+    text: String,
+    model: Option<String>,
+) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    let conversation = conversation.filter(|id| !id.is_empty()).map(|id| id.parse()).transpose();
+    let conversation = conversation.map_err(|_| ServerProblem::not_found("conversation"))?;
+    let kept = |problem: ServerProblem| problem.keep("text", &text);
+    let message = NewMessage { conversation, text: text.clone(), model: model.filter(|name| !name.is_empty()) };
+    let started = platform.chats.send(&scope, message).await.map_err(|error| kept(error.into()))?;
+    context::go(&format!("/chat/{}?wait=1", started.conversation));
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "answer-regenerate", input = Json)]
+pub async fn answer_regenerate(answer: MessageId, model: Option<String>) -> Result<RunStarted, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    Ok(platform.chats.regenerate(&scope, answer, model).await?)
+}
+
+#[server(prefix = "/api/ui", endpoint = "message-edit", input = Json)]
+pub async fn message_edit(message: MessageId, text: String) -> Result<RunStarted, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    Ok(platform.chats.edit(&scope, message, text).await?)
+}
+
+#[server(prefix = "/api/ui", endpoint = "branch-show", input = Json)]
+pub async fn branch_show(message: MessageId, sibling: i64) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    platform.chats.show_branch(&scope, message, sibling).await?;
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "run-stop", input = Json)]
+pub async fn run_stop(run: RunId) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    platform.chats.stop(&scope, run).await?;
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "conversation-rename", input = Json)]
+pub async fn conversation_rename(id: ConversationId, title: String) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    platform.chats.rename(&scope, id, title).await?;
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "conversation-delete", input = Json)]
+pub async fn conversation_delete(id: ConversationId) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    platform.chats.delete(&scope, id).await?;
+    Ok(())
+}

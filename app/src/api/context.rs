@@ -1,0 +1,150 @@
+//! What a server function finds around it: the platform, who asks, and the answer's head.
+//!
+//! The server puts these into Leptos' context before rendering and before each server function. Read them
+//! at the start of a function, before the first `.await`.
+
+use crate::{ClientAddress, api::ServerProblem};
+use contract::{Problem, ProblemCode, TenantId};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header::ACCEPT, request::Parts};
+use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
+use platform::Platform;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+use tenancy::{Principal, SESSION_CLAIMS_KEY, Scope, SessionClaims};
+use tower_sessions::Session;
+
+fn provided<T: Clone + 'static>(what: &str) -> Result<T, ServerProblem> {
+    use_context::<T>().ok_or_else(|| {
+        tracing::error!(what, "missing from the context of a server function");
+        Problem::new(ProblemCode::Internal, "The server is put together wrongly; its log says what is missing.").into()
+    })
+}
+
+pub fn platform() -> Result<Arc<Platform>, ServerProblem> {
+    provided("platform")
+}
+
+/// Who is signed in, if anybody.
+pub fn visitor() -> Option<Principal> {
+    use_context::<Option<Principal>>().flatten()
+}
+
+/// Who is signed in. Nobody: the page goes to the sign-in, and comes back.
+pub fn principal() -> Result<Principal, ServerProblem> {
+    visitor().ok_or_else(|| {
+        go(&sign_in_path());
+        Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on.").into()
+    })
+}
+
+/// The scope of the tenant in which the signed-in user works.
+pub fn scope() -> Result<Scope, ServerProblem> {
+    Ok(principal()?.scope()?)
+}
+
+pub fn address() -> IpAddr {
+    use_context::<ClientAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
+}
+
+/// Sends the browser to another page of ours.
+pub fn go(path: &str) {
+    leptos_axum::redirect(path);
+}
+
+/// A path of ours from user input: anything that could lead elsewhere becomes `/chat`.
+pub fn own_path(path: Option<&str>) -> &str {
+    match path {
+        Some(path)
+            if path.starts_with('/')
+                && !path.starts_with("//")
+                && !path.contains('\\')
+                && path.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
+            path
+        }
+        Some(_) | None => "/chat",
+    }
+}
+
+fn sign_in_path() -> String {
+    let wanted = use_context::<Parts>().filter(|parts| parts.method == Method::GET).map(|parts| parts.uri);
+    match wanted.as_ref().and_then(|uri| uri.path_and_query()).map(|path| path.as_str()) {
+        Some(path) if path != "/" && path != "/chat" && own_path(Some(path)) == path && !path.contains(['&', '#']) => {
+            format!("/login?next={path}")
+        }
+        Some(_) | None => "/login".to_owned(),
+    }
+}
+
+/// Puts the problem's status on the answer. A plain form's answer is a redirect and stays one.
+pub fn status_set(problem: &Problem) {
+    let plain_form = use_context::<Parts>().is_some_and(|parts| {
+        parts.method == Method::POST
+            && parts.headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
+    });
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let (false, Some(response)) = (plain_form, use_context::<ResponseOptions>()) {
+        response.set_status(status);
+        if let Some(seconds) = problem.retry_after {
+            response.insert_header(http::header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+    }
+}
+
+pub fn header_append(name: HeaderName, value: &str) {
+    if let (Some(response), Ok(value)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(value)) {
+        response.append_header(name, value);
+    }
+}
+
+/// The browser's session.
+#[derive(Clone)]
+pub struct Door(Session);
+
+pub fn door() -> Result<Door, ServerProblem> {
+    provided("session").map(Door)
+}
+
+impl Door {
+    /// From now on this session is this user's, under a new id.
+    pub async fn open(&self, claims: &SessionClaims) -> Result<(), ServerProblem> {
+        self.0.cycle_id().await.map_err(unavailable)?;
+        self.0.insert(SESSION_CLAIMS_KEY, claims).await.map_err(unavailable)
+    }
+
+    /// From now on this session works in `tenant`.
+    pub async fn tenant_enter(&self, tenant: TenantId) -> Result<(), ServerProblem> {
+        let claims: Option<SessionClaims> = self.0.get(SESSION_CLAIMS_KEY).await.map_err(unavailable)?;
+        let mut claims = claims.ok_or_else(|| {
+            ServerProblem::from(Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on."))
+        })?;
+        claims.tenant = Some(tenant);
+        self.0.insert(SESSION_CLAIMS_KEY, claims).await.map_err(unavailable)
+    }
+
+    pub async fn close(&self) -> Result<(), ServerProblem> {
+        self.0.flush().await.map_err(unavailable)
+    }
+}
+
+fn unavailable(error: tower_sessions::session::Error) -> ServerProblem {
+    tracing::error!(%error, "the session could not be stored");
+    Problem::new(ProblemCode::StorageUnavailable, "Your session could not be stored. Try again in a moment.").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_path;
+
+    #[test]
+    fn nobody_is_sent_to_another_site_after_signing_in() {
+        assert_eq!(own_path(Some("/settings")), "/settings");
+        for elsewhere in ["//evil.test", "https://evil.test", "/\\evil.test", "javascript:alert(1)", "/a\r\nb", ""] {
+            assert_eq!(own_path(Some(elsewhere)), "/chat", "{elsewhere}");
+        }
+        assert_eq!(own_path(None), "/chat");
+    }
+}

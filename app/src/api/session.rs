@@ -1,0 +1,65 @@
+//! Signing in and out, and who is signed in.
+
+use crate::api::ServerProblem;
+#[cfg(feature = "ssr")]
+use crate::api::context;
+use contract::{ModelView, SessionView, Timestamp};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+use server_fn::codec::Json;
+
+/// What the frame around every signed-in page shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameView {
+    pub session: SessionView,
+    pub models: Vec<ModelView>,
+    /// The server's time, so that both renderings say “today” of the same day.
+    pub now: Timestamp,
+}
+
+#[server(prefix = "/api/ui", endpoint = "sign-in")]
+pub async fn sign_in(email: String, password: String, next: Option<String>) -> Result<(), ServerProblem> {
+    let (platform, door, address) = (context::platform()?, context::door()?, context::address());
+    let kept = |problem: ServerProblem| problem.keep("email", &email);
+    let password = contract::Password::offered(password)
+        .map_err(|error| kept(contract::Problem::field("password", error.to_string()).into()))?;
+    let signed_in = platform.tenancy.sign_in(&email, password, address).await.map_err(|error| kept(error.into()))?;
+    door.open(&signed_in.claims).await?;
+    context::go(context::own_path(next.as_deref()));
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "sign-out")]
+pub async fn sign_out() -> Result<(), ServerProblem> {
+    context::door()?.close().await?;
+    context::go("/login");
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "sign-out-everywhere")]
+pub async fn sign_out_everywhere() -> Result<(), ServerProblem> {
+    let (platform, principal, door) = (context::platform()?, context::principal()?, context::door()?);
+    platform.tenancy.sign_out_everywhere(principal.user()).await?;
+    door.close().await?;
+    context::go("/login?ended=everywhere");
+    Ok(())
+}
+
+/// Where `/` leads.
+#[server(prefix = "/api/ui", endpoint = "home", input = Json)]
+pub async fn home() -> Result<(), ServerProblem> {
+    let signed_in = context::visitor().is_some();
+    context::go(if signed_in { "/chat" } else { "/login" });
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "frame", input = Json)]
+pub async fn frame() -> Result<FrameView, ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let session = principal.view();
+    if session.current.is_none() && session.operator {
+        context::go("/start");
+    }
+    let models = platform.gateway.models().await?;
+    Ok(FrameView { session, models, now: platform.tenancy.clock().now() })
+}

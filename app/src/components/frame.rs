@@ -1,0 +1,119 @@
+//! The frame around every signed-in page: the rail with the places, the account at its foot.
+//!
+//! It is fetched once and stays while pages change inside it. Pages read it from context.
+
+use crate::{
+    api::{
+        ServerProblem,
+        session::{FrameView, SignOut, frame},
+    },
+    browser::dom,
+    components::{
+        form::PlainForm,
+        icon::{Glyph, Icon, Mark},
+        palette::Palette,
+    },
+};
+use contract::SessionView;
+use leptos::prelude::*;
+use leptos_router::{
+    components::{A, Outlet},
+    hooks::use_location,
+};
+use server_fn::ServerFn;
+
+pub type FrameResource = Resource<Result<FrameView, ServerProblem>>;
+
+/// Raised whenever the list of conversations may have changed.
+#[derive(Clone, Copy)]
+pub struct HistoryVersion(pub RwSignal<u32>);
+
+#[component]
+pub fn SignedIn() -> impl IntoView {
+    let frame: FrameResource = Resource::new_blocking(|| (), |()| frame());
+    provide_context(frame);
+    provide_context(HistoryVersion(RwSignal::new(0)));
+    let path = use_location().pathname;
+    // A drawer that was opened on a narrow screen closes when it has led somewhere.
+    Effect::new(move |_| {
+        path.track();
+        dom::popover_hide("history");
+        dom::popover_hide("account-menu");
+    });
+    view! {
+        <a class="skip" href="#main">
+            "Skip to the content"
+        </a>
+        <div class="frame">
+            <header class="rail">
+                <a class="rail-mark" href="/chat" aria-label="Seam, new chat">
+                    <Mark />
+                </a>
+                <button class="rail-item rail-drawer" r#type="button" popovertarget="history">
+                    <Icon glyph=Glyph::History />
+                    <span>"History"</span>
+                </button>
+                <nav class="rail-places" aria-label="Places">
+                    <A href="/chat" attr:class="rail-item">
+                        <Icon glyph=Glyph::Chat />
+                        <span>"Chat"</span>
+                    </A>
+                    <A href="/settings" attr:class="rail-item">
+                        <Icon glyph=Glyph::Settings />
+                        <span>"Settings"</span>
+                    </A>
+                </nav>
+                <Suspense>
+                    {move || Suspend::new(async move {
+                        frame.await.ok().map(|frame| view! { <Account session=frame.session /> })
+                    })}
+                </Suspense>
+            </header>
+            <Outlet />
+        </div>
+        <OfflineBanner />
+        <Palette />
+    }
+}
+
+#[component]
+fn Account(session: SessionView) -> impl IntoView {
+    let email = session.email.to_string();
+    let role = match (&session.current, session.operator) {
+        (Some(membership), false) => format!("{} · {}", membership.display_name, membership.role),
+        (Some(membership), true) => format!("{} · operator", membership.display_name),
+        (None, true) => "operator".to_owned(),
+        (None, false) => "no tenant yet".to_owned(),
+    };
+    view! {
+        <button class="rail-item rail-account" r#type="button" popovertarget="account-menu" title=email.clone()>
+            <Icon glyph=Glyph::Account />
+            <span>"Account"</span>
+        </button>
+        <div class="menu" id="account-menu" popover="auto">
+            <p class="menu-who">
+                <strong>{email}</strong>
+                <span>{role}</span>
+            </p>
+            <PlainForm to=SignOut::PATH>
+                <button class="menu-item">"Sign out"</button>
+            </PlainForm>
+        </div>
+    }
+}
+
+/// Says that the connection is gone. What is typed stays in the page and in the draft.
+#[component]
+fn OfflineBanner() -> impl IntoView {
+    let offline = RwSignal::new(false);
+    Effect::new(move |_| {
+        offline.set(!window().navigator().on_line());
+        window_event_listener(leptos::ev::offline, move |_| offline.set(true));
+        window_event_listener(leptos::ev::online, move |_| offline.set(false));
+    });
+    view! {
+        <div class="offline" role="status" data-shown=move || offline.get().then_some("")>
+            {move || offline.get().then_some("You are offline. What you type is kept; answers go on when the connection is back.")}
+        </div>
+    }
+}

@@ -1,0 +1,35 @@
+//! How a problem is shown: what happened, what to do, the trace id to hand on.
+
+use contract::{Problem, ProblemCode};
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+/// A problem in its place: beside a form, under an answer.
+#[component]
+pub fn ProblemNote(problem: Problem) -> impl IntoView {
+    view! {
+        <div class="note note-problem" role="alert">
+            <p class="note-title">{problem.title}</p>
+            <p>{problem.detail}</p>
+            {problem.trace_id.map(|id| view! { <p class="note-trace">"Trace " <code>{id}</code></p> })}
+        </div>
+    }
+}
+
+/// A problem that takes the place of what was asked for.
+#[component]
+pub fn ProblemPage(problem: Problem) -> impl IntoView {
+    let signed_out = problem.code == ProblemCode::NotSignedIn;
+    let (href, label) = if signed_out { ("/login", "Sign in") } else { ("/chat", "Go to the chat") };
+    view! {
+        <Title text=problem.title.clone() />
+        <div class="blank">
+            <h1>{problem.title}</h1>
+            <p>{problem.detail}</p>
+            {problem.trace_id.map(|id| view! { <p class="note-trace">"Trace " <code>{id}</code></p> })}
+            <a class="button" href=href>
+                {label}
+            </a>
+        </div>
+    }
+}

@@ -1,0 +1,5 @@
+//! Pages about the account.
+
+mod show;
+
+pub use show::AccountShow;

@@ -1,0 +1,82 @@
+//! `/settings`: the account, this browser's looks, and the sessions.
+
+use crate::{
+    api::{
+        account::{PasswordChange, ThemeChoose},
+        session::SignOutEverywhere,
+    },
+    browser::theme::Theme,
+    components::{
+        form::{Field, PlainForm, Submit},
+        frame::FrameResource,
+    },
+};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use server_fn::ServerFn;
+
+#[component]
+pub fn AccountShow() -> impl IntoView {
+    let frame = expect_context::<FrameResource>();
+    let theme = Theme::of_request().map_or("", Theme::as_str);
+    let looks = [("", "System"), ("light", "Light"), ("dark", "Dark")];
+    let look = move |(value, label): (&'static str, &'static str)| {
+        view! {
+            <button class="button" name="theme" value=value aria-pressed=if theme == value { "true" } else { "false" }>
+                {label}
+            </button>
+        }
+    };
+    view! {
+        <Title text="Settings" />
+        <main class="main settings" id="main">
+            <div class="settings-column">
+                <h1>"Settings"</h1>
+                <section aria-labelledby="account">
+                    <h2 id="account">"Account"</h2>
+                    <Suspense>
+                        {move || Suspend::new(async move {
+                            frame.await.ok().map(|frame| view! {
+                                <dl>
+                                    <dt>"E-mail"</dt>
+                                    <dd>{frame.session.email.to_string()}</dd>
+                                    {frame.session.current.map(|membership| view! {
+                                        <dt>"Tenant"</dt>
+                                        <dd>{membership.display_name} <span class="hint">{membership.role.to_string()}</span></dd>
+                                    })}
+                                </dl>
+                            })
+                        })}
+                    </Suspense>
+                </section>
+                <section aria-labelledby="looks">
+                    <h2 id="looks">"Appearance"</h2>
+                    <PlainForm to=ThemeChoose::PATH class="segmented">
+                        {looks.into_iter().map(look).collect_view()}
+                    </PlainForm>
+                </section>
+                <section aria-labelledby="password-heading">
+                    <h2 id="password-heading">"Password"</h2>
+                    <PlainForm to=PasswordChange::PATH class="form">
+                        <Field name="current" label="Current password" kind="password" autocomplete="current-password" />
+                        <Field
+                            name="chosen"
+                            label="New password"
+                            kind="password"
+                            autocomplete="new-password"
+                            hint="At least 10 characters. A few words make a good one."
+                        />
+                        <Submit label="Change password" busy="Changing" />
+                    </PlainForm>
+                </section>
+                <section aria-labelledby="sessions">
+                    <h2 id="sessions">"Sessions"</h2>
+                    <p class="hint">"Ends every session of this account, this one included."</p>
+                    <PlainForm to=SignOutEverywhere::PATH>
+                        <Submit label="Sign out everywhere" busy="Signing out" />
+                    </PlainForm>
+                </section>
+            </div>
+        </main>
+    }
+}

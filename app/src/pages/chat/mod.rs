@@ -1,0 +1,5 @@
+//! Pages about the chat.
+
+mod show;
+
+pub use show::ChatShow;

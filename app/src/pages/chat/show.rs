@@ -1,0 +1,49 @@
+//! `/chat` and `/chat/{id}`: a new conversation, or one that goes on.
+
+use crate::{
+    api::chat::conversation_open,
+    components::{chat::Thread, frame::FrameResource, history::History, problem::ProblemPage},
+};
+use leptos::{either::Either, prelude::*};
+use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+#[component]
+pub fn ChatShow() -> impl IntoView {
+    let (params, query) = (use_params_map(), use_query_map());
+    let frame = expect_context::<FrameResource>();
+    let id = Memo::new(move |_| params.with(|params| params.get("id")));
+    let opened = Resource::new_blocking(
+        move || id.get(),
+        move |id| {
+            let before = query.with_untracked(|query| query.get("before"));
+            let wait = query.with_untracked(|query| query.get("wait").is_some());
+            async move {
+                match id {
+                    None => Ok(None),
+                    Some(id) => conversation_open(id, before, wait).await.map(Some),
+                }
+            }
+        },
+    );
+    view! {
+        <History />
+        <main class="main" id="main">
+            <Transition fallback=|| view! { <div class="thread" aria-busy="true"></div> }>
+                {move || Suspend::new(async move {
+                    let models = frame.await.map(|frame| frame.models).unwrap_or_default();
+                    match opened.await {
+                        Ok(opened) => {
+                            let title = opened.as_ref().map_or_else(|| "New chat".to_owned(), |view| view.title.clone());
+                            Either::Left(view! {
+                                <Title text=title />
+                                <Thread opened models />
+                            })
+                        }
+                        Err(refused) => Either::Right(view! { <ProblemPage problem=refused.problem /> }),
+                    }
+                })}
+            </Transition>
+        </main>
+    }
+}

@@ -1,0 +1,5 @@
+//! Pages about the model.
+
+mod choose;
+
+pub use choose::ModelChoose;

@@ -1,0 +1,5 @@
+//! Pages about the operator.
+
+mod create;
+
+pub use create::OperatorCreate;

@@ -1,0 +1,5 @@
+//! Pages about the session.
+
+mod create;
+
+pub use create::SessionCreate;

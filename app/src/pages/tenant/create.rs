@@ -1,0 +1,60 @@
+//! `/start`: step 1 of the first run, naming the first tenant.
+
+use crate::{
+    api::first_run::{TenantCreate as Create, start},
+    components::{
+        entrance::Entrance,
+        form::{Field, PlainForm, Submit},
+        problem::ProblemPage,
+    },
+};
+use contract::Slug;
+use leptos::{either::Either, prelude::*};
+use server_fn::ServerFn;
+
+#[component]
+pub fn TenantCreate() -> impl IntoView {
+    let started = Resource::new_blocking(|| (), |()| start());
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                match started.await {
+                    Ok(_) => Either::Left(view! { <CreateForm /> }),
+                    Err(refused) => Either::Right(view! { <main><ProblemPage problem=refused.problem /></main> }),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn CreateForm() -> impl IntoView {
+    // The short name follows the name until somebody writes their own.
+    let (suggested, own) = (RwSignal::new(None), RwSignal::new(false));
+    let follow = Callback::new(move |name: String| {
+        if !own.get_untracked() {
+            suggested.set(Some(Slug::suggest(&name).map(|slug| slug.to_string()).unwrap_or_default()));
+        }
+    });
+    let decided = Callback::new(move |slug: String| own.set(!slug.is_empty()));
+    view! {
+        <Entrance
+            title="Name your first tenant"
+            step="Step 1 of 2"
+            lead="A tenant is one of your customers, or your own company. Its data lives in a file of its own."
+        >
+            <PlainForm to=Create::PATH class="form">
+                <Field name="name" label="Name" autocomplete="organization" autofocus=true on_change=follow />
+                <Field
+                    name="slug"
+                    label="Short name"
+                    autocomplete="off"
+                    hint="Stands in addresses and files. Lower-case letters, digits and hyphens; made from the name if left empty."
+                    on_change=decided
+                    follows=Signal::from(suggested)
+                />
+                <Submit label="Continue" busy="Creating" />
+            </PlainForm>
+        </Entrance>
+    }
+}

@@ -1,0 +1,5 @@
+//! Pages about the tenant.
+
+mod create;
+
+pub use create::TenantCreate;

@@ -1,0 +1,38 @@
+//! Which page answers which path.
+//!
+//! Pages render in order, so that what arrives is complete without JavaScript. The chat is one route with
+//! an optional id: sending the first message moves the URL without taking the page down.
+
+use crate::{
+    components::frame::SignedIn,
+    pages::{AccountShow, ChatShow, HomeShow, MissingShow, ModelChoose, OperatorCreate, SessionCreate, TenantCreate},
+};
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{ParentRoute, Route, Router, Routes},
+    path,
+};
+
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    let title = |page: String| if page.is_empty() { "Seam".to_owned() } else { format!("{page} · Seam") };
+    view! {
+        <Title formatter=title text="" />
+        <Router>
+            <Routes fallback=MissingShow>
+                <Route path=path!("/") view=HomeShow ssr=SsrMode::InOrder />
+                <Route path=path!("/login") view=SessionCreate ssr=SsrMode::InOrder />
+                <Route path=path!("/setup/:token") view=OperatorCreate ssr=SsrMode::InOrder />
+                <Route path=path!("/start") view=TenantCreate ssr=SsrMode::InOrder />
+                <Route path=path!("/start/model") view=ModelChoose ssr=SsrMode::InOrder />
+                <ParentRoute path=path!("") view=SignedIn ssr=SsrMode::InOrder>
+                    <Route path=path!("/chat/:id?") view=ChatShow ssr=SsrMode::InOrder />
+                    <Route path=path!("/settings") view=AccountShow ssr=SsrMode::InOrder />
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+}

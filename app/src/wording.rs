@@ -1,0 +1,174 @@
+//! How numbers, times and states are put into words. Pure, the same on the server and in the browser.
+
+use contract::{AnswerDetails, ConversationView, MessageStatus, RunId, Timestamp};
+
+/// The run that is still making an answer of this conversation.
+pub fn running(view: &ConversationView) -> Option<RunId> {
+    view.messages.iter().filter(|message| message.status == MessageStatus::Streaming).find_map(|message| message.run)
+}
+
+/// A part of the quiet line under an answer, and what it says in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuietPart {
+    pub text: String,
+    pub full: String,
+}
+
+/// The quiet line: model · tokens · cost · first token · config.
+pub fn quiet_line(details: &AnswerDetails) -> Vec<QuietPart> {
+    let about = if details.measured { "" } else { "≈ " };
+    let part = |text: String, full: String| QuietPart { text, full };
+    let mut line = vec![part(details.model.clone(), format!("answered by {}", details.route))];
+    line.push(match (details.usage.input, details.usage.output) {
+        (None, None) => part("tokens unknown".into(), "the provider did not say how many tokens it used".into()),
+        (read, written) => part(
+            format!("{about}{} tokens", grouped(read.unwrap_or(0).saturating_add(written.unwrap_or(0)))),
+            tokens_in_full(details),
+        ),
+    });
+    line.push(match details.cost {
+        Some(cost) => part(format!("{about}{}", cost.display_short()), format!("{about}{cost} US dollars")),
+        None => part("cost unknown".into(), "no price is on record for this model, or its usage is unknown".into()),
+    });
+    if let Some(first) = details.first_token_ms {
+        line.push(part(
+            format!("{} to first token", duration(first)),
+            format!("{} until the answer was whole", duration(details.total_ms)),
+        ));
+    }
+    line.push(part(details.config.clone(), "prompt and parameters that made this answer".into()));
+    line
+}
+
+fn tokens_in_full(details: &AnswerDetails) -> String {
+    let count = |tokens: Option<i64>| tokens.map_or_else(|| "unknown".to_owned(), grouped);
+    let mut full = format!("{} read, {} written", count(details.usage.input), count(details.usage.output));
+    if let Some(cached) = details.usage.cached_input.filter(|&cached| cached > 0) {
+        full.push_str(&format!(", {} of those read from the cache", grouped(cached)));
+    }
+    full.push_str(if details.measured { "; measured" } else { "; estimated" });
+    full
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    if number < 0 {
+        text.push('−');
+    }
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Milliseconds for people: `420 ms`, `1.3 s`, `2 min 5 s`.
+pub fn duration(millis: i64) -> String {
+    match millis {
+        i64::MIN..1_000 => format!("{} ms", millis.max(0)),
+        1_000..10_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        10_000..60_000 => format!("{} s", millis / 1_000),
+        60_000..=i64::MAX => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+    }
+}
+
+/// The heading under which the history lists a conversation. Spans rather than calendar days: the server
+/// does not know the reader's time zone, and both renderings must agree.
+pub fn age(now: Timestamp, then: Timestamp) -> &'static str {
+    const DAY: i64 = 86_400_000;
+    match now.millis_since(then) / DAY {
+        i64::MIN..1 => "Last 24 hours",
+        1..7 => "Last 7 days",
+        7..30 => "Last 30 days",
+        30..=i64::MAX => "Earlier",
+    }
+}
+
+/// A moment as `2026-11-23 20:15 UTC`.
+pub fn absolute(time: Timestamp) -> String {
+    let minutes = time.as_millis().div_euclid(60_000);
+    let (year, month, day) = civil(minutes.div_euclid(1_440));
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes.rem_euclid(1_440) / 60, minutes.rem_euclid(60))
+}
+
+/// A moment for the `datetime` attribute.
+pub fn machine(time: Timestamp) -> String {
+    absolute(time).replace(' ', "T").replace("TUTC", "Z")
+}
+
+/// Year, month and day of a count of days since 1970-01-01
+/// (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days.saturating_add(719_468);
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::{NanoUsd, TokenUsage};
+
+    fn details() -> AnswerDetails {
+        AnswerDetails {
+            model: "assistant".into(),
+            route: "local/smollm2-135m-instruct".into(),
+            usage: TokenUsage { input: Some(1_200), cached_input: Some(1_000), output: Some(34) },
+            cost: Some(NanoUsd::from_nanos(15_300)),
+            measured: true,
+            first_token_ms: Some(420),
+            total_ms: 3_250,
+            config: "chat@1".into(),
+        }
+    }
+
+    fn texts(details: &AnswerDetails) -> Vec<String> {
+        quiet_line(details).into_iter().map(|part| part.text).collect()
+    }
+
+    #[test]
+    fn the_quiet_line_names_model_tokens_cost_first_token_and_config() {
+        assert_eq!(texts(&details()), ["assistant", "1,234 tokens", "$0.000015", "420 ms to first token", "chat@1"]);
+        assert_eq!(
+            quiet_line(&details())[1].full,
+            "1,200 read, 34 written, 1,000 of those read from the cache; measured"
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_said_to_be_unknown_and_what_is_estimated_to_be_about() {
+        let unknown = AnswerDetails { usage: TokenUsage::default(), cost: None, first_token_ms: None, ..details() };
+        assert_eq!(texts(&unknown), ["assistant", "tokens unknown", "cost unknown", "chat@1"]);
+        let estimated = AnswerDetails { measured: false, ..details() };
+        assert_eq!(texts(&estimated)[1], "≈ 1,234 tokens");
+    }
+
+    #[test]
+    fn durations_and_numbers_read_well() {
+        assert_eq!(duration(0), "0 ms");
+        assert_eq!(duration(999), "999 ms");
+        assert_eq!(duration(1_250), "1.2 s");
+        assert_eq!(duration(59_999), "59 s");
+        assert_eq!(duration(125_000), "2 min 5 s");
+        assert_eq!(grouped(-1_234_567), "−1,234,567");
+        assert_eq!(grouped(100), "100");
+    }
+
+    #[test]
+    fn moments_are_told_in_utc() {
+        assert_eq!(absolute(Timestamp::from_millis(0)), "1970-01-01 00:00 UTC");
+        assert_eq!(absolute(Timestamp::from_millis(1_709_210_096_000)), "2024-02-29 12:34 UTC");
+        assert_eq!(absolute(Timestamp::from_millis(-60_000)), "1969-12-31 23:59 UTC");
+        assert_eq!(machine(Timestamp::from_millis(1_709_210_096_000)), "2024-02-29T12:34Z");
+    }
+}
