@@ -1,1 +1,44 @@
-//! placeholder
+//! Who somebody is and what they may touch: accounts, sign-in, sessions, tenants, memberships, the vault.
+//!
+//! What always holds:
+//! - A [`Scope`], the only key to a tenant's data, is minted here and nowhere else: for a member whose
+//!   session is alive ([`Principal::scope`]), or for the platform's own upkeep ([`Tenancy::upkeep_scope`]).
+//! - Passwords are argon2id hashes, made and checked off the async threads ([`password`](self::PasswordHash)).
+//! - What opens something is stored as its hash (session cookies, one-time links) or sealed ([`Vault`]).
+//!
+//! Where to look: signing in is `sign_in`, its bounds are `throttle`; the first operator is `operator`;
+//! the cookie's session is `session`, what it amounts to is `principal`; the tables have one module each:
+//! `account`, `tenant`, `membership`. The decisions are told in docs/adr/0003.
+
+mod account;
+mod change;
+mod clock;
+mod digest;
+mod error;
+mod membership;
+mod operator;
+mod password;
+mod principal;
+mod scope;
+mod secret;
+mod session;
+mod sign_in;
+mod tenancy;
+mod tenant;
+mod throttle;
+mod vault;
+
+pub use account::{NewUser, UserRecord};
+pub use change::Change;
+pub use clock::{Clock, FixedClock, SharedClock, SystemClock};
+pub use error::{Needs, TenancyError};
+pub use operator::{LINK_LIFETIME, OneTimeToken};
+pub use password::PasswordHash;
+pub use principal::{ABSOLUTE_EXPIRY, IDLE_EXPIRY, Principal, SESSION_CLAIMS_KEY, SessionClaims, SignedIn};
+pub use scope::{Actor, Scope};
+pub use secret::Secret;
+pub use session::ControlSessions;
+pub use tenancy::Tenancy;
+pub use tenant::{NewTenant, TenantRecord};
+pub use throttle::{FAILURES_PER_ACCOUNT, FAILURES_PER_ADDRESS, THROTTLE_WINDOW};
+pub use vault::{Vault, VaultError};

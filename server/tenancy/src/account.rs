@@ -1,0 +1,169 @@
+//! People who can sign in.
+
+use crate::{
+    Change, PasswordHash, Tenancy, TenancyError,
+    change::note_difference,
+    membership::{self, MembershipChange},
+    tenant,
+};
+use contract::{Email, Password, Role, Slug, Timestamp, UserId};
+use store::{FromRow, Row, StoreError, Transaction};
+
+const BY_EMAIL: &str = "
+SELECT id, email, password_hash, operator, session_epoch, created_at FROM account WHERE email = $1";
+const BY_ID: &str = "
+SELECT id, email, password_hash, operator, session_epoch, created_at FROM account WHERE id = $1";
+const INSERT: &str = "
+INSERT INTO account (id, email, password_hash, operator, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $5)
+ON CONFLICT (email) DO NOTHING";
+const SET_FIRST_PASSWORD: &str = "
+UPDATE account SET password_hash = $2, updated_at = $3 WHERE id = $1 AND password_hash IS NULL";
+const PROMOTE: &str = "UPDATE account SET operator = TRUE, updated_at = $2 WHERE id = $1";
+
+/// An account, as listings show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRecord {
+    pub id: UserId,
+    pub email: Email,
+    pub operator: bool,
+    pub created_at: Timestamp,
+}
+
+/// An account as `seam apply` declares it.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The tenant to be a member of; operators may have none.
+    pub tenant: Option<Slug>,
+    pub email: Email,
+    /// The role in that tenant.
+    pub role: Role,
+    /// The first password. One that the person has already is theirs and stays.
+    pub password_hash: Option<PasswordHash>,
+    /// True makes an operator; false leaves one alone.
+    pub operator: bool,
+}
+
+/// With what only this crate may see.
+#[derive(Debug)]
+pub(crate) struct AccountRow {
+    pub(crate) id: UserId,
+    pub(crate) email: Email,
+    pub(crate) password_hash: Option<PasswordHash>,
+    pub(crate) operator: bool,
+    pub(crate) session_epoch: i64,
+    created_at: Timestamp,
+}
+
+impl FromRow for AccountRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let password_hash =
+            row.get::<Option<String>>("password_hash")?.map(PasswordHash::parse).transpose().map_err(|error| {
+                StoreError::Column { column: "password_hash".to_owned(), reason: error.to_string() }
+            })?;
+        Ok(Self {
+            id: row.get("id")?,
+            email: row.get("email")?,
+            password_hash,
+            operator: row.get("operator")?,
+            session_epoch: row.get("session_epoch")?,
+            created_at: row.get("created_at")?,
+        })
+    }
+}
+
+impl From<AccountRow> for UserRecord {
+    fn from(row: AccountRow) -> Self {
+        Self { id: row.id, email: row.email, operator: row.operator, created_at: row.created_at }
+    }
+}
+
+/// Inserts an account. None: the address is taken.
+pub(crate) async fn insert(
+    tx: &mut Transaction,
+    now: Timestamp,
+    email: &Email,
+    password: Option<&PasswordHash>,
+    operator: bool,
+) -> Result<Option<UserId>, StoreError> {
+    let id = UserId::new();
+    let insert = tx.query(INSERT).bind(id).bind(email.clone()).bind(password.map(PasswordHash::as_str));
+    let inserted = insert.bind(operator).bind(now).execute().await?;
+    Ok((inserted == 1).then_some(id))
+}
+
+pub(crate) async fn by_email(tx: &mut Transaction, email: &Email) -> Result<Option<AccountRow>, StoreError> {
+    tx.query(BY_EMAIL).bind(email.clone()).fetch_optional().await
+}
+
+pub(crate) async fn by_id(tx: &mut Transaction, user: UserId) -> Result<Option<AccountRow>, StoreError> {
+    tx.query(BY_ID).bind(user).fetch_optional().await
+}
+
+pub(crate) fn taken(email: &Email) -> TenancyError {
+    TenancyError::AlreadyExists { what: "account", name: email.to_string() }
+}
+
+impl Tenancy {
+    /// Creates an account. Without a password nobody can sign in to it yet.
+    pub async fn user_create(
+        &self,
+        email: Email,
+        password: Option<Password>,
+        operator: bool,
+    ) -> Result<UserId, TenancyError> {
+        let hash = match password {
+            Some(password) => Some(self.hash_password(password).await?),
+            None => None,
+        };
+        let mut tx = self.control.begin().await?;
+        let created = insert(&mut tx, self.now(), &email, hash.as_ref(), operator).await?;
+        let user = created.ok_or_else(|| taken(&email))?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    pub async fn user_by_email(&self, email: &Email) -> Result<Option<UserRecord>, TenancyError> {
+        Ok(self.account_by_email(email).await?.map(UserRecord::from))
+    }
+
+    /// Makes an account what was declared, and a member of the declared tenant; inside `seam apply`'s transaction.
+    pub async fn apply_user(tx: &mut Transaction, now: Timestamp, user: &NewUser) -> Result<Change, TenancyError> {
+        let hash = user.password_hash.as_ref();
+        let mut differences = Vec::new();
+        let created = insert(tx, now, &user.email, hash, user.operator).await?;
+        let account = by_email(tx, &user.email)
+            .await?
+            .ok_or_else(|| TenancyError::NotFound { what: format!("account “{}”", user.email) })?;
+        if created.is_none() {
+            if let Some(hash) = hash
+                && tx.query(SET_FIRST_PASSWORD).bind(account.id).bind(hash.as_str()).bind(now).execute().await? == 1
+            {
+                differences.push("password: none → set".to_owned());
+            }
+            if user.operator {
+                note_difference(&mut differences, "operator", &account.operator, &true);
+                tx.query(PROMOTE).bind(account.id).bind(now).execute().await?;
+            }
+        }
+        if let Some(slug) = &user.tenant {
+            let tenant = tenant::by_slug(tx, slug).await?.ok_or_else(|| tenant::unknown(slug))?;
+            match membership::put(tx, now, tenant.id, account.id, user.role).await? {
+                MembershipChange::Added => differences.push(format!("role in {slug}: none → {}", user.role)),
+                MembershipChange::Moved { from } => {
+                    differences.push(format!("role in {slug}: {from} → {}", user.role));
+                }
+                MembershipChange::Unchanged => {}
+            }
+        }
+        Ok(if created.is_some() { Change::Created } else { Change::from_differences(differences) })
+    }
+
+    pub(crate) async fn account_by_email(&self, email: &Email) -> Result<Option<AccountRow>, StoreError> {
+        self.control.read(BY_EMAIL).bind(email.clone()).fetch_optional().await
+    }
+
+    pub(crate) async fn account_by_id(&self, user: UserId) -> Result<Option<AccountRow>, StoreError> {
+        self.control.read(BY_ID).bind(user).fetch_optional().await
+    }
+}

@@ -1,0 +1,73 @@
+//! What tenancy answers instead of a result.
+
+use crate::VaultError;
+use contract::Role;
+use std::fmt;
+use store::StoreError;
+
+/// What an action asks of whoever does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// At least this role in the tenant.
+    Role(Role),
+    /// To run the platform.
+    Operator,
+}
+
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(Role::Admin) => f.write_str("an admin of the tenant"),
+            Self::Role(Role::Member) => f.write_str("a member of the tenant"),
+            Self::Role(Role::Viewer) => f.write_str("a viewer of the tenant"),
+            Self::Operator => f.write_str("the operator"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TenancyError {
+    #[error("nobody is signed in")]
+    NotSignedIn,
+    /// Deliberately the same for an unknown account and a wrong password.
+    #[error("the e-mail address or the password is not right")]
+    SignInRefused,
+    /// At changing a password, where the account is known.
+    #[error("the current password is not right")]
+    WrongPassword,
+    #[error("too many failed attempts; try again in {retry_after_seconds} seconds")]
+    Throttled { retry_after_seconds: u64 },
+    #[error("this link was used or has expired; restart Seam to get a new one")]
+    LinkExpired,
+    #[error("this takes {needs}")]
+    PermissionDenied { needs: Needs },
+    #[error("this session works in no tenant; ask an admin to add you to one, then sign in again")]
+    NoTenant,
+    #[error("there is no {what}")]
+    NotFound { what: String },
+    #[error("there is already a {what} “{name}”")]
+    AlreadyExists { what: &'static str, name: String },
+    #[error("{field}: {reason}")]
+    Invalid { field: &'static str, reason: String },
+    /// More passwords wait to be checked than is reasonable to queue.
+    #[error("too many people are signing in at once; try again in a moment")]
+    Overloaded,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// A stored hash that is none, or a machine without memory for argon2.
+    #[error("the password could not be hashed or checked: {0}")]
+    Hash(argon2::password_hash::Error),
+    #[error("the system gave no random numbers: {0}")]
+    Random(#[from] rand::rngs::SysError),
+    /// The thread that hashes panicked or the runtime is going down.
+    #[error("the password could not be hashed or checked: {0}")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+impl From<argon2::password_hash::Error> for TenancyError {
+    fn from(error: argon2::password_hash::Error) -> Self {
+        Self::Hash(error)
+    }
+}

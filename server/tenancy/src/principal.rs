@@ -1,0 +1,177 @@
+//! What a browser session says, and what it amounts to at the moment of a request.
+//!
+//! The session only claims; [`Tenancy::authenticate`] asks the database each time, so that a removed
+//! membership, a raised epoch or an age that ran out counts from the next request on.
+
+use crate::{Actor, Needs, Scope, Tenancy, TenancyError, clock::millis};
+use contract::{Email, SessionView, TenantId, TenantMembership, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use store::{FromRow, Row, StoreError};
+
+/// Where the claims stand in the session.
+pub const SESSION_CLAIMS_KEY: &str = "claims";
+/// A session that nobody used for this long is over.
+pub const IDLE_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A session is over this long after signing in, used or not.
+pub const ABSOLUTE_EXPIRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How often use of a session is written down: the idle expiry is exact to this.
+const RENEWAL: Duration = Duration::from_secs(60 * 60);
+
+/// One query a request. The membership of the session's own tenant comes first, then the oldest; a
+/// person in more tenants than the limit still works in the right one.
+const PRINCIPAL: &str = "
+SELECT account.email, account.operator, tenant.id AS tenant_id, tenant.slug, tenant.display_name, membership.role
+FROM account
+LEFT JOIN membership ON membership.account_id = account.id
+LEFT JOIN tenant ON tenant.id = membership.tenant_id
+WHERE account.id = $1 AND account.session_epoch = $2
+ORDER BY CASE WHEN membership.tenant_id = $3 THEN 0 ELSE 1 END, membership.created_at, membership.tenant_id
+LIMIT 100";
+
+/// What a session says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionClaims {
+    pub user: UserId,
+    /// The account's epoch at signing in; “sign out everywhere” raises the account's.
+    pub epoch: i64,
+    pub signed_in_at: Timestamp,
+    /// When use of the session was last written down.
+    pub renewed_at: Timestamp,
+    /// The tenant this session works in; none: the oldest membership.
+    pub tenant: Option<TenantId>,
+}
+
+impl SessionClaims {
+    /// True at most once an hour: then write the session again, so that its expiry moves on.
+    pub fn renew(&mut self, now: Timestamp) -> bool {
+        let due = now.millis_since(self.renewed_at) >= millis(RENEWAL);
+        if due {
+            self.renewed_at = now;
+        }
+        due
+    }
+}
+
+/// A sign-in that worked. Put the claims into a session with a new id.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    pub claims: SessionClaims,
+    pub view: SessionView,
+}
+
+/// Who is signed in, as of this request. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Principal(Arc<Identity>);
+
+#[derive(Debug)]
+struct Identity {
+    user: UserId,
+    email: Email,
+    operator: bool,
+    memberships: Vec<TenantMembership>,
+    current: Option<TenantMembership>,
+}
+
+impl Principal {
+    pub fn user(&self) -> UserId {
+        self.0.user
+    }
+
+    pub fn email(&self) -> &Email {
+        &self.0.email
+    }
+
+    pub fn is_operator(&self) -> bool {
+        self.0.operator
+    }
+
+    /// The tenants this person belongs to: the current one first, then from the oldest membership on; at most 100.
+    pub fn memberships(&self) -> &[TenantMembership] {
+        &self.0.memberships
+    }
+
+    /// For the frame of every page.
+    pub fn view(&self) -> SessionView {
+        SessionView {
+            user: self.0.user,
+            email: self.0.email.clone(),
+            operator: self.0.operator,
+            current: self.0.current.clone(),
+        }
+    }
+
+    /// The key to the current tenant's data; `NoTenant` when there is none.
+    pub fn scope(&self) -> Result<Scope, TenancyError> {
+        let current = self.0.current.as_ref().ok_or(TenancyError::NoTenant)?;
+        Ok(Scope::mint(current.tenant, Actor::User(self.0.user), current.role))
+    }
+
+    /// Refuses whoever does not run the platform.
+    pub fn require_operator(&self) -> Result<(), TenancyError> {
+        if self.0.operator { Ok(()) } else { Err(TenancyError::PermissionDenied { needs: Needs::Operator }) }
+    }
+}
+
+struct PrincipalRow {
+    email: Email,
+    operator: bool,
+    membership: Option<TenantMembership>,
+}
+
+impl FromRow for PrincipalRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let membership = match row.get::<Option<TenantId>>("tenant_id")? {
+            Some(tenant) => Some(TenantMembership {
+                tenant,
+                slug: row.get("slug")?,
+                display_name: row.get("display_name")?,
+                role: row.get("role")?,
+            }),
+            None => None,
+        };
+        Ok(Self { email: row.get("email")?, operator: row.get("operator")?, membership })
+    }
+}
+
+impl Tenancy {
+    /// What a request's session amounts to now. None: not signed in (unknown account, too old, epoch raised).
+    pub async fn authenticate(&self, session: &SessionClaims) -> Result<Option<Principal>, TenancyError> {
+        if self.now().millis_since(session.signed_in_at) >= millis(ABSOLUTE_EXPIRY) {
+            return Ok(None);
+        }
+        let rows: Vec<PrincipalRow> = self
+            .control
+            .read(PRINCIPAL)
+            .bind(session.user)
+            .bind(session.epoch)
+            .bind(session.tenant)
+            .fetch_all()
+            .await?;
+        let Some((email, operator)) = rows.first().map(|row| (row.email.clone(), row.operator)) else {
+            return Ok(None);
+        };
+        let memberships: Vec<_> = rows.into_iter().filter_map(|row| row.membership).collect();
+        // No silent move to another tenant: what is typed for one would be stored in another.
+        let is_current =
+            |membership: &&TenantMembership| session.tenant.is_none_or(|tenant| membership.tenant == tenant);
+        let current = memberships.first().filter(is_current).cloned();
+        Ok(Some(Principal(Arc::new(Identity { user: session.user, email, operator, memberships, current }))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn use_of_a_session_is_written_down_once_an_hour() {
+        let start = Timestamp::from_millis(0);
+        let mut claims =
+            SessionClaims { user: UserId::new(), epoch: 0, signed_in_at: start, renewed_at: start, tenant: None };
+        let hour = millis(RENEWAL);
+        assert!(!claims.renew(start.plus_millis(hour - 1)));
+        assert!(claims.renew(start.plus_millis(hour)));
+        assert!(!claims.renew(start.plus_millis(hour + 1)));
+    }
+}

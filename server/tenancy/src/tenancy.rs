@@ -1,0 +1,50 @@
+//! The service that the layers above hold; its verbs stand in the modules of their aggregates.
+
+use crate::{Actor, Scope, SharedClock, Vault, password::Passwords};
+use contract::{Role, TenantId, Timestamp};
+use std::fmt;
+use store::ControlStore;
+
+/// Accounts, tenants, sign-in and secrets. Cheap to clone.
+#[derive(Clone)]
+pub struct Tenancy {
+    pub(crate) control: ControlStore,
+    pub(crate) clock: SharedClock,
+    pub(crate) passwords: Passwords,
+    vault: Vault,
+}
+
+impl Tenancy {
+    pub fn new(control: ControlStore, clock: SharedClock, vault: Vault) -> Self {
+        Self { control, clock, passwords: Passwords::for_this_machine(), vault }
+    }
+
+    /// A scope for the platform's own upkeep: ending runs that a crash left open, removing what expired.
+    ///
+    /// Never to be used on behalf of a request: those have a [`Principal`](crate::Principal).
+    pub fn upkeep_scope(&self, tenant: TenantId) -> Scope {
+        Scope::mint(tenant, Actor::Upkeep, Role::Admin)
+    }
+
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub fn control(&self) -> &ControlStore {
+        &self.control
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl fmt::Debug for Tenancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tenancy(…)")
+    }
+}

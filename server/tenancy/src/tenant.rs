@@ -1,0 +1,200 @@
+//! The operator's customers.
+
+use crate::{
+    Change, Tenancy, TenancyError, account,
+    change::{note_difference, note_optional_difference},
+    membership,
+};
+use contract::{NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
+use store::{FromRow, Row, StoreError, Transaction};
+
+const MAX_DISPLAY_NAME_CHARS: usize = 100;
+const MAX_REGION_CHARS: usize = 40;
+
+const LIST: &str = "
+SELECT id, slug, display_name, plan, monthly_budget, soft_budget, region, zero_retention, created_at, updated_at
+FROM tenant ORDER BY slug";
+const BY_SLUG: &str = "
+SELECT id, slug, display_name, plan, monthly_budget, soft_budget, region, zero_retention, created_at, updated_at
+FROM tenant WHERE slug = $1";
+const BY_ID: &str = "
+SELECT id, slug, display_name, plan, monthly_budget, soft_budget, region, zero_retention, created_at, updated_at
+FROM tenant WHERE id = $1";
+const INSERT: &str = "
+INSERT INTO tenant
+    (id, slug, display_name, plan, monthly_budget, soft_budget, region, zero_retention, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+ON CONFLICT (slug) DO NOTHING";
+const UPDATE: &str = "
+UPDATE tenant SET
+    display_name = $2, plan = $3, monthly_budget = $4, soft_budget = $5, region = $6, zero_retention = $7,
+    updated_at = $8
+WHERE id = $1";
+const PLAN_NAME: &str = "SELECT name AS value FROM plan WHERE name = $1";
+
+/// A tenant to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTenant {
+    pub slug: Slug,
+    pub display_name: String,
+    /// The name of a plan; none: nothing is charged.
+    pub plan: Option<String>,
+    /// Nothing is spent beyond it in a month.
+    pub monthly_budget: Option<NanoUsd>,
+    /// Somebody is told when it is passed.
+    pub soft_budget: Option<NanoUsd>,
+    /// Only providers in this region may see the tenant's data.
+    pub region: Option<String>,
+    /// Only providers that keep nothing may see the tenant's data.
+    pub zero_retention: bool,
+}
+
+/// A tenant as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRecord {
+    pub id: TenantId,
+    pub slug: Slug,
+    pub display_name: String,
+    pub plan: Option<String>,
+    pub monthly_budget: Option<NanoUsd>,
+    pub soft_budget: Option<NanoUsd>,
+    pub region: Option<String>,
+    pub zero_retention: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl FromRow for TenantRecord {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            slug: row.get("slug")?,
+            display_name: row.get("display_name")?,
+            plan: row.get("plan")?,
+            monthly_budget: row.get("monthly_budget")?,
+            soft_budget: row.get("soft_budget")?,
+            region: row.get("region")?,
+            zero_retention: row.get("zero_retention")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        })
+    }
+}
+
+impl NewTenant {
+    fn validate(&self) -> Result<(), TenancyError> {
+        let invalid = |field, reason: String| Err(TenancyError::Invalid { field, reason });
+        let one_line = |text: &str, max: usize| {
+            !text.trim().is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
+        };
+        if !one_line(&self.display_name, MAX_DISPLAY_NAME_CHARS) {
+            return invalid("display_name", format!("use 1 to {MAX_DISPLAY_NAME_CHARS} characters on one line"));
+        }
+        if self.region.as_ref().is_some_and(|region| !one_line(region, MAX_REGION_CHARS)) {
+            return invalid("region", format!("use 1 to {MAX_REGION_CHARS} characters on one line, such as eu"));
+        }
+        for (field, budget) in [("monthly_budget", self.monthly_budget), ("soft_budget", self.soft_budget)] {
+            if budget.is_some_and(|budget| budget < NanoUsd::ZERO) {
+                return invalid(field, "a budget cannot be negative; leave it out for none".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn differences_from(&self, old: &TenantRecord) -> Vec<String> {
+        let mut found = Vec::new();
+        note_difference(&mut found, "display_name", &old.display_name, &self.display_name);
+        note_optional_difference(&mut found, "plan", old.plan.as_ref(), self.plan.as_ref());
+        let (old_budget, new_budget) = (old.monthly_budget.as_ref(), self.monthly_budget.as_ref());
+        note_optional_difference(&mut found, "monthly_budget", old_budget, new_budget);
+        note_optional_difference(&mut found, "soft_budget", old.soft_budget.as_ref(), self.soft_budget.as_ref());
+        note_optional_difference(&mut found, "region", old.region.as_ref(), self.region.as_ref());
+        note_difference(&mut found, "zero_retention", &old.zero_retention, &self.zero_retention);
+        found
+    }
+}
+
+pub(crate) fn unknown(slug: &Slug) -> TenancyError {
+    TenancyError::NotFound { what: format!("tenant “{slug}”") }
+}
+
+pub(crate) async fn by_slug(tx: &mut Transaction, slug: &Slug) -> Result<Option<TenantRecord>, StoreError> {
+    tx.query(BY_SLUG).bind(slug.clone()).fetch_optional().await
+}
+
+pub(crate) async fn by_id(tx: &mut Transaction, tenant: TenantId) -> Result<Option<TenantRecord>, StoreError> {
+    tx.query(BY_ID).bind(tenant).fetch_optional().await
+}
+
+/// Inserts a tenant that was validated. None: the slug is taken.
+async fn insert(tx: &mut Transaction, now: Timestamp, new: &NewTenant) -> Result<Option<TenantId>, TenancyError> {
+    require_plan(tx, new).await?;
+    let id = TenantId::new();
+    let insert = tx.query(INSERT).bind(id).bind(new.slug.clone()).bind(new.display_name.as_str());
+    let insert = insert.bind(new.plan.as_deref()).bind(new.monthly_budget).bind(new.soft_budget);
+    let insert = insert.bind(new.region.as_deref()).bind(new.zero_retention).bind(now);
+    Ok((insert.execute().await? == 1).then_some(id))
+}
+
+/// Names the missing plan where the foreign key would only refuse.
+async fn require_plan(tx: &mut Transaction, new: &NewTenant) -> Result<(), TenancyError> {
+    let Some(plan) = &new.plan else { return Ok(()) };
+    match tx.query(PLAN_NAME).bind(plan.as_str()).fetch_optional::<String>().await? {
+        Some(_) => Ok(()),
+        None => Err(TenancyError::NotFound { what: format!("plan “{plan}”") }),
+    }
+}
+
+async fn create(tx: &mut Transaction, now: Timestamp, new: &NewTenant) -> Result<TenantRecord, TenancyError> {
+    new.validate()?;
+    let created = insert(tx, now, new).await?;
+    let taken = || TenancyError::AlreadyExists { what: "tenant", name: new.slug.to_string() };
+    let tenant = created.ok_or_else(taken)?;
+    by_id(tx, tenant).await?.ok_or_else(|| unknown(&new.slug))
+}
+
+impl Tenancy {
+    pub async fn tenant_create(&self, new: NewTenant) -> Result<TenantRecord, TenancyError> {
+        let mut tx = self.control.begin().await?;
+        let tenant = create(&mut tx, self.now(), &new).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// Creates a tenant together with its first admin: there is never one that nobody can enter.
+    pub async fn tenant_found(&self, new: NewTenant, admin: UserId) -> Result<TenantRecord, TenancyError> {
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        let tenant = create(&mut tx, now, &new).await?;
+        let missing = || TenancyError::NotFound { what: format!("account {admin}") };
+        account::by_id(&mut tx, admin).await?.ok_or_else(missing)?;
+        membership::put(&mut tx, now, tenant.id, admin, Role::Admin).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// All tenants, by slug.
+    pub async fn tenant_list(&self) -> Result<Vec<TenantRecord>, TenancyError> {
+        Ok(self.control.read(LIST).fetch_all().await?)
+    }
+
+    pub async fn tenant_by_slug(&self, slug: &Slug) -> Result<Option<TenantRecord>, TenancyError> {
+        Ok(self.control.read(BY_SLUG).bind(slug.clone()).fetch_optional().await?)
+    }
+
+    /// Makes a tenant what was declared; inside `seam apply`'s transaction.
+    pub async fn apply_tenant(tx: &mut Transaction, now: Timestamp, new: &NewTenant) -> Result<Change, TenancyError> {
+        new.validate()?;
+        if insert(tx, now, new).await?.is_some() {
+            return Ok(Change::Created);
+        }
+        let old = by_slug(tx, &new.slug).await?.ok_or_else(|| unknown(&new.slug))?;
+        let differences = new.differences_from(&old);
+        if !differences.is_empty() {
+            let update = tx.query(UPDATE).bind(old.id).bind(new.display_name.as_str()).bind(new.plan.as_deref());
+            let update = update.bind(new.monthly_budget).bind(new.soft_budget).bind(new.region.as_deref());
+            update.bind(new.zero_retention).bind(now).execute().await?;
+        }
+        Ok(Change::from_differences(differences))
+    }
+}

@@ -1,0 +1,131 @@
+//! How often somebody may guess: failed sign-ins per account and per address.
+//!
+//! An attempt is counted before the password is looked at, in one transaction, so that no number of
+//! attempts at once gets past the bound. A right password takes its own count back: only failures stay.
+//! A window begins with the first failure and forgets all of them at its end.
+
+use crate::{Clock, TenancyError, clock::millis, digest};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
+use store::{ControlStore, Transaction};
+
+/// The length of a window.
+pub const THROTTLE_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Guesses at one account, from wherever, within a window.
+pub const FAILURES_PER_ACCOUNT: i64 = 5;
+/// Guesses from one address, at whatever account, within a window. Offices share an address.
+pub const FAILURES_PER_ADDRESS: i64 = 30;
+
+/// Also keeps the table as small as the attempts of one window.
+const ENDED_DELETE: &str = "DELETE FROM sign_in_throttle WHERE window_start <= $1";
+/// No row comes back when the bound is reached.
+const COUNT: &str = "
+INSERT INTO sign_in_throttle (subject, failures, window_start) VALUES ($1, 1, $2)
+ON CONFLICT (subject) DO UPDATE SET failures = sign_in_throttle.failures + 1
+WHERE sign_in_throttle.failures < $3
+RETURNING window_start AS value";
+const WINDOW_START: &str = "SELECT window_start AS value FROM sign_in_throttle WHERE subject = $1";
+const FORGET: &str = "DELETE FROM sign_in_throttle WHERE subject = $1";
+/// Names the window: a count taken in one that has ended is forgotten already.
+const TAKE_BACK: &str = "
+UPDATE sign_in_throttle SET failures = failures - 1
+WHERE subject = $1 AND window_start = $2 AND failures > 0";
+
+/// What attempts are counted against.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    key: String,
+    bound: i64,
+}
+
+impl Subject {
+    /// An account, existing or not, by what was typed. Hashed: the table is no list of who has an account.
+    pub(crate) fn account(email: &str) -> Self {
+        Self { key: format!("account:{}", digest::sha256(email)), bound: FAILURES_PER_ACCOUNT }
+    }
+
+    /// An IPv4 address, or the /64 that an IPv6 address belongs to: whoever has one of those has all of it.
+    pub(crate) fn address(address: IpAddr) -> Self {
+        let address = match address.to_canonical() {
+            IpAddr::V4(v4) => IpAddr::V4(v4),
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+        };
+        Self { key: format!("address:{address}"), bound: FAILURES_PER_ADDRESS }
+    }
+}
+
+/// One attempt that was counted against a subject.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    key: String,
+    window_start: i64,
+}
+
+/// Counts an attempt against all subjects, or against none of them and says when to come back.
+pub(crate) async fn count<const N: usize>(
+    control: &ControlStore,
+    clock: &dyn Clock,
+    subjects: [Subject; N],
+) -> Result<[Counted; N], TenancyError> {
+    let mut tx = control.begin().await?;
+    let now = clock.now().as_millis();
+    tx.query(ENDED_DELETE).bind(now.saturating_sub(millis(THROTTLE_WINDOW))).execute().await?;
+    let mut refused_until = None;
+    let mut counted = subjects.map(|subject| (subject.bound, Counted { key: subject.key, window_start: now }));
+    for (bound, attempt) in &mut counted {
+        let key = attempt.key.as_str();
+        match tx.query(COUNT).bind(key).bind(now).bind(*bound).fetch_optional::<i64>().await? {
+            Some(window_start) => attempt.window_start = window_start,
+            None => {
+                let window_start = tx.query(WINDOW_START).bind(key).fetch_one::<i64>().await?;
+                refused_until = refused_until.max(Some(window_start.saturating_add(millis(THROTTLE_WINDOW))));
+            }
+        }
+    }
+    match refused_until {
+        None => {
+            tx.commit().await?;
+            Ok(counted.map(|(_, attempt)| attempt))
+        }
+        // Dropped without commit: an attempt that is refused counts against nobody.
+        Some(until) => Err(TenancyError::Throttled { retry_after_seconds: whole_seconds(until.saturating_sub(now)) }),
+    }
+}
+
+/// After a right password: the failures of this subject are forgiven.
+pub(crate) async fn forget(tx: &mut Transaction, counted: &Counted) -> Result<(), TenancyError> {
+    tx.query(FORGET).bind(counted.key.as_str()).execute().await?;
+    Ok(())
+}
+
+/// After a right password: this attempt was no failure; earlier ones stay.
+pub(crate) async fn take_back(tx: &mut Transaction, counted: &Counted) -> Result<(), TenancyError> {
+    tx.query(TAKE_BACK).bind(counted.key.as_str()).bind(counted.window_start).execute().await?;
+    Ok(())
+}
+
+/// Rounded up: coming back after this long, to the second, must work.
+fn whole_seconds(millis: i64) -> u64 {
+    u64::try_from(millis).unwrap_or(0).div_ceil(1000).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_in_an_ipv6_network_are_one_address() {
+        let key = |address: &str| Subject::address(address.parse().unwrap()).key;
+        assert_eq!(key("2001:db8:0:1::1"), key("2001:db8:0:1:ffff:ffff:ffff:ffff"));
+        assert_ne!(key("2001:db8:0:1::1"), key("2001:db8:0:2::1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+    }
+
+    #[test]
+    fn the_wait_is_rounded_up_and_never_nothing() {
+        assert_eq!([0, 1, 1_000, 1_001].map(whole_seconds), [1, 1, 1, 2]);
+    }
+}

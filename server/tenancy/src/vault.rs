@@ -1,0 +1,169 @@
+//! Secrets at rest: sealed with XChaCha20-Poly1305 under the master key.
+//!
+//! A sealed value is bound to its context (which provider's key it is): moved to another row it does not
+//! open. Format: one byte of version, 24 bytes of nonce, ciphertext with its tag. Nonces are random; 192
+//! bits make a repetition out of the question.
+//!
+//! The master key comes from `SEAM_MASTER_KEY`, from `SEAM_MASTER_KEY_FILE`, or from `master.key` in the
+//! data directory, which is made on first start and belongs in the backup: without it nothing opens.
+
+use crate::{Secret, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chacha20poly1305::{
+    Key, XChaCha20Poly1305, XNonce,
+    aead::{Aead, KeyInit, Payload},
+};
+use std::{
+    fmt, fs,
+    io::{self, Read, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use zeroize::Zeroizing;
+
+const KEY_BYTES: usize = 32;
+const NONCE_BYTES: usize = 24;
+const FORMAT: u8 = 1;
+const KEY_FILE: &str = "master.key";
+/// More than any base64 of a key; a larger file is something else.
+const KEY_FILE_LIMIT: u64 = 1024;
+
+/// Why a secret cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    #[error("{place} must hold 32 bytes in base64 ({reason}); make one with: head -c 32 /dev/urandom | base64")]
+    Malformed { place: String, reason: String },
+    #[error("SEAM_MASTER_KEY and SEAM_MASTER_KEY_FILE are both set; keep one of them")]
+    TwoKeys,
+    #[error("others on this machine can read the master key “{path}”; run: chmod 600 '{path}'")]
+    Permissions { path: PathBuf },
+    #[error("cannot use the master key “{path}”: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("the system gave no random numbers: {0}")]
+    Random(#[from] rand::rngs::SysError),
+    #[error("the secret of {context} could not be sealed")]
+    Seal { context: String },
+    #[error("the secret of {context} does not open under this master key; restore the key, or enter the secret again")]
+    Unseal { context: String },
+}
+
+/// Seals and opens secrets. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault {
+    key: Arc<Zeroizing<[u8; KEY_BYTES]>>,
+}
+
+impl Vault {
+    /// Takes the master key from the environment, from a file, or from the data directory (made when missing).
+    ///
+    /// A file that others can read is refused, and so is a key of another length.
+    pub fn open(data_dir: &Path, env_key: Option<&str>, key_file: Option<&Path>) -> Result<Self, VaultError> {
+        let key = match (env_key, key_file) {
+            (Some(_), Some(_)) => return Err(VaultError::TwoKeys),
+            (Some(text), None) => decode(text, "SEAM_MASTER_KEY")?,
+            (None, Some(path)) => read_key(path)?,
+            (None, None) => read_or_create(data_dir)?,
+        };
+        Ok(Self { key: Arc::new(key) })
+    }
+
+    /// Seals `secret` for `context`; only the same context opens it.
+    pub fn seal(&self, context: &str, secret: &str) -> Result<Vec<u8>, VaultError> {
+        let nonce = digest::random_bytes::<NONCE_BYTES>()?;
+        let payload = Payload { msg: secret.as_bytes(), aad: context.as_bytes() };
+        let ciphertext = self
+            .cipher()
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| VaultError::Seal { context: context.to_owned() })?;
+        let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + ciphertext.len());
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&ciphertext);
+        Ok(sealed)
+    }
+
+    /// Opens what was sealed for `context`. Anything changed, moved or cut fails as a whole.
+    pub fn unseal(&self, context: &str, sealed: &[u8]) -> Result<Secret, VaultError> {
+        self.open_sealed(context, sealed).ok_or_else(|| VaultError::Unseal { context: context.to_owned() })
+    }
+
+    fn open_sealed(&self, context: &str, sealed: &[u8]) -> Option<Secret> {
+        let (format, rest) = sealed.split_first()?;
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>()?;
+        if *format != FORMAT {
+            return None;
+        }
+        let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
+        let plain = Zeroizing::new(self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()?);
+        Some(Secret::new(str::from_utf8(&plain).ok()?.to_owned()))
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&Key::from(**self.key))
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(…)")
+    }
+}
+
+fn decode(text: &str, place: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+    let malformed = |reason: String| VaultError::Malformed { place: place.to_owned(), reason };
+    // The reason never quotes the text: it is a key, only a mistyped one.
+    let bytes = STANDARD.decode(text.trim()).map_err(|_| malformed("this is no base64".to_owned()))?;
+    let bytes = Zeroizing::new(bytes);
+    let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
+    key.map(Zeroizing::new).map_err(|_| malformed(format!("these are {} bytes", bytes.len())))
+}
+
+fn read_key(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+    let unusable = |source| VaultError::File { path: path.to_owned(), source };
+    let file = fs::File::open(path).map_err(unusable)?;
+    let metadata = file.metadata().map_err(unusable)?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(VaultError::Permissions { path: path.to_owned() });
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(KEY_FILE_LIMIT).read_to_string(&mut text).map_err(unusable)?;
+    decode(&text, &format!("the master key “{}”", path.display()))
+}
+
+fn read_or_create(data_dir: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+    let path = data_dir.join(KEY_FILE);
+    match read_key(&path) {
+        Err(VaultError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            create_key(data_dir, &path)?;
+            // Read back: when two processes start at once, the one key that reached the directory counts.
+            read_key(&path)
+        }
+        read => read,
+    }
+}
+
+/// The key appears under its name whole or not at all: written aside with its permissions, then linked,
+/// which never replaces a key that is there.
+fn create_key(data_dir: &Path, path: &Path) -> Result<(), VaultError> {
+    let unusable = |source| VaultError::File { path: path.to_owned(), source };
+    let key = Zeroizing::new(digest::random_bytes::<KEY_BYTES>()?);
+    let aside = data_dir.join(format!("{KEY_FILE}.{:016x}", u64::from_ne_bytes(digest::random_bytes()?)));
+    fs::create_dir_all(data_dir).map_err(unusable)?;
+    let written = write_private(&aside, &key).and_then(|()| match fs::hard_link(&aside, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    });
+    let removed = fs::remove_file(&aside);
+    written.map_err(unusable)?;
+    removed.map_err(unusable)?;
+    // The directory's entry must outlive a loss of power as well: what is sealed next depends on it.
+    fs::File::open(data_dir).and_then(|directory| directory.sync_all()).map_err(unusable)
+}
+
+fn write_private(path: &Path, key: &[u8; KEY_BYTES]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let text = Zeroizing::new(format!("{}\n", STANDARD.encode(key)));
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
