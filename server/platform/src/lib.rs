@@ -1,1 +1,22 @@
-//! placeholder
+//! Composes the layers into one [`Platform`]; no rules of its own.
+//!
+//! - `platform.rs`: opening, readiness, the end.
+//! - `first_run.rs`: what the first minutes need of several layers at once.
+//! - `problem.rs`: the one mapping from every layer's errors to what crosses the wire.
+//! - `trace.rs`: the id under which a request's log lines and its problem are found.
+//!
+//! Rules live in the layers below; pages and HTTP live above, in `app` and `seam`.
+
+mod error;
+mod first_run;
+mod platform;
+mod problem;
+mod trace;
+
+pub use error::{ConnectError, NotReady, OpenError};
+pub use platform::{Platform, PlatformSettings, ProviderKeys};
+pub use problem::IntoProblem;
+pub use trace::{current_trace_id, with_trace_id};
+
+/// The settings of the model in this process, and its weights on disk.
+pub use gateway::providers::local::{LocalSettings, models};

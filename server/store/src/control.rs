@@ -3,7 +3,7 @@
 use crate::{Database, StoreError, database::Durability};
 use std::{ops::Deref, path::Path};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/control/sqlite");
+pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/control/sqlite");
 
 /// Enough for pages and the hot path side by side; readers never wait for the writer.
 const READERS: u32 = 8;

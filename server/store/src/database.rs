@@ -110,7 +110,7 @@ impl Transaction {
 }
 
 /// Names the file where SQLite would only say “unable to open database file”.
-fn cannot_open(path: &Path, error: sqlx::Error) -> StoreError {
+pub(crate) fn cannot_open(path: &Path, error: sqlx::Error) -> StoreError {
     let reason = error.as_database_error().map(|db| db.message().to_owned());
     match reason {
         Some(reason) if reason.contains("unable to open") || reason.contains("readonly") => StoreError::Directory {

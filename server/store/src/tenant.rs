@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/tenant/sqlite");
+pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/tenant/sqlite");
 
 /// One member's page and stream at a time are typical; more wait microseconds.
 const READERS: u32 = 3;

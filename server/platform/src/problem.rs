@@ -1,0 +1,300 @@
+//! The one mapping from what layers report to what crosses the wire.
+//!
+//! Matches are exhaustive: a new error must be placed here before it compiles. What an error says of the
+//! inside (SQL, paths, upstream messages) is logged under the trace id and never sent.
+
+use crate::{ConnectError, NotReady, OpenError, current_trace_id};
+use contract::{Problem, ProblemCode};
+use gateway::{GatewayError, provider::ProviderError};
+use metering::MeteringError;
+use orchestration::ChatError;
+use registry::RegistryError;
+use std::error::Error;
+use store::StoreError;
+use tenancy::{TenancyError, VaultError};
+
+/// An error of a layer that can be told to whoever caused the request.
+pub trait IntoProblem {
+    fn into_problem(self) -> Problem;
+}
+
+/// A failure of ours: the cause goes to the log, the id to the reader.
+fn internal(error: &(dyn Error + 'static)) -> Problem {
+    logged(
+        ProblemCode::Internal,
+        "The request could not be carried out. Try again; if it stays, tell the operator.",
+        error,
+    )
+}
+
+fn logged(code: ProblemCode, detail: &str, error: &(dyn Error + 'static)) -> Problem {
+    let trace_id = current_trace_id();
+    tracing::error!(trace_id, error = %chain(error), code = ?code, "a request failed");
+    Problem::new(code, detail).trace_id(trace_id)
+}
+
+/// An error with its causes on one line, for the log. Sources that their parent repeats are left out.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let mut text: String = first.to_uppercase().chain(chars).collect();
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
+}
+
+impl IntoProblem for StoreError {
+    fn into_problem(self) -> Problem {
+        match &self {
+            Self::Full(_) => logged(
+                ProblemCode::StorageFull,
+                "The server's disk is full. Nothing was lost; free some space, then try again.",
+                &self,
+            ),
+            Self::Busy(_) => logged(
+                ProblemCode::StorageUnavailable,
+                "The database is busy. Nothing was lost; try again in a moment.",
+                &self,
+            )
+            .retry_after(2),
+            Self::ReadOnly(_) | Self::Directory { .. } => logged(
+                ProblemCode::StorageUnavailable,
+                "The server cannot write to its data directory. Tell the operator, then try again.",
+                &self,
+            ),
+            Self::Constraint(_) | Self::Migration { .. } | Self::Column { .. } | Self::Database(_) => internal(&self),
+        }
+    }
+}
+
+impl IntoProblem for VaultError {
+    fn into_problem(self) -> Problem {
+        internal(&self)
+    }
+}
+
+impl IntoProblem for TenancyError {
+    fn into_problem(self) -> Problem {
+        let said = capitalised(&self.to_string());
+        match self {
+            Self::NotSignedIn => Problem::new(ProblemCode::NotSignedIn, "Sign in to go on."),
+            Self::SignInRefused => Problem::new(ProblemCode::SignInRefused, said),
+            Self::WrongPassword => Problem::field("current", said),
+            Self::Throttled { retry_after_seconds } => Problem::new(
+                ProblemCode::TooManyRequests,
+                format!("Too many attempts failed. Wait {}, then try again.", duration(retry_after_seconds)),
+            )
+            .retry_after(retry_after_seconds),
+            Self::LinkExpired => Problem::new(ProblemCode::LinkExpired, said),
+            Self::PermissionDenied { .. } | Self::NoTenant => Problem::new(ProblemCode::PermissionDenied, said),
+            Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),
+            Self::AlreadyExists { what, name } => {
+                let mut problem = Problem::field(
+                    if what == "account" { "email" } else { "slug" },
+                    format!("There is already a {what} “{name}”. Choose another name."),
+                );
+                problem.code = ProblemCode::Conflict;
+                problem.title = ProblemCode::Conflict.title().to_owned();
+                problem.status = ProblemCode::Conflict.status();
+                problem
+            }
+            Self::Invalid { field, reason } => Problem::field(field, reason),
+            Self::Overloaded => Problem::new(ProblemCode::TooManyRequests, said).retry_after(2),
+            Self::Store(error) => error.into_problem(),
+            Self::Vault(error) => error.into_problem(),
+            error @ (Self::Hash(_) | Self::Random(_) | Self::Worker(_)) => internal(&error),
+        }
+    }
+}
+
+/// Seconds as a person says them.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..=1 => "a second".to_owned(),
+        2..=90 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
+impl IntoProblem for MeteringError {
+    fn into_problem(self) -> Problem {
+        let said = capitalised(&self.to_string());
+        match self {
+            Self::PriceConflict { .. } => Problem::new(ProblemCode::Conflict, said),
+            Self::Invalid { field, .. } => Problem::field(field, said),
+            Self::Store(error) => error.into_problem(),
+            error @ (Self::AlreadyRecorded { .. }
+            | Self::AlreadySettled { .. }
+            | Self::NotRecorded { .. }
+            | Self::NotAnOutcome { .. }) => internal(&error),
+        }
+    }
+}
+
+impl IntoProblem for RegistryError {
+    fn into_problem(self) -> Problem {
+        let said = capitalised(&self.to_string());
+        match self {
+            Self::UnknownModel { .. } => Problem::field("model", said),
+            Self::Invalid { field, .. } => Problem::field(field, said),
+            Self::UnknownProvider { .. } => Problem::field("provider", said),
+            Self::Store(error) => error.into_problem(),
+            error @ (Self::UnknownPrompt { .. } | Self::Corrupt { .. }) => internal(&error),
+        }
+    }
+}
+
+impl IntoProblem for ProviderError {
+    fn into_problem(self) -> Problem {
+        let detail = "The model's provider failed. Try again, or choose another model.";
+        match &self {
+            Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed(_) | Self::Cut | Self::Rejected { .. } => {
+                logged(ProblemCode::ProviderFailed, detail, &self)
+            }
+            Self::TimedOut(_) => logged(
+                ProblemCode::ProviderFailed,
+                "The model's provider did not answer in time. Try again, or choose another model.",
+                &self,
+            ),
+            Self::RateLimited { retry_after } => {
+                let problem = Problem::new(
+                    ProblemCode::ModelUnavailable,
+                    "The model's provider takes no more requests for now. Wait a little, then try again.",
+                );
+                match retry_after {
+                    Some(wait) => problem.retry_after(wait.as_secs().max(1)),
+                    None => problem,
+                }
+            }
+            Self::Unauthorised | Self::UnknownModel(_) => logged(
+                ProblemCode::ModelUnavailable,
+                "This model is not set up correctly. Choose another one, and tell the operator.",
+                &self,
+            ),
+            Self::ContextExceeded { .. } => Problem::new(ProblemCode::PayloadTooLarge, capitalised(&self.to_string())),
+            Self::Saturated | Self::NotReady(_) => {
+                Problem::new(ProblemCode::ModelUnavailable, capitalised(&self.to_string())).retry_after(5)
+            }
+            Self::Cancelled => Problem::new(ProblemCode::Interrupted, "The request was stopped."),
+        }
+    }
+}
+
+impl IntoProblem for GatewayError {
+    fn into_problem(self) -> Problem {
+        let said = capitalised(&self.to_string());
+        match self {
+            Self::UnknownModel { .. } => Problem::field("model", said),
+            Self::NoTarget { .. } => Problem::new(ProblemCode::ModelUnavailable, said),
+            Self::InvalidProvider { .. } => Problem::field("provider", said),
+            Self::AllAttemptsFailed { last, .. } => last.into_problem(),
+            Self::Rejected { cause } | Self::Interrupted { cause, .. } => cause.into_problem(),
+            Self::ShuttingDown => Problem::new(ProblemCode::ShuttingDown, said).retry_after(5),
+            Self::Metering(error) => error.into_problem(),
+            Self::Registry(error) => error.into_problem(),
+            Self::Store(error) => error.into_problem(),
+            Self::Vault(error) => error.into_problem(),
+            error @ Self::Abandoned => internal(&error),
+        }
+    }
+}
+
+impl IntoProblem for ChatError {
+    fn into_problem(self) -> Problem {
+        let said = capitalised(&self.to_string());
+        match self {
+            Self::InvalidInput { field, .. } => Problem::field(field, said),
+            Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),
+            Self::Busy => Problem::new(ProblemCode::Conflict, said),
+            Self::ShuttingDown => Problem::new(ProblemCode::ShuttingDown, said).retry_after(5),
+            Self::RunLost(problem) => *problem,
+            Self::Tenancy(error) => error.into_problem(),
+            Self::Registry(error) => error.into_problem(),
+            Self::Store(error) => error.into_problem(),
+            error @ (Self::Panicked | Self::Config { .. }) => internal(&error),
+        }
+    }
+}
+
+impl IntoProblem for ConnectError {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Tenancy(error) => error.into_problem(),
+            Self::Gateway(error) => error.into_problem(),
+            Self::Refused(ProviderError::Unauthorised) => Problem::field(
+                "api_key",
+                "The provider does not take this key. Copy it again, whole, and try once more.",
+            ),
+            Self::Refused(error) => Problem::field("api_key", format!("The key could not be tried: {error}.")),
+        }
+    }
+}
+
+impl IntoProblem for NotReady {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Database(error) => error.into_problem(),
+            Self::ShuttingDown => Problem::new(ProblemCode::ShuttingDown, "The server is shutting down."),
+            error @ Self::Migrations(_) => logged(
+                ProblemCode::StorageUnavailable,
+                "The database is not at this version of Seam. Run: seam migrate",
+                &error,
+            ),
+        }
+    }
+}
+
+impl IntoProblem for OpenError {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Store(error) => error.into_problem(),
+            Self::Vault(error) => error.into_problem(),
+            Self::Ledger(error) => error.into_problem(),
+            Self::Tenancy(error) => error.into_problem(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn internals_stay_inside() {
+        let error = StoreError::Column { column: "password_hash".to_owned(), reason: "secret".to_owned() };
+        let problem = ChatError::Store(error).into_problem();
+        assert_eq!(problem.code, ProblemCode::Internal);
+        let wire = serde_json::to_string(&problem).unwrap();
+        assert!(!wire.contains("password_hash") && !wire.contains("secret"), "{wire}");
+        assert!(problem.trace_id.is_some());
+    }
+
+    #[test]
+    fn a_throttled_sign_in_says_how_long() {
+        let problem = TenancyError::Throttled { retry_after_seconds: 61 * 10 }.into_problem();
+        assert_eq!((problem.status, problem.retry_after), (429, Some(610)));
+        assert!(problem.detail.contains("11 minutes"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn a_refused_key_is_an_error_of_its_field() {
+        let problem = ConnectError::Refused(ProviderError::Unauthorised).into_problem();
+        assert_eq!(problem.status, 422);
+        assert_eq!(problem.errors.first().map(|error| error.field.as_str()), Some("api_key"));
+    }
+}
