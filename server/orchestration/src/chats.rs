@@ -7,7 +7,7 @@ use crate::{
     ChatError,
     conversation,
     event_log,
-    hub::{EndCause, Hub},
+    hub::{EndCause, Hub, LiveRun},
     message,
     start::{self, Begin, Start},
     subscription,
@@ -254,6 +254,19 @@ impl Chats {
     }
 
     async fn start(&self, scope: &Scope, begin: Begin, model: Option<String>) -> Result<RunStarted, ChatError> {
+        let (live, start) = self.prepare(scope, begin, model).await?;
+        let (tell, told) = oneshot::channel();
+        self.inner.hub.tasks().spawn(start::begin_and_drive(self.clone(), live, start, tell));
+        told.await.map_err(|_| ChatError::Panicked)?
+    }
+
+    /// Everything that can be refused before the database is written.
+    pub(crate) async fn prepare(
+        &self,
+        scope: &Scope,
+        begin: Begin,
+        model: Option<String>,
+    ) -> Result<(LiveRun, Start), ChatError> {
         scope.require(Role::Member)?;
         let owner = owner(scope)?;
         if let Some(name) = &model {
@@ -262,10 +275,7 @@ impl Chats {
         let (prompt, parameters) = self.config().await?;
         let run = RunId::new();
         let live = self.inner.hub.register(scope.tenant(), run)?;
-        let start = Start { scope: scope.clone(), owner, run, begin, model, prompt, parameters };
-        let (tell, told) = oneshot::channel();
-        self.inner.hub.tasks().spawn(start::begin_and_drive(self.clone(), live, start, tell));
-        told.await.map_err(|_| ChatError::Panicked)?
+        Ok((live, Start { scope: scope.clone(), owner, run, begin, model, prompt, parameters }))
     }
 
     async fn config(&self) -> Result<(PromptConfig, ChatParameters), ChatError> {

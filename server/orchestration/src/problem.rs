@@ -4,6 +4,8 @@
 
 use contract::{Problem, ProblemCode};
 use gateway::{GatewayError, provider::ProviderError};
+use metering::MeteringError;
+use registry::RegistryError;
 use store::StoreError;
 
 /// How the gateway's failure reads to the member.
@@ -19,9 +21,15 @@ pub(crate) fn of_gateway(error: &GatewayError) -> Problem {
             ProblemCode::ModelUnavailable,
             format!("The model “{model}” cannot answer at the moment. Choose another model, or try again later."),
         ),
-        GatewayError::Store(error) => of_store(error),
+        GatewayError::Store(error)
+        | GatewayError::Metering(MeteringError::Store(error))
+        | GatewayError::Registry(RegistryError::Store(error)) => of_store(error),
         GatewayError::ShuttingDown => shutting_down(),
-        _ => internal(),
+        GatewayError::InvalidProvider { .. }
+        | GatewayError::Abandoned
+        | GatewayError::Metering(_)
+        | GatewayError::Registry(_)
+        | GatewayError::Vault(_) => internal(),
     }
 }
 

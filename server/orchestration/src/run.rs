@@ -148,14 +148,14 @@ async fn answer(run: &Run) -> Option<Ending> {
     }
 }
 
+/// By the model's measure: how long the request was, and how long it may be.
 const fn context_exceeded(error: &GatewayError) -> Option<(i64, i64)> {
-    match error {
-        GatewayError::Rejected { cause: ProviderError::ContextExceeded { tokens, limit } }
-        | GatewayError::AllAttemptsFailed { last: ProviderError::ContextExceeded { tokens, limit }, .. } => {
-            Some((*tokens, *limit))
-        }
-        _ => None,
+    if let GatewayError::Rejected { cause } | GatewayError::AllAttemptsFailed { last: cause, .. } = error
+        && let ProviderError::ContextExceeded { tokens, limit } = cause
+    {
+        return Some((*tokens, *limit));
     }
+    None
 }
 
 /// Stores the parts as they come. What has arrived while the last batch was stored becomes the next.
@@ -248,4 +248,76 @@ fn store_failed(run: &Run, error: &StoreError) -> Ending {
 
 fn failed(run: &Run, problem: Problem, details: Option<AnswerDetails>) -> Ending {
     Ending::Failed { problem: problem.trace_id(run.new.run.to_string()), details }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Chats, start, start::Begin};
+    use contract::{ProblemCode, RunEvent};
+    use testkit::Fixture;
+
+    /// A run that has begun and is not driven yet.
+    async fn begun(fixture: &Fixture) -> (Chats, Run) {
+        let chats = Chats::new(
+            fixture.stores.clone(),
+            fixture.gateway.clone(),
+            fixture.registry.clone(),
+            fixture.clock().clone(),
+        );
+        let begin = Begin::Send { conversation: None, text: "hello".to_owned() };
+        let (live, start) = chats.prepare(&fixture.member, begin, Some("sim".to_owned())).await.unwrap();
+        let run = start::begin(&chats, live, start).await.unwrap();
+        (chats, run)
+    }
+
+    async fn ending_of(run: &Run) -> RunEvent {
+        event_log::last_event(&run.store, run.new.run).await.unwrap().unwrap().event
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_task_panics_ends_as_failed_with_what_was_said() {
+        let fixture = Fixture::open().await.unwrap();
+        let (_chats, run) = begun(&fixture).await;
+        let work = async {
+            event_log::append_text(&run.store, run.new.run, 2, "half".to_owned(), run.clock.now()).await.unwrap();
+            panic!("on purpose");
+        };
+        supervise(&run, work).await;
+        let RunEvent::Failed { problem, .. } = ending_of(&run).await else { panic!("it did not fail") };
+        assert_eq!(problem.code, ProblemCode::Internal);
+        assert!(!problem.detail.contains("purpose"), "internals in {problem}");
+        assert_eq!(event_log::running(&run.store).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_stop_that_the_gateway_ignores_still_ends_the_run() {
+        let fixture = Fixture::open().await.unwrap();
+        let (chats, run) = begun(&fixture).await;
+        chats.stop(&fixture.member, run.new.run).await.unwrap();
+        supervise(&run, std::future::pending()).await;
+        assert!(matches!(ending_of(&run).await, RunEvent::Stopped { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_without_an_end_is_a_failure() {
+        let fixture = Fixture::open().await.unwrap();
+        let (_chats, run) = begun(&fixture).await;
+        let parts = futures::stream::iter([Ok(AnswerPart::Text("a\0b".to_owned()))]);
+        supervise(&run, record(&run, parts)).await;
+        assert!(matches!(ending_of(&run).await, RunEvent::Failed { .. }));
+        assert_eq!(event_log::text_so_far(&run.store, run.new.run).await.unwrap(), ("ab".to_owned(), 2));
+    }
+
+    #[tokio::test]
+    async fn a_run_left_without_its_task_is_ended_by_whoever_comes_upon_it() {
+        let fixture = Fixture::open().await.unwrap();
+        let (chats, run) = begun(&fixture).await;
+        let (store, new) = (run.store.clone(), run.new.clone());
+        drop(run);
+        assert_eq!(event_log::running(&store).await.unwrap(), [new.run]);
+        assert!(chats.wait(&fixture.member, new.run, Duration::from_secs(9)).await.unwrap());
+        assert_eq!(event_log::running(&store).await.unwrap(), []);
+        assert_eq!(event_log::last_event(&store, new.run).await.unwrap().unwrap().seq, 2);
+    }
 }

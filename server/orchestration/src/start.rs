@@ -80,41 +80,39 @@ pub(crate) async fn begin_and_drive(
     start: Start,
     tell: oneshot::Sender<Result<RunStarted, ChatError>>,
 ) {
-    let store = match start.scope.store(&chats.inner.stores).await {
-        Ok(store) => store,
-        Err(error) => {
-            // Whoever asked may have gone; nothing was begun.
-            let _ = tell.send(Err(error.into()));
-            return;
+    // Whoever asked may have gone; a run that began goes on without them.
+    match begin(&chats, live, start).await {
+        Ok(run) => {
+            let _ = tell.send(Ok(RunStarted {
+                conversation: run.new.conversation,
+                message: run.question,
+                answer: run.new.answer,
+                run: run.new.run,
+            }));
+            run::drive(run).await;
         }
-    };
-    match store_beginning(&chats, &store, &start).await {
         Err(error) => {
             let _ = tell.send(Err(error));
         }
-        Ok((new, question)) => {
-            live.stored(1);
-            // Whoever asked may have gone; the run goes on without them.
-            let _ = tell.send(Ok(RunStarted {
-                conversation: new.conversation,
-                message: question,
-                answer: new.answer,
-                run: new.run,
-            }));
-            run::drive(Run {
-                scope: start.scope,
-                new,
-                question,
-                prompt: start.prompt,
-                parameters: start.parameters,
-                store,
-                gateway: chats.inner.gateway.clone(),
-                clock: chats.inner.clock.clone(),
-                live,
-            })
-            .await;
-        }
     }
+}
+
+/// Stores the beginning of a run. Dropped instead of driven, the run is one that nobody drives.
+pub(crate) async fn begin(chats: &Chats, live: LiveRun, start: Start) -> Result<Run, ChatError> {
+    let store = start.scope.store(&chats.inner.stores).await?;
+    let (new, question) = store_beginning(chats, &store, &start).await?;
+    live.stored(1);
+    Ok(Run {
+        scope: start.scope,
+        new,
+        question,
+        prompt: start.prompt,
+        parameters: start.parameters,
+        store,
+        gateway: chats.inner.gateway.clone(),
+        clock: chats.inner.clock.clone(),
+        live,
+    })
 }
 
 async fn store_beginning(

@@ -1,1 +1,197 @@
-//! placeholder
+//! A small Seam for tests: the real stores in a directory of their own, the real layers up to chats, and a
+//! simulated provider behind the real gateway. Only the outside world is made up.
+//!
+//! Scopes come the way they come in production, from a session that tenancy finds alive. A crate's unit
+//! tests see another copy of that crate than the one in here; where that matters, test from `tests/`.
+
+use contract::{Email, Role, RunEvent, RunEventRecord, Slug, TenantId, Timestamp, TokenPrice};
+use gateway::{
+    Gateway, NewProvider,
+    providers::local::{LocalProvider, LocalSettings},
+};
+use metering::{Metering, NewPrice};
+use orchestration::{ChatError, Chats};
+use registry::{ModelConfig, Registry, Strategy, Target};
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use store::{ControlStore, TenantStores};
+use tempfile::TempDir;
+use tenancy::{NewTenant, Scope, SessionClaims, SharedClock, SystemClock, Tenancy, Vault};
+
+/// Whatever goes wrong while a fixture is laid out; a test shows it and fails.
+pub type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// All layers over one data directory.
+pub struct Fixture {
+    pub control: ControlStore,
+    pub stores: TenantStores,
+    pub tenancy: Tenancy,
+    pub metering: Metering,
+    pub registry: Registry,
+    pub gateway: Gateway,
+    pub chats: Chats,
+    /// The tenant `acme`.
+    pub tenant: TenantId,
+    /// Its member `ada@acme.test`.
+    pub member: Scope,
+    data_dir: PathBuf,
+    /// Removed with the fixture.
+    _directory: Option<TempDir>,
+}
+
+impl Fixture {
+    /// In a new directory, with the machine's clock, a tenant with one member, and the model `sim`.
+    pub async fn open() -> Result<Self, Broken> {
+        Self::open_with_clock(Arc::new(SystemClock)).await
+    }
+
+    /// The same at a time that the test sets.
+    pub async fn open_with_clock(clock: SharedClock) -> Result<Self, Broken> {
+        let directory = tempfile::tempdir()?;
+        let mut fixture = Self::open_at(directory.path(), clock).await?;
+        fixture._directory = Some(directory);
+        Ok(fixture)
+    }
+
+    /// In a directory that the test keeps; finds there what an earlier fixture left, as a restart does.
+    pub async fn open_at(data_dir: &Path, clock: SharedClock) -> Result<Self, Broken> {
+        let control = ControlStore::open(data_dir).await?;
+        let stores = TenantStores::new(data_dir);
+        let vault = Vault::open(data_dir, None, None)?;
+        let tenancy = Tenancy::new(control.clone(), clock.clone(), vault);
+        let metering = Metering::new(control.clone(), clock.clone());
+        let registry = Registry::new(control.clone(), clock.clone());
+        // Without weights: it says so, and nothing in here asks it.
+        let local = LocalProvider::start(LocalSettings { models_dir: data_dir.join("models"), ..LocalSettings::default() });
+        let gateway =
+            Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local);
+        let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock);
+        let tenant = tenant_in(&tenancy, "acme").await?;
+        let member = scope_in(&tenancy, tenant, "ada@acme.test", Role::Member).await?;
+        let fixture = Self {
+            control,
+            stores,
+            tenancy,
+            metering,
+            registry,
+            gateway,
+            chats,
+            tenant,
+            member,
+            data_dir: data_dir.to_owned(),
+            _directory: None,
+        };
+        fixture.simulate("sim", json!({})).await?;
+        Ok(fixture)
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    pub fn clock(&self) -> &SharedClock {
+        self.tenancy.clock()
+    }
+
+    /// Registers a simulated provider and a model of the same name with a price, or changes its options.
+    pub async fn simulate(&self, name: &str, options: Value) -> Result<(), Broken> {
+        let now = self.clock().now();
+        let provider = NewProvider {
+            name: name.to_owned(),
+            kind: contract::ProviderKind::Simulated,
+            base_url: None,
+            api_key: None,
+            region: None,
+            zero_retention: false,
+            // Short, so that a `hang` ends soon.
+            timeout_ms: 1_000,
+            max_retries: 0,
+            options,
+        };
+        let model = ModelConfig {
+            name: name.to_owned(),
+            strategy: Strategy::Fallback,
+            targets: vec![Target { provider: name.to_owned(), model: name.to_owned(), weight: 1 }],
+        };
+        let price = NewPrice {
+            provider: name.to_owned(),
+            model: name.to_owned(),
+            input: TokenPrice::per_million("1".parse()?),
+            cached_input: None,
+            cache_write: None,
+            output: TokenPrice::per_million("2".parse()?),
+            reasoning: None,
+            batch_discount_millionths: None,
+            effective_from: Timestamp::from_millis(0),
+        };
+        let mut tx = self.control.begin().await?;
+        Gateway::apply_provider(&mut tx, now, self.tenancy.vault(), &provider).await?;
+        Registry::apply_model(&mut tx, now, &model).await?;
+        Metering::apply_price(&mut tx, now, &price).await?;
+        tx.commit().await?;
+        self.registry.invalidate().await;
+        self.gateway.invalidate();
+        Ok(())
+    }
+
+    /// A tenant by its slug, made when there is none.
+    pub async fn tenant(&self, slug: &str) -> Result<TenantId, Broken> {
+        tenant_in(&self.tenancy, slug).await
+    }
+
+    /// A signed-in member of a tenant; the account and the membership are made when there are none.
+    pub async fn scope(&self, tenant: TenantId, email: &str, role: Role) -> Result<Scope, Broken> {
+        scope_in(&self.tenancy, tenant, email, role).await
+    }
+
+    /// A run's events from number `after` on, until it ends.
+    pub async fn events(&self, run: contract::RunId, after: i64) -> Result<Vec<RunEventRecord>, ChatError> {
+        use futures::TryStreamExt;
+        self.chats.subscribe(&self.member, run, after).await?.try_collect().await
+    }
+}
+
+async fn tenant_in(tenancy: &Tenancy, slug: &str) -> Result<TenantId, Broken> {
+    let slug: Slug = slug.parse()?;
+    if let Some(there) = tenancy.tenant_by_slug(&slug).await? {
+        return Ok(there.id);
+    }
+    let new = NewTenant {
+        display_name: slug.to_string(),
+        slug,
+        plan: None,
+        monthly_budget: None,
+        soft_budget: None,
+        region: None,
+        zero_retention: false,
+    };
+    Ok(tenancy.tenant_create(new).await?.id)
+}
+
+async fn scope_in(tenancy: &Tenancy, tenant: TenantId, email: &str, role: Role) -> Result<Scope, Broken> {
+    let email: Email = email.parse()?;
+    let user = match tenancy.user_by_email(&email).await? {
+        Some(there) => there.id,
+        None => tenancy.user_create(email, None, false).await?,
+    };
+    tenancy.member_add(tenant, user, role).await?;
+    let now = tenancy.clock().now();
+    let claims = SessionClaims { user, epoch: 0, signed_in_at: now, renewed_at: now, tenant: Some(tenant) };
+    let principal = tenancy.authenticate(&claims).await?.ok_or("a session just made is not alive")?;
+    Ok(principal.scope()?)
+}
+
+/// The text that a run's events add up to.
+pub fn text_of(events: &[RunEventRecord]) -> String {
+    events
+        .iter()
+        .filter_map(|record| match &record.event {
+            RunEvent::Delta { text } => Some(text.as_str()),
+            RunEvent::Started { .. } => None,
+            RunEvent::Finished { .. } | RunEvent::Stopped { .. } | RunEvent::Failed { .. } => None,
+        })
+        .collect()
+}
