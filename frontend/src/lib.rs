@@ -1,5 +1,8 @@
 //! The browser's entry: takes over the page that the server rendered.
 
+// The type of a view is as deep as the page.
+#![recursion_limit = "512"]
+
 use leptos::prelude::*;
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -13,6 +13,7 @@ mod site;
 mod style;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -41,9 +42,18 @@ pub struct Options {
     fast: bool,
 }
 
-fn main() -> Result<()> {
-    let options = Options::parse();
-    let fingerprint = inputs::fingerprint(&options).context("reading the inputs of the web build")?;
+fn main() -> ExitCode {
+    match build(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("webbuild: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build(options: &Options) -> Result<()> {
+    let fingerprint = inputs::fingerprint(options).context("the inputs of the web build")?;
     if inputs::is_current(&options.out, &fingerprint) {
         eprintln!("  web assets are up to date");
         return Ok(());
