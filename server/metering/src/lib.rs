@@ -1,1 +1,116 @@
-//! placeholder
+//! The margin layer: prices, plans, and the ledger of every attempt at a model.
+//!
+//! What always holds:
+//! - An attempt is in the ledger before it is dispatched, and is settled exactly once.
+//! - A settled row is never rewritten: a later price changes nothing that was billed.
+//! - Unknown cost is absent (`NULL`, `None`), never zero.
+//!
+//! `attempt.rs` has the words of the ledger, `ledger.rs` is the one place that writes it, `cost.rs` is the
+//! arithmetic, `price.rs` and `plan.rs` are what `seam apply` writes, `usage.rs` is the margin per tenant.
+
+mod attempt;
+mod cost;
+mod error;
+mod ledger;
+mod plan;
+mod price;
+mod seed;
+mod usage;
+
+pub use attempt::{AttemptStatus, Feature, Intent, LedgerRow, Settled, Settlement, UnknownFeature, UnknownStatus};
+pub use cost::{AttemptPrice, MAX_TOKENS_PER_ATTEMPT};
+pub use error::MeteringError;
+pub use plan::{Bill, NewPlan, PlanTerms};
+pub use price::NewPrice;
+pub use seed::SeededAttempt;
+pub use usage::TenantUsage;
+
+use contract::{AttemptNo, RequestId, TenantId, Timestamp};
+use ledger::Ledger;
+use store::{ControlStore, Transaction};
+use tenancy::{Change, SharedClock};
+
+/// Prices, plans and the ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct Metering {
+    control: ControlStore,
+    ledger: Ledger,
+}
+
+impl Metering {
+    pub fn new(control: ControlStore, clock: SharedClock) -> Self {
+        Self { ledger: Ledger::new(control.clone(), clock), control }
+    }
+
+    /// Records that an attempt is about to be dispatched; durable when this returns.
+    ///
+    /// # Errors
+    /// `AlreadyRecorded` when this (request, attempt) is in the ledger.
+    pub async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
+        self.ledger.intent(intent).await
+    }
+
+    /// Records how an attempt ended and what it cost, once; durable when this returns.
+    ///
+    /// The cost is that of the price version in force when the attempt was dispatched. It is unknown when
+    /// there is no such version, or when the usage lacks input or output tokens.
+    ///
+    /// # Errors
+    /// `NotRecorded` without an intent, `AlreadySettled` the second time, `NotAnOutcome` for `Dispatched`.
+    pub async fn settle(
+        &self,
+        tenant: TenantId,
+        request: RequestId,
+        attempt: AttemptNo,
+        settlement: &Settlement,
+    ) -> Result<Settled, MeteringError> {
+        self.ledger.settle(tenant, request, attempt, settlement).await
+    }
+
+    /// Ends what a crash left open, as `interrupted` with unknown cost; returns how many attempts that were.
+    ///
+    /// To be called at start, before anything is dispatched: an attempt under way would be ended too.
+    pub async fn resolve_unsettled(&self) -> Result<u64, MeteringError> {
+        self.ledger.resolve_unsettled().await
+    }
+
+    /// A tenant's ledger, newest first, or the attempts of one request in order. At most 1,000 rows.
+    pub async fn ledger_rows(
+        &self,
+        tenant: TenantId,
+        request: Option<RequestId>,
+        limit: i64,
+    ) -> Result<Vec<LedgerRow>, MeteringError> {
+        self.ledger.rows(tenant, request, limit).await
+    }
+
+    /// What each tenant used, cost and brought in from `from` until before `to`; the worst margin first.
+    ///
+    /// The plan's fee and credit count whole, so the span should be one billing month.
+    pub async fn usage_by_tenant(&self, from: Timestamp, to: Timestamp) -> Result<Vec<TenantUsage>, MeteringError> {
+        usage::by_tenant(&self.control, from, to).await
+    }
+
+    /// Adds a price version, unless the same one is there.
+    ///
+    /// # Errors
+    /// `PriceConflict` when another price takes effect at the same moment: versions are never edited.
+    pub async fn apply_price(tx: &mut Transaction, now: Timestamp, price: &NewPrice) -> Result<Change, MeteringError> {
+        price::apply(tx, now, price).await
+    }
+
+    /// Creates or changes a plan.
+    pub async fn apply_plan(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) -> Result<Change, MeteringError> {
+        plan::apply(tx, now, plan).await
+    }
+
+    /// Writes past usage for a demo, marked as seeded and priced as of its own time; returns how many rows
+    /// were new. Rows that are there already stay as they are.
+    pub async fn seed_usage(
+        tx: &mut Transaction,
+        now: Timestamp,
+        rows: &[SeededAttempt],
+    ) -> Result<u64, MeteringError> {
+        seed::write(tx, now, rows).await
+    }
+}

@@ -1,0 +1,190 @@
+//! The words of the ledger: what is said before an attempt, after it, and what a row tells.
+
+use contract::{AttemptNo, NanoUsd, RequestId, TenantId, Timestamp, TokenUsage, UserId};
+use std::{fmt, str::FromStr};
+use store::{FromRow, Row, StoreError};
+
+/// How an attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptStatus {
+    /// Under way: its intent is recorded and nothing else.
+    Dispatched,
+    Succeeded,
+    /// The provider refused it or failed before it had answered.
+    Failed,
+    /// The person who asked stopped it, or went away.
+    Stopped,
+    /// The provider's stream ended before its end.
+    Cut,
+    /// This process ended in the middle; found and closed at the next start.
+    Interrupted,
+}
+
+impl AttemptStatus {
+    pub const ALL: [Self; 6] =
+        [Self::Dispatched, Self::Succeeded, Self::Failed, Self::Stopped, Self::Cut, Self::Interrupted];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dispatched => "dispatched",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Cut => "cut",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// What the tokens were for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Feature {
+    Chat,
+}
+
+impl Feature {
+    pub const ALL: [Self; 1] = [Self::Chat];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+        }
+    }
+}
+
+/// The text names no status of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is not a status of an attempt")]
+pub struct UnknownStatus(String);
+
+/// The text names no feature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is not a feature that tokens are spent on")]
+pub struct UnknownFeature(String);
+
+macro_rules! names {
+    ($($name:ident or $unknown:ident),+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+        impl FromStr for $name {
+            type Err = $unknown;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL
+                    .into_iter()
+                    .find(|value| value.as_str() == text)
+                    .ok_or_else(|| $unknown(text.chars().take(40).collect()))
+            }
+        }
+    )+};
+}
+names!(AttemptStatus or UnknownStatus, Feature or UnknownFeature);
+
+/// What is recorded before an attempt is dispatched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    pub tenant: TenantId,
+    pub request: RequestId,
+    pub attempt: AttemptNo,
+    /// None when the platform itself asks.
+    pub user: Option<UserId>,
+    pub feature: Feature,
+    /// What was asked for, such as `assistant`.
+    pub requested_model: String,
+    pub provider: String,
+    /// The provider's own name of the model.
+    pub provider_model: String,
+    /// Name and version of the prompt config that applied.
+    pub prompt: Option<(String, i64)>,
+    /// Decides which price version applies.
+    pub dispatched_at: Timestamp,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// Anything but `Dispatched`.
+    pub status: AttemptStatus,
+    /// For programs; none when it succeeded.
+    pub error_code: Option<String>,
+    /// What is known of the tokens. An attempt that never reached a model says zero, not unknown;
+    /// an embedding says zero output tokens.
+    pub usage: TokenUsage,
+    /// Whether the provider reported the usage, rather than that it was estimated.
+    pub measured: bool,
+    pub first_token_ms: Option<i64>,
+    pub total_ms: i64,
+}
+
+/// What a settlement came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// Unknown when there is no price or the usage is unknown.
+    pub cost: Option<NanoUsd>,
+    /// The version in force at dispatch, also when the usage was unknown.
+    pub price_version: Option<i64>,
+}
+
+/// One attempt as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRow {
+    pub request: RequestId,
+    pub attempt: AttemptNo,
+    pub user: Option<UserId>,
+    pub feature: Feature,
+    pub status: AttemptStatus,
+    pub error_code: Option<String>,
+    pub requested_model: String,
+    pub provider: String,
+    pub provider_model: String,
+    pub prompt: Option<(String, i64)>,
+    pub usage: TokenUsage,
+    pub cost: Option<NanoUsd>,
+    pub price_version: Option<i64>,
+    pub measured: bool,
+    /// Made by a demo's seed, not by traffic.
+    pub seeded: bool,
+    pub dispatched_at: Timestamp,
+    pub settled_at: Option<Timestamp>,
+    pub first_token_ms: Option<i64>,
+    pub total_ms: Option<i64>,
+}
+
+impl FromRow for LedgerRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            request: row.get("request_id")?,
+            attempt: row.get("attempt")?,
+            user: row.get("account_id")?,
+            feature: named(row, "feature")?,
+            status: named(row, "status")?,
+            error_code: row.get("error_code")?,
+            requested_model: row.get("requested_model")?,
+            provider: row.get("provider")?,
+            provider_model: row.get("provider_model")?,
+            prompt: row.get::<Option<String>>("prompt_name")?.zip(row.get::<Option<i64>>("prompt_version")?),
+            usage: TokenUsage {
+                input: row.get("input_tokens")?,
+                cached_input: row.get("cached_input_tokens")?,
+                output: row.get("output_tokens")?,
+            },
+            cost: row.get("cost")?,
+            price_version: row.get("price_version")?,
+            measured: row.get("measured")?,
+            seeded: row.get("seeded")?,
+            dispatched_at: row.get("dispatched_at")?,
+            settled_at: row.get("settled_at")?,
+            first_token_ms: row.get("first_token_ms")?,
+            total_ms: row.get("total_ms")?,
+        })
+    }
+}
+
+/// A column that holds the name of one of our own enums.
+fn named<T: FromStr<Err: fmt::Display>>(row: &Row, column: &str) -> Result<T, StoreError> {
+    row.get::<String>(column)?
+        .parse()
+        .map_err(|error: T::Err| StoreError::Column { column: column.to_owned(), reason: error.to_string() })
+}

@@ -1,0 +1,26 @@
+//! What metering can answer instead of a result.
+
+use contract::{AttemptNo, RequestId};
+use store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum MeteringError {
+    #[error("attempt {} of request {request} is already in the ledger; number each attempt anew", attempt.0)]
+    AlreadyRecorded { request: RequestId, attempt: AttemptNo },
+    #[error("attempt {} of request {request} is already settled; a settlement is final", attempt.0)]
+    AlreadySettled { request: RequestId, attempt: AttemptNo },
+    #[error("attempt {} of request {request} is not in the ledger; record its intent before dispatch", attempt.0)]
+    NotRecorded { request: RequestId, attempt: AttemptNo },
+    #[error("attempt {} of request {request} cannot be settled as “dispatched”; say how it ended", attempt.0)]
+    NotAnOutcome { request: RequestId, attempt: AttemptNo },
+    #[error(
+        "the price of {provider}/{model} from {effective_from} is already recorded with other numbers \
+         ({differences}); prices are never edited because past costs point at them: \
+         give the new price a new effective_from"
+    )]
+    PriceConflict { provider: String, model: String, effective_from: String, differences: String },
+    #[error("the {field} of {what} {reason}")]
+    Invalid { what: String, field: &'static str, reason: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,256 @@
+//! The one place that writes the ledger.
+//!
+//! A row is inserted before dispatch and completed once: every update carries `settled_at IS NULL`, so of
+//! any number of settlements one wins and the others learn that they did not. Committing several of them
+//! at once would be done here, around `settle_in`, without any caller noticing.
+
+use crate::{
+    AttemptPrice, AttemptStatus, Intent, LedgerRow, MeteringError, SeededAttempt, Settled, Settlement, cost::plausible,
+};
+use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage};
+use store::{ControlStore, FromRow, Row, StoreError, Transaction};
+use tenancy::SharedClock;
+
+const INTENT_INSERT: &str = "
+INSERT INTO ledger_attempt (
+    tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
+    prompt_name, prompt_version, dispatched_at, status
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'dispatched')";
+
+// The price is looked up by the row's own time of dispatch, in the transaction that writes the cost.
+const ATTEMPT_WITH_PRICE: &str = "
+SELECT a.settled_at, p.id AS price_id, p.input, p.cached_input, p.output
+FROM ledger_attempt AS a
+LEFT JOIN price_version AS p ON p.id = (
+    SELECT v.id
+    FROM price_version AS v
+    WHERE v.provider = a.provider AND v.model = a.provider_model AND v.effective_from <= a.dispatched_at
+    ORDER BY v.effective_from DESC
+    LIMIT 1
+)
+WHERE a.tenant_id = $1 AND a.request_id = $2 AND a.attempt = $3";
+
+const SETTLE: &str = "
+UPDATE ledger_attempt
+SET status = $4, error_code = $5, input_tokens = $6, cached_input_tokens = $7, output_tokens = $8,
+    cost = $9, price_version = $10, measured = $11, first_token_ms = $12, total_ms = $13, settled_at = $14
+WHERE tenant_id = $1 AND request_id = $2 AND attempt = $3 AND settled_at IS NULL";
+
+// Reads ledger_unsettled, a partial index that holds only what is open.
+const INTERRUPT_UNSETTLED: &str = "
+UPDATE ledger_attempt
+SET status = 'interrupted', error_code = 'interrupted', measured = FALSE, settled_at = $1
+WHERE settled_at IS NULL";
+
+const SEEDED_INSERT: &str = "
+INSERT INTO ledger_attempt (
+    tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
+    prompt_name, prompt_version, dispatched_at, status, input_tokens, cached_input_tokens, output_tokens,
+    cost, price_version, measured, seeded, settled_at, first_token_ms, total_ms
+) VALUES (
+    $1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, 'succeeded', $11, $12, $13, $14, $15, TRUE, TRUE, $16, $17, $18
+)
+ON CONFLICT (tenant_id, request_id, attempt) DO NOTHING";
+
+const ROWS_OF_TENANT: &str = "
+SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
+    prompt_version, status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version,
+    measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms
+FROM ledger_attempt
+WHERE tenant_id = $1
+ORDER BY dispatched_at DESC, request_id DESC, attempt DESC
+LIMIT $2";
+
+const ROWS_OF_REQUEST: &str = "
+SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
+    prompt_version, status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version,
+    measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms
+FROM ledger_attempt
+WHERE tenant_id = $1 AND request_id = $2
+ORDER BY attempt
+LIMIT $3";
+
+const MOST_ROWS: i64 = 1_000;
+
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    control: ControlStore,
+    clock: SharedClock,
+}
+
+/// What settling needs to know of an attempt.
+struct Attempt {
+    settled_at: Option<Timestamp>,
+    price: Option<AttemptPrice>,
+}
+
+impl FromRow for Attempt {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let price = match row.get::<Option<i64>>("price_id")? {
+            None => None,
+            Some(version) => Some(AttemptPrice {
+                version,
+                input: row.get("input")?,
+                cached_input: row.get("cached_input")?,
+                output: row.get("output")?,
+            }),
+        };
+        Ok(Self { settled_at: row.get("settled_at")?, price })
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(control: ControlStore, clock: SharedClock) -> Self {
+        Self { control, clock }
+    }
+
+    pub(crate) async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
+        let (prompt, prompt_version) = intent.prompt.clone().unzip();
+        let inserted = self
+            .control
+            .write(INTENT_INSERT)
+            .bind(intent.tenant)
+            .bind(intent.request)
+            .bind(intent.attempt)
+            .bind(intent.user)
+            .bind(intent.feature.as_str())
+            .bind(intent.requested_model.as_str())
+            .bind(intent.provider.as_str())
+            .bind(intent.provider_model.as_str())
+            .bind(prompt)
+            .bind(prompt_version)
+            .bind(intent.dispatched_at)
+            .execute()
+            .await;
+        match inserted {
+            Ok(_) => Ok(()),
+            // The row names no price yet, so the only thing that can stand in its way is its own key.
+            Err(StoreError::Constraint(_)) => {
+                Err(MeteringError::AlreadyRecorded { request: intent.request, attempt: intent.attempt })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) async fn settle(
+        &self,
+        tenant: TenantId,
+        request: RequestId,
+        attempt: AttemptNo,
+        settlement: &Settlement,
+    ) -> Result<Settled, MeteringError> {
+        if settlement.status == AttemptStatus::Dispatched {
+            return Err(MeteringError::NotAnOutcome { request, attempt });
+        }
+        let mut tx = self.control.begin().await?;
+        let settled = settle_in(&mut tx, self.clock.now(), (tenant, request, attempt), settlement).await?;
+        tx.commit().await?;
+        Ok(settled)
+    }
+
+    pub(crate) async fn resolve_unsettled(&self) -> Result<u64, MeteringError> {
+        let resolved = self.control.write(INTERRUPT_UNSETTLED).bind(self.clock.now()).execute().await?;
+        if resolved > 0 {
+            tracing::warn!(attempts = resolved, "attempts left open by a crash are closed with unknown cost");
+        }
+        Ok(resolved)
+    }
+
+    pub(crate) async fn rows(
+        &self,
+        tenant: TenantId,
+        request: Option<RequestId>,
+        limit: i64,
+    ) -> Result<Vec<LedgerRow>, MeteringError> {
+        let limit = limit.clamp(0, MOST_ROWS);
+        let rows = match request {
+            Some(request) => self.control.read(ROWS_OF_REQUEST).bind(tenant).bind(request),
+            None => self.control.read(ROWS_OF_TENANT).bind(tenant),
+        };
+        Ok(rows.bind(limit).fetch_all().await?)
+    }
+}
+
+/// Settles one attempt inside a transaction that the caller commits.
+async fn settle_in(
+    tx: &mut Transaction,
+    now: Timestamp,
+    key: (TenantId, RequestId, AttemptNo),
+    settlement: &Settlement,
+) -> Result<Settled, MeteringError> {
+    let (tenant, request, attempt) = key;
+    let found: Option<Attempt> =
+        tx.query(ATTEMPT_WITH_PRICE).bind(tenant).bind(request).bind(attempt).fetch_optional().await?;
+    let Attempt { settled_at, price } = found.ok_or(MeteringError::NotRecorded { request, attempt })?;
+    if settled_at.is_some() {
+        return Err(MeteringError::AlreadySettled { request, attempt });
+    }
+    let usage = believed(key, &settlement.usage);
+    let settled = Settled { cost: price.and_then(|p| p.cost_of(&usage)), price_version: price.map(|p| p.version) };
+    let changed = tx
+        .query(SETTLE)
+        .bind(tenant)
+        .bind(request)
+        .bind(attempt)
+        .bind(settlement.status.as_str())
+        .bind(settlement.error_code.as_deref())
+        .bind(usage.input)
+        .bind(usage.cached_input)
+        .bind(usage.output)
+        .bind(settled.cost)
+        .bind(settled.price_version)
+        .bind(settlement.measured)
+        .bind(settlement.first_token_ms)
+        .bind(settlement.total_ms)
+        .bind(now)
+        .execute()
+        .await?;
+    // Where writers run side by side, another may have settled between the two statements.
+    if changed == 1 { Ok(settled) } else { Err(MeteringError::AlreadySettled { request, attempt }) }
+}
+
+/// Writes a past attempt, complete; returns whether it was new.
+pub(crate) async fn seed_in(
+    tx: &mut Transaction,
+    row: &SeededAttempt,
+    settled_at: Timestamp,
+    settled: Settled,
+) -> Result<bool, MeteringError> {
+    let usage = plausible(&row.usage);
+    let (prompt, prompt_version) = row.prompt.clone().unzip();
+    let inserted = tx
+        .query(SEEDED_INSERT)
+        .bind(row.tenant)
+        .bind(row.request)
+        .bind(row.user)
+        .bind(row.feature.as_str())
+        .bind(row.requested_model.as_str())
+        .bind(row.provider.as_str())
+        .bind(row.provider_model.as_str())
+        .bind(prompt)
+        .bind(prompt_version)
+        .bind(row.dispatched_at)
+        .bind(usage.input)
+        .bind(usage.cached_input)
+        .bind(usage.output)
+        .bind(settled.cost)
+        .bind(settled.price_version)
+        .bind(settled_at)
+        .bind(row.first_token_ms)
+        .bind(row.total_ms)
+        .execute()
+        .await?;
+    Ok(inserted == 1)
+}
+
+/// What of a provider's report goes into the ledger; says so in the log when it is not all.
+fn believed((tenant, request, attempt): (TenantId, RequestId, AttemptNo), reported: &TokenUsage) -> TokenUsage {
+    let usage = plausible(reported);
+    if usage != *reported {
+        tracing::warn!(
+            %tenant, %request, attempt = attempt.0, ?reported, recorded = ?usage,
+            "a provider reported token counts that cannot be: more cached than read, negative, or beyond any model",
+        );
+    }
+    usage
+}

@@ -1,0 +1,210 @@
+//! Plans: what a tenant pays, and what that comes to for a month's cost.
+
+use crate::MeteringError;
+use contract::{NanoUsd, Slug, Timestamp};
+use store::{FromRow, Row, StoreError, Transaction};
+use tenancy::Change;
+
+const PLAN_BY_NAME: &str = "
+SELECT name, monthly_fee, included_credit, overage_markup, requests_per_minute, tokens_per_minute, max_concurrent
+FROM plan
+WHERE name = $1";
+
+const PLAN_UPSERT: &str = "
+INSERT INTO plan (
+    name, monthly_fee, included_credit, overage_markup, requests_per_minute, tokens_per_minute, max_concurrent,
+    created_at, updated_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+ON CONFLICT (name) DO UPDATE SET
+    monthly_fee = excluded.monthly_fee,
+    included_credit = excluded.included_credit,
+    overage_markup = excluded.overage_markup,
+    requests_per_minute = excluded.requests_per_minute,
+    tokens_per_minute = excluded.tokens_per_minute,
+    max_concurrent = excluded.max_concurrent,
+    updated_at = excluded.updated_at";
+
+const MILLION: i64 = 1_000_000;
+
+/// A plan as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPlan {
+    pub name: String,
+    pub monthly_fee: NanoUsd,
+    /// How much marked-up cost the fee covers.
+    pub included_credit: NanoUsd,
+    /// What cost is multiplied by beyond the credit, in millionths: 1.4 is 1,400,000.
+    pub overage_markup_millionths: i64,
+    /// None: unlimited.
+    pub requests_per_minute: Option<i64>,
+    pub tokens_per_minute: Option<i64>,
+    pub max_concurrent: Option<i64>,
+}
+
+impl FromRow for NewPlan {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            name: row.get("name")?,
+            monthly_fee: row.get("monthly_fee")?,
+            included_credit: row.get("included_credit")?,
+            overage_markup_millionths: row.get("overage_markup")?,
+            requests_per_minute: row.get("requests_per_minute")?,
+            tokens_per_minute: row.get("tokens_per_minute")?,
+            max_concurrent: row.get("max_concurrent")?,
+        })
+    }
+}
+
+/// The part of a plan that money depends on. Nothing at all, where a tenant has no plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanTerms {
+    pub monthly_fee: NanoUsd,
+    pub included_credit: NanoUsd,
+    pub overage_markup_millionths: i64,
+}
+
+/// What a month's usage brings in, and what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bill {
+    pub fee: NanoUsd,
+    /// `max(0, cost·markup − included credit)`, rounded once.
+    pub overage: NanoUsd,
+    /// Fee and overage.
+    pub revenue: NanoUsd,
+    /// Revenue less cost; negative where the tenant loses money.
+    pub margin: NanoUsd,
+}
+
+impl PlanTerms {
+    /// A tenant without a plan pays nothing, so all its cost is a loss.
+    pub const NONE: Self =
+        Self { monthly_fee: NanoUsd::ZERO, included_credit: NanoUsd::ZERO, overage_markup_millionths: 0 };
+
+    pub fn bill(&self, cost: NanoUsd) -> Bill {
+        let overage =
+            marked_up(cost, self.overage_markup_millionths).saturating_sub(self.included_credit).max(NanoUsd::ZERO);
+        let revenue = self.monthly_fee + overage;
+        Bill { fee: self.monthly_fee, overage, revenue, margin: revenue.saturating_sub(cost) }
+    }
+}
+
+/// Rounded half away from zero; saturates at the ends of `i64`.
+fn marked_up(cost: NanoUsd, millionths: i64) -> NanoUsd {
+    let product = i128::from(cost.as_nanos()) * i128::from(millionths);
+    let half = i128::from(MILLION / 2) * product.signum();
+    let rounded = (product + half) / i128::from(MILLION);
+    NanoUsd::from_nanos(i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX }))
+}
+
+pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) -> Result<Change, MeteringError> {
+    check(plan)?;
+    let before: Option<NewPlan> = tx.query(PLAN_BY_NAME).bind(plan.name.as_str()).fetch_optional().await?;
+    if before.as_ref() == Some(plan) {
+        return Ok(Change::Unchanged);
+    }
+    tx.query(PLAN_UPSERT)
+        .bind(plan.name.as_str())
+        .bind(plan.monthly_fee)
+        .bind(plan.included_credit)
+        .bind(plan.overage_markup_millionths)
+        .bind(plan.requests_per_minute)
+        .bind(plan.tokens_per_minute)
+        .bind(plan.max_concurrent)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(before.map_or(Change::Created, |before| Change::Updated(differences(&before, plan))))
+}
+
+fn differences(old: &NewPlan, new: &NewPlan) -> Vec<String> {
+    let markup = |plan: &NewPlan| NanoUsd::from_nanos(plan.overage_markup_millionths.saturating_mul(1_000)).to_string();
+    let limit = |limit: Option<i64>| limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+    let fields = [
+        ("monthly_fee", old.monthly_fee.to_string(), new.monthly_fee.to_string()),
+        ("included_credit", old.included_credit.to_string(), new.included_credit.to_string()),
+        ("overage_markup", markup(old), markup(new)),
+        ("requests_per_minute", limit(old.requests_per_minute), limit(new.requests_per_minute)),
+        ("tokens_per_minute", limit(old.tokens_per_minute), limit(new.tokens_per_minute)),
+        ("max_concurrent", limit(old.max_concurrent), limit(new.max_concurrent)),
+    ];
+    fields
+        .into_iter()
+        .filter(|(_, old, new)| old != new)
+        .map(|(field, old, new)| format!("{field}: {old} → {new}"))
+        .collect()
+}
+
+fn check(plan: &NewPlan) -> Result<(), MeteringError> {
+    let invalid = |field, reason: String| MeteringError::Invalid { what: format!("plan {}", plan.name), field, reason };
+    plan.name.parse::<Slug>().map_err(|error| invalid("name", format!("cannot be used: {error}")))?;
+    for (field, amount) in [("monthly_fee", plan.monthly_fee), ("included_credit", plan.included_credit)] {
+        if amount < NanoUsd::ZERO {
+            return Err(invalid(field, "is negative; use zero or more".to_owned()));
+        }
+    }
+    if plan.overage_markup_millionths < 0 {
+        return Err(invalid("overage_markup", "is negative; 1.4 sells at 40 % above cost".to_owned()));
+    }
+    let limits = [
+        ("requests_per_minute", plan.requests_per_minute),
+        ("tokens_per_minute", plan.tokens_per_minute),
+        ("max_concurrent", plan.max_concurrent),
+    ];
+    for (field, limit) in limits {
+        if limit.is_some_and(|limit| limit < 1) {
+            return Err(invalid(field, "is below 1; leave it out for no limit".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn usd(text: &str) -> NanoUsd {
+        text.parse().unwrap()
+    }
+
+    fn pro() -> PlanTerms {
+        PlanTerms { monthly_fee: usd("99"), included_credit: usd("20"), overage_markup_millionths: 1_400_000 }
+    }
+
+    #[test]
+    fn usage_inside_the_credit_costs_only_the_fee() {
+        let bill = pro().bill(usd("10"));
+        assert_eq!((bill.overage, bill.revenue, bill.margin), (NanoUsd::ZERO, usd("99"), usd("89")));
+    }
+
+    #[test]
+    fn usage_beyond_the_credit_is_sold_at_the_markup() {
+        // 100 · 1.4 − 20 = 120
+        let bill = pro().bill(usd("100"));
+        assert_eq!((bill.overage, bill.revenue, bill.margin), (usd("120"), usd("219"), usd("119")));
+    }
+
+    #[test]
+    fn without_a_plan_all_cost_is_loss() {
+        assert_eq!(PlanTerms::NONE.bill(usd("3")).margin, usd("-3"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_bill_adds_up_and_never_charges_below_the_fee(
+            fee in 0i64..1_000_000_000_000, credit in 0i64..1_000_000_000_000,
+            markup in 0i64..10_000_000, cost in 0i64..1_000_000_000_000_000,
+        ) {
+            let nanos = NanoUsd::from_nanos;
+            let terms =
+                PlanTerms { monthly_fee: nanos(fee), included_credit: nanos(credit), overage_markup_millionths: markup };
+            let bill = terms.bill(nanos(cost));
+            prop_assert_eq!(bill.revenue, bill.fee + bill.overage);
+            prop_assert_eq!(bill.margin + nanos(cost), bill.revenue);
+            prop_assert!(bill.overage >= NanoUsd::ZERO && bill.revenue >= nanos(fee));
+            let exact = i128::from(cost) * i128::from(markup) - i128::from(credit) * 1_000_000;
+            let off = i128::from(bill.overage.as_nanos()) * 1_000_000 - exact.max(0);
+            prop_assert!(off.abs() <= 500_000, "{}", off);
+        }
+    }
+}

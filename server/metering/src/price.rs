@@ -1,0 +1,201 @@
+//! The price book: versions with a date from which they hold, added and never edited.
+
+use crate::{AttemptPrice, MeteringError};
+use contract::{NanoUsd, Timestamp, TokenPrice};
+use store::{FromRow, Row, StoreError, Transaction};
+use tenancy::Change;
+
+const VERSION_AT: &str = "
+SELECT id, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from
+FROM price_version
+WHERE provider = $1 AND model = $2 AND effective_from <= $3
+ORDER BY effective_from DESC
+LIMIT 1";
+
+const VERSION_INSERT: &str = "
+INSERT INTO price_version (
+    provider, model, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from, created_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
+/// A dollar a token. Whoever types more has the unit wrong.
+const HIGHEST: TokenPrice = TokenPrice::per_million(NanoUsd::from_nanos(1_000_000_000_000_000));
+/// A discount of everything, in millionths.
+const WHOLE: i64 = 1_000_000;
+
+/// A price version to be added. Prices are per million tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPrice {
+    pub provider: String,
+    /// The provider's own name of the model.
+    pub model: String,
+    pub input: TokenPrice,
+    /// None: as `input`.
+    pub cached_input: Option<TokenPrice>,
+    /// None: as `input`.
+    pub cache_write: Option<TokenPrice>,
+    pub output: TokenPrice,
+    /// None: as `output`.
+    pub reasoning: Option<TokenPrice>,
+    /// What batches are cheaper by, in millionths of the price.
+    pub batch_discount_millionths: Option<i64>,
+    /// Holds for what is dispatched from this moment until the next version.
+    pub effective_from: Timestamp,
+}
+
+struct Version {
+    id: i64,
+    input: TokenPrice,
+    cached_input: Option<TokenPrice>,
+    cache_write: Option<TokenPrice>,
+    output: TokenPrice,
+    reasoning: Option<TokenPrice>,
+    batch_discount: Option<i64>,
+    effective_from: Timestamp,
+}
+
+impl FromRow for Version {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            input: row.get("input")?,
+            cached_input: row.get("cached_input")?,
+            cache_write: row.get("cache_write")?,
+            output: row.get("output")?,
+            reasoning: row.get("reasoning")?,
+            batch_discount: row.get("batch_discount")?,
+            effective_from: row.get("effective_from")?,
+        })
+    }
+}
+
+/// The version in force for a model at a moment.
+async fn version_at(
+    tx: &mut Transaction,
+    provider: &str,
+    model: &str,
+    at: Timestamp,
+) -> Result<Option<Version>, StoreError> {
+    tx.query(VERSION_AT).bind(provider).bind(model).bind(at).fetch_optional().await
+}
+
+/// What an attempt dispatched at a moment is billed by.
+pub(crate) async fn in_force(
+    tx: &mut Transaction,
+    provider: &str,
+    model: &str,
+    at: Timestamp,
+) -> Result<Option<AttemptPrice>, StoreError> {
+    Ok(version_at(tx, provider, model, at).await?.map(|version| AttemptPrice {
+        version: version.id,
+        input: version.input,
+        cached_input: version.cached_input,
+        output: version.output,
+    }))
+}
+
+pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, price: &NewPrice) -> Result<Change, MeteringError> {
+    check(price)?;
+    let before = version_at(tx, &price.provider, &price.model, price.effective_from).await?;
+    let mut differences = before.as_ref().map(|version| version.differences(price)).unwrap_or_default();
+    if let Some(version) = before.as_ref().filter(|version| version.effective_from == price.effective_from) {
+        return if differences.is_empty() {
+            Ok(Change::Unchanged)
+        } else {
+            Err(MeteringError::PriceConflict {
+                provider: price.provider.clone(),
+                model: price.model.clone(),
+                effective_from: moment(version.effective_from),
+                differences: differences.join(", "),
+            })
+        };
+    }
+    tx.query(VERSION_INSERT)
+        .bind(price.provider.as_str())
+        .bind(price.model.as_str())
+        .bind(price.input)
+        .bind(price.cached_input)
+        .bind(price.cache_write)
+        .bind(price.output)
+        .bind(price.reasoning)
+        .bind(price.batch_discount_millionths)
+        .bind(price.effective_from)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(match before {
+        None => Change::Created,
+        Some(version) => {
+            differences.push(format!(
+                "effective_from: {} → {}",
+                moment(version.effective_from),
+                moment(price.effective_from)
+            ));
+            Change::Updated(differences)
+        }
+    })
+}
+
+impl Version {
+    /// What `price` changes, in the words of the file it came from.
+    fn differences(&self, price: &NewPrice) -> Vec<String> {
+        let money = |price: Option<TokenPrice>| price.map(|price| price.as_per_million().to_string());
+        let fraction = |millionths: Option<i64>| {
+            millionths.map(|millionths| NanoUsd::from_nanos(millionths.saturating_mul(1_000)).to_string())
+        };
+        let fields = [
+            ("input", money(Some(self.input)), money(Some(price.input))),
+            ("cached_input", money(self.cached_input), money(price.cached_input)),
+            ("cache_write", money(self.cache_write), money(price.cache_write)),
+            ("output", money(Some(self.output)), money(Some(price.output))),
+            ("reasoning", money(self.reasoning), money(price.reasoning)),
+            ("batch_discount", fraction(self.batch_discount), fraction(price.batch_discount_millionths)),
+        ];
+        let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+        fields
+            .into_iter()
+            .filter(|(_, old, new)| old != new)
+            .map(|(field, old, new)| format!("{field}: {} → {}", shown(old), shown(new)))
+            .collect()
+    }
+}
+
+fn check(price: &NewPrice) -> Result<(), MeteringError> {
+    let invalid = |field, reason: &str| MeteringError::Invalid {
+        what: format!("price of {}/{}", price.provider, price.model),
+        field,
+        reason: reason.to_owned(),
+    };
+    for (field, name) in [("provider", &price.provider), ("model", &price.model)] {
+        if name.trim().is_empty() {
+            return Err(invalid(field, "is empty; name what the price is for"));
+        }
+    }
+    let prices = [
+        ("input", Some(price.input)),
+        ("cached_input", price.cached_input),
+        ("cache_write", price.cache_write),
+        ("output", Some(price.output)),
+        ("reasoning", price.reasoning),
+    ];
+    for (field, value) in prices {
+        if value.is_some_and(|value| value < TokenPrice::default()) {
+            return Err(invalid(field, "is negative; a price is zero or more"));
+        }
+        if value.is_some_and(|value| value > HIGHEST) {
+            return Err(invalid(field, "is above 1000000 dollars; prices are dollars per million tokens"));
+        }
+    }
+    if price.batch_discount_millionths.is_some_and(|discount| !(0..=WHOLE).contains(&discount)) {
+        return Err(invalid("batch_discount", "is not between 0 and 1; 0.5 makes batches half price"));
+    }
+    Ok(())
+}
+
+/// A moment as it is written in files, such as `2026-01-01T00:00:00Z`.
+fn moment(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.as_millis()) {
+        Ok(moment) => moment.to_string(),
+        // Beyond the year 9999 there is no such form.
+        Err(_) => format!("{} ms after 1970", at.as_millis()),
+    }
+}

@@ -1,0 +1,233 @@
+//! The ledger: intent before dispatch, one settlement, nothing lost to a crash, nothing billed twice.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod fixture;
+
+use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage, UserId};
+use fixture::{FIRST, Fixture, NOW, intent, metering_on, price_from, reopened, succeeded, tokens, usd};
+use metering::{AttemptStatus, Intent, MeteringError, Settlement};
+use std::path::Path;
+use store::ControlStore;
+
+#[tokio::test]
+async fn an_intent_is_in_the_ledger_before_anything_is_known() {
+    let fixture = Fixture::new().await;
+    let intent = Intent { user: Some(UserId::new()), ..intent() };
+    fixture.metering.intent(&intent).await.unwrap();
+    let row = fixture.only_row(&intent).await;
+    assert_eq!((row.status, row.cost, row.settled_at), (AttemptStatus::Dispatched, None, None));
+    assert_eq!((row.user, row.prompt), (intent.user, Some(("chat".into(), 3))));
+    assert_eq!((row.usage, row.measured, row.seeded), (TokenUsage::default(), false, false));
+}
+
+#[tokio::test]
+async fn a_settlement_completes_the_row() {
+    let fixture = Fixture::new().await;
+    fixture.price(&price_from(NOW)).await.unwrap();
+    let intent = intent();
+    fixture.metering.intent(&intent).await.unwrap();
+    let settled = fixture
+        .metering
+        .settle(intent.tenant, intent.request, FIRST, &succeeded(tokens(1_000, 400, 200)))
+        .await
+        .unwrap();
+    // 600 · $1 + 400 · $0.50 + 200 · $2, per million.
+    assert_eq!(settled.cost, Some(usd("0.0012")));
+    let row = fixture.only_row(&intent).await;
+    assert_eq!(
+        (row.status, row.cost, row.price_version),
+        (AttemptStatus::Succeeded, settled.cost, settled.price_version)
+    );
+    assert_eq!((row.usage, row.measured), (tokens(1_000, 400, 200), true));
+    assert_eq!((row.settled_at, row.first_token_ms, row.total_ms), (Some(NOW), Some(120), Some(900)));
+}
+
+#[tokio::test]
+async fn an_attempt_is_recorded_once_and_settled_only_after_that() {
+    let fixture = Fixture::new().await;
+    let intent = intent();
+    let settlement = succeeded(tokens(1, 0, 1));
+    let settle = |tenant, request| fixture.metering.settle(tenant, request, FIRST, &settlement);
+    assert!(matches!(settle(intent.tenant, intent.request).await, Err(MeteringError::NotRecorded { .. })));
+    fixture.metering.intent(&intent).await.unwrap();
+    assert!(matches!(fixture.metering.intent(&intent).await, Err(MeteringError::AlreadyRecorded { .. })));
+    let stranger = settle(TenantId::new(), intent.request).await;
+    assert!(matches!(stranger, Err(MeteringError::NotRecorded { .. })), "{stranger:?}");
+    assert_eq!(fixture.only_row(&intent).await.status, AttemptStatus::Dispatched);
+}
+
+#[tokio::test]
+async fn dispatched_is_not_how_an_attempt_ends() {
+    let fixture = Fixture::new().await;
+    let intent = intent();
+    fixture.metering.intent(&intent).await.unwrap();
+    let settlement = Settlement { status: AttemptStatus::Dispatched, ..succeeded(tokens(1, 0, 1)) };
+    let refused = fixture.metering.settle(intent.tenant, intent.request, FIRST, &settlement).await;
+    assert!(matches!(refused, Err(MeteringError::NotAnOutcome { .. })), "{refused:?}");
+    assert_eq!(fixture.only_row(&intent).await.settled_at, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_settlements_at_once_one_wins_and_the_ledger_has_its_numbers() {
+    let fixture = Fixture::new().await;
+    fixture.price(&price_from(NOW)).await.unwrap();
+    let intent = intent();
+    fixture.metering.intent(&intent).await.unwrap();
+    // Half of them from another process, which the one writer of this process cannot hold back.
+    let processes = [fixture.metering.clone(), fixture.beside().await];
+    let mut settlers = tokio::task::JoinSet::new();
+    for n in 0..32 {
+        let metering = processes[n % 2].clone();
+        let (tenant, request) = (intent.tenant, intent.request);
+        settlers.spawn(async move {
+            let output = i64::try_from(n).unwrap();
+            (output, metering.settle(tenant, request, FIRST, &succeeded(tokens(0, 0, output))).await)
+        });
+    }
+    let mut winners = Vec::new();
+    while let Some(joined) = settlers.join_next().await {
+        match joined.unwrap() {
+            (output, Ok(settled)) => winners.push((output, settled)),
+            (_, Err(error)) => assert!(matches!(error, MeteringError::AlreadySettled { .. }), "{error:?}"),
+        }
+    }
+    let [(output, settled)] = winners[..] else { panic!("{} settlements won", winners.len()) };
+    let row = fixture.only_row(&intent).await;
+    assert_eq!((row.usage.output, row.cost), (Some(output), settled.cost));
+}
+
+#[tokio::test]
+async fn unknown_usage_and_a_missing_price_cost_unknown_and_never_zero() {
+    let fixture = Fixture::new().await;
+    let unpriced = intent();
+    fixture.metering.intent(&unpriced).await.unwrap();
+    let known = succeeded(tokens(10, 0, 10));
+    let settled = fixture.metering.settle(unpriced.tenant, unpriced.request, FIRST, &known).await.unwrap();
+    assert_eq!((settled.cost, settled.price_version), (None, None));
+    assert_eq!(fixture.only_row(&unpriced).await.cost, None);
+
+    fixture.price(&price_from(NOW)).await.unwrap();
+    let half_known = TokenUsage { input: Some(10), cached_input: None, output: None };
+    for usage in [TokenUsage::default(), half_known] {
+        let uncounted = intent();
+        fixture.metering.intent(&uncounted).await.unwrap();
+        let settled =
+            fixture.metering.settle(uncounted.tenant, uncounted.request, FIRST, &succeeded(usage)).await.unwrap();
+        assert_eq!(settled.cost, None);
+        assert!(settled.price_version.is_some());
+        assert_eq!(fixture.only_row(&uncounted).await.usage, usage);
+    }
+}
+
+#[tokio::test]
+async fn more_cached_tokens_than_were_read_are_not_believed() {
+    let fixture = Fixture::new().await;
+    fixture.price(&price_from(NOW)).await.unwrap();
+    let intent = intent();
+    fixture.metering.intent(&intent).await.unwrap();
+    let boast = succeeded(tokens(100, 5_000, 0));
+    let settled = fixture.metering.settle(intent.tenant, intent.request, FIRST, &boast).await.unwrap();
+    assert_eq!(settled.cost, Some(usd("0.00005")));
+    assert_eq!(fixture.only_row(&intent).await.usage, tokens(100, 100, 0));
+}
+
+#[tokio::test]
+async fn a_later_price_changes_neither_what_is_settled_nor_what_is_under_way() {
+    let fixture = Fixture::new().await;
+    fixture.price(&price_from(NOW.plus_millis(-1_000))).await.unwrap();
+    let (done, under_way) = (intent(), intent());
+    let later = Intent { dispatched_at: NOW.plus_millis(50), ..intent() };
+    for intent in [&done, &under_way, &later] {
+        fixture.metering.intent(intent).await.unwrap();
+    }
+    let usage = succeeded(tokens(0, 0, 1_000_000));
+    let settle = |intent: &Intent| fixture.metering.settle(intent.tenant, intent.request, FIRST, &usage);
+    assert_eq!(settle(&done).await.unwrap().cost, Some(usd("2")));
+    let mut dearer = price_from(NOW.plus_millis(50));
+    dearer.output = fixture::per_million("7");
+    fixture.price(&dearer).await.unwrap();
+    let mut backdated = price_from(NOW.plus_millis(-2_000));
+    backdated.output = fixture::per_million("9");
+    fixture.price(&backdated).await.unwrap();
+
+    assert_eq!(fixture.only_row(&done).await.cost, Some(usd("2")));
+    assert_eq!(settle(&under_way).await.unwrap().cost, Some(usd("2")));
+    // From its first moment the new price holds.
+    assert_eq!(settle(&later).await.unwrap().cost, Some(usd("7")));
+}
+
+#[tokio::test]
+async fn a_ledger_shows_its_own_tenant_newest_first_and_a_request_in_order() {
+    let fixture = Fixture::new().await;
+    let (tenant, retried) = (TenantId::new(), RequestId::new());
+    let of = |request, attempt, after| Intent {
+        tenant,
+        request,
+        attempt: AttemptNo(attempt),
+        dispatched_at: NOW.plus_millis(after),
+        ..intent()
+    };
+    for intent in [of(retried, 1, 0), of(retried, 2, 10), of(RequestId::new(), 1, 20), intent()] {
+        fixture.metering.intent(&intent).await.unwrap();
+    }
+    let times = |rows: Vec<metering::LedgerRow>| -> Vec<i64> {
+        rows.iter().map(|row| row.dispatched_at.millis_since(NOW)).collect()
+    };
+    assert_eq!(times(fixture.metering.ledger_rows(tenant, None, 2).await.unwrap()), [20, 10]);
+    assert_eq!(times(fixture.metering.ledger_rows(tenant, Some(retried), 10).await.unwrap()), [0, 10]);
+    assert!(fixture.metering.ledger_rows(TenantId::new(), Some(retried), 10).await.unwrap().is_empty());
+}
+
+const DIES_IN: &str = "SEAM_TEST_DIES_IN";
+const HALF_A_SETTLEMENT: &str =
+    "UPDATE ledger_attempt SET status = 'succeeded', cost = 1, settled_at = 1 WHERE settled_at IS NULL";
+
+/// Runs itself as a second process, which dies without any farewell: two attempts open, one of them in the
+/// middle of a transaction that would have settled it.
+#[tokio::test]
+async fn what_a_killed_process_left_open_is_closed_at_the_next_start_and_nothing_else() {
+    if let Some(directory) = std::env::var_os(DIES_IN) {
+        die_in(Path::new(&directory)).await;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let died = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "what_a_killed_process_left_open_is_closed_at_the_next_start_and_nothing_else"])
+        .env(DIES_IN, directory.path())
+        .output()
+        .unwrap();
+    assert!(!died.status.success());
+
+    let metering = reopened(directory.path()).await;
+    assert_eq!(metering.resolve_unsettled().await.unwrap(), 2);
+    assert_eq!(metering.resolve_unsettled().await.unwrap(), 0);
+    let rows = metering.ledger_rows(tenant_of_the_dead(), None, 10).await.unwrap();
+    let outcomes: Vec<_> = rows.iter().map(|row| (row.status, row.cost, row.measured)).collect();
+    let interrupted = (AttemptStatus::Interrupted, None, false);
+    assert_eq!(outcomes, [interrupted, interrupted, (AttemptStatus::Succeeded, Some(usd("0.000002")), true)]);
+    assert!(rows.iter().all(|row| row.settled_at == Some(NOW)), "{rows:?}");
+    let open = &rows[0];
+    let late = metering.settle(tenant_of_the_dead(), open.request, FIRST, &succeeded(tokens(1, 0, 1))).await;
+    assert!(matches!(late, Err(MeteringError::AlreadySettled { .. })), "{late:?}");
+}
+
+fn tenant_of_the_dead() -> TenantId {
+    "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
+}
+
+async fn die_in(directory: &Path) {
+    let control = ControlStore::open(directory).await.unwrap();
+    let metering = metering_on(&control);
+    let mut tx = control.begin().await.unwrap();
+    metering::Metering::apply_price(&mut tx, NOW, &price_from(Timestamp::from_millis(0))).await.unwrap();
+    tx.commit().await.unwrap();
+    for n in 0..3 {
+        let intent = Intent { tenant: tenant_of_the_dead(), dispatched_at: NOW.plus_millis(n), ..intent() };
+        metering.intent(&intent).await.unwrap();
+        if n == 0 {
+            metering.settle(intent.tenant, intent.request, FIRST, &succeeded(tokens(0, 0, 1))).await.unwrap();
+        }
+    }
+    let mut tx = control.begin().await.unwrap();
+    assert_eq!(tx.query(HALF_A_SETTLEMENT).execute().await.unwrap(), 2);
+    std::process::abort();
+}

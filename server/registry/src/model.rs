@@ -1,0 +1,189 @@
+//! Models: what clients ask for, and the targets that answer it.
+
+use crate::RegistryError;
+use contract::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use store::{FromRow, Row, StoreError, Transaction};
+use tenancy::Change;
+
+pub(crate) const MODELS: &str = "SELECT name, strategy, targets FROM model ORDER BY name";
+
+const MODEL_BY_NAME: &str = "SELECT name, strategy, targets FROM model WHERE name = $1";
+
+const MODEL_UPSERT: &str = "
+INSERT INTO model (name, strategy, targets, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $4)
+ON CONFLICT (name) DO UPDATE SET
+    strategy = excluded.strategy, targets = excluded.targets, updated_at = excluded.updated_at";
+
+const PROVIDER_COUNT: &str = "SELECT COUNT(*) AS value FROM provider WHERE name = $1";
+
+const MOST_TARGETS: usize = 16;
+const HIGHEST_WEIGHT: u32 = 1_000_000;
+
+/// In which order a model's targets are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The first that can answer, in the order written.
+    Fallback,
+    /// One by chance in proportion to its weight, the others after it.
+    Weighted,
+    /// The lowest price first. Stored; routed in the order written until routing knows prices.
+    Cheapest,
+    /// The shortest time to the first token first. Stored; routed in the order written until it is measured.
+    Fastest,
+}
+
+impl Strategy {
+    pub const ALL: [Self; 4] = [Self::Fallback, Self::Weighted, Self::Cheapest, Self::Fastest];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fallback => "fallback",
+            Self::Weighted => "weighted",
+            Self::Cheapest => "cheapest",
+            Self::Fastest => "fastest",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no strategy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is not a strategy; use fallback, weighted, cheapest or fastest")]
+pub struct UnknownStrategy(String);
+
+impl FromStr for Strategy {
+    type Err = UnknownStrategy;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|strategy| strategy.as_str() == text)
+            .ok_or_else(|| UnknownStrategy(text.chars().take(40).collect()))
+    }
+}
+
+/// A place that answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The name of a provider.
+    pub provider: String,
+    /// The provider's own name of the model.
+    pub model: String,
+    /// Its share where the strategy is `weighted`.
+    #[serde(default = "Target::default_weight")]
+    pub weight: u32,
+}
+
+impl Target {
+    pub const fn default_weight() -> u32 {
+        1
+    }
+
+    /// `provider/model`, as shown to people and sent in `x-seam-route`.
+    pub fn route(&self) -> String {
+        format!("{}/{}", self.provider, self.model)
+    }
+}
+
+/// A model that clients ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelConfig {
+    pub name: String,
+    pub strategy: Strategy,
+    /// In order of preference; never empty.
+    pub targets: Vec<Target>,
+}
+
+impl FromRow for ModelConfig {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let unexpected =
+            |column: &str, reason: String| StoreError::Column { column: format!("model.{column}"), reason };
+        let strategy: String = row.get("strategy")?;
+        let targets: String = row.get("targets")?;
+        Ok(Self {
+            name: row.get("name")?,
+            strategy: strategy.parse().map_err(|error: UnknownStrategy| unexpected("strategy", error.to_string()))?,
+            targets: serde_json::from_str(&targets).map_err(|error| unexpected("targets", error.to_string()))?,
+        })
+    }
+}
+
+pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, model: &ModelConfig) -> Result<Change, RegistryError> {
+    check(model)?;
+    for target in &model.targets {
+        let known: i64 = tx.query(PROVIDER_COUNT).bind(target.provider.as_str()).fetch_one().await?;
+        if known == 0 {
+            return Err(RegistryError::UnknownProvider {
+                model: model.name.clone(),
+                provider: target.provider.clone(),
+            });
+        }
+    }
+    let before: Option<ModelConfig> = tx.query(MODEL_BY_NAME).bind(model.name.as_str()).fetch_optional().await?;
+    if before.as_ref() == Some(model) {
+        return Ok(Change::Unchanged);
+    }
+    let targets = serde_json::to_string(&model.targets)
+        .map_err(|error| invalid(model, "targets", format!("cannot be stored: {error}")))?;
+    tx.query(MODEL_UPSERT)
+        .bind(model.name.as_str())
+        .bind(model.strategy.as_str())
+        .bind(targets)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(before.map_or(Change::Created, |before| Change::Updated(differences(&before, model))))
+}
+
+fn differences(old: &ModelConfig, new: &ModelConfig) -> Vec<String> {
+    let targets = |model: &ModelConfig| {
+        let each: Vec<String> = model.targets.iter().map(|t| format!("{}×{}", t.route(), t.weight)).collect();
+        each.join(", ")
+    };
+    let fields =
+        [("strategy", old.strategy.to_string(), new.strategy.to_string()), ("targets", targets(old), targets(new))];
+    fields
+        .into_iter()
+        .filter(|(_, old, new)| old != new)
+        .map(|(field, old, new)| format!("{field}: {old} → {new}"))
+        .collect()
+}
+
+fn check(model: &ModelConfig) -> Result<(), RegistryError> {
+    // Names of models carry dots, slashes and colons ("claude-haiku-4.5", "qwen3:4b").
+    if model.name.is_empty()
+        || model.name.len() > 100
+        || model.name.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
+        return Err(invalid(model, "name", "cannot be used: write 1 to 100 characters without spaces".to_owned()));
+    }
+    if model.targets.is_empty() {
+        return Err(invalid(model, "targets", "are missing; name at least one provider and its model".to_owned()));
+    }
+    if model.targets.len() > MOST_TARGETS {
+        return Err(invalid(model, "targets", format!("are more than {MOST_TARGETS}; leave some out")));
+    }
+    for target in &model.targets {
+        if target.model.trim().is_empty() {
+            return Err(invalid(model, "targets", format!("name no model of the provider “{}”", target.provider)));
+        }
+        if !(1..=HIGHEST_WEIGHT).contains(&target.weight) {
+            let reason = format!("give {} a weight that is not between 1 and {HIGHEST_WEIGHT}", target.route());
+            return Err(invalid(model, "targets", reason));
+        }
+    }
+    Ok(())
+}
+
+fn invalid(model: &ModelConfig, field: &'static str, reason: String) -> RegistryError {
+    RegistryError::Invalid { what: format!("model “{}”", model.name), field, reason }
+}
