@@ -45,7 +45,7 @@ pub enum TenancyError {
     NoTenant,
     #[error("there is no {what}")]
     NotFound { what: String },
-    #[error("there is already a {what} “{name}”")]
+    #[error("the {what} “{name}” exists already")]
     AlreadyExists { what: &'static str, name: String },
     #[error("{field}: {reason}")]
     Invalid { field: &'static str, reason: String },

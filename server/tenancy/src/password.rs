@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use std::{
         sync::atomic::{AtomicUsize, Ordering},
-        time::Duration,
+        time::{Duration, Instant},
     };
     use tokio::task::JoinSet;
 
@@ -181,6 +181,22 @@ mod tests {
         }
         let nobody = passwords.admit().unwrap().check(offered("correct horse"), None).await.unwrap();
         assert!(matches!(nobody, Verdict::Wrong), "{nobody:?}");
+    }
+
+    #[tokio::test]
+    async fn comparing_with_nobodys_hash_takes_as_long() {
+        let passwords = Passwords::for_this_machine();
+        let stored = passwords.admit().unwrap().hash(offered("correct horse")).await.unwrap();
+        let mut fastest = [Duration::MAX; 2];
+        for _ in 0..4 {
+            for (fastest, stored) in fastest.iter_mut().zip([Some(stored.clone()), None]) {
+                let begun = Instant::now();
+                passwords.admit().unwrap().check(offered("wrong"), stored).await.unwrap();
+                *fastest = begun.elapsed().min(*fastest);
+            }
+        }
+        let [somebody, nobody] = fastest;
+        assert!(nobody > somebody / 2, "somebody {somebody:?}, nobody {nobody:?}");
     }
 
     #[tokio::test]

@@ -1,0 +1,86 @@
+//! A tenancy over an empty database, with a clock that the test moves.
+
+use contract::{Email, Password, Role, Slug, Timestamp, UserId};
+use std::{net::IpAddr, sync::Arc};
+use store::ControlStore;
+use tempfile::TempDir;
+use tenancy::{FixedClock, NewTenant, Principal, SessionClaims, Tenancy, TenantRecord, Vault};
+
+pub const PASSWORD: &str = "correct horse battery";
+
+pub struct Fixture {
+    pub tenancy: Tenancy,
+    pub clock: Arc<FixedClock>,
+    pub dir: TempDir,
+}
+
+impl Fixture {
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let control = ControlStore::open(dir.path()).await.unwrap();
+        let clock = Arc::new(FixedClock::at(Timestamp::from_millis(1_790_000_000_000)));
+        let vault = Vault::open(dir.path(), None, None).unwrap();
+        Self { tenancy: Tenancy::new(control, clock.clone(), vault), clock, dir }
+    }
+
+    /// A person who can sign in with [`PASSWORD`].
+    pub async fn person(&self, address: &str) -> UserId {
+        self.tenancy.user_create(email(address), Some(password(PASSWORD)), false).await.unwrap()
+    }
+
+    pub async fn tenant(&self, slug: &str) -> TenantRecord {
+        self.tenancy.tenant_create(new_tenant(slug)).await.unwrap()
+    }
+
+    pub async fn member(&self, address: &str, tenant: &TenantRecord, role: Role) -> UserId {
+        let user = self.person(address).await;
+        self.tenancy.member_add(tenant.id, user, role).await.unwrap();
+        user
+    }
+
+    pub async fn claims(&self, address: &str) -> SessionClaims {
+        self.tenancy.sign_in(address, password(PASSWORD), home()).await.unwrap().claims
+    }
+
+    pub async fn principal(&self, claims: &SessionClaims) -> Option<Principal> {
+        self.tenancy.authenticate(claims).await.unwrap()
+    }
+
+    /// One number from the database, past the layer under test.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        self.tenancy.control().read(sql).fetch_one().await.unwrap()
+    }
+}
+
+pub fn email(text: &str) -> Email {
+    text.parse().unwrap()
+}
+
+pub fn slug(text: &str) -> Slug {
+    text.parse().unwrap()
+}
+
+pub fn password(text: &str) -> Password {
+    Password::offered(text.to_owned()).unwrap()
+}
+
+pub fn home() -> IpAddr {
+    "192.0.2.1".parse().unwrap()
+}
+
+/// The `n`-th of many addresses that have nothing to do with each other.
+pub fn elsewhere(n: u8) -> IpAddr {
+    IpAddr::from([198, 51, 100, n])
+}
+
+pub fn new_tenant(name: &str) -> NewTenant {
+    NewTenant {
+        slug: slug(name),
+        display_name: name.to_uppercase(),
+        plan: None,
+        monthly_budget: None,
+        soft_budget: None,
+        region: None,
+        zero_retention: false,
+    }
+}

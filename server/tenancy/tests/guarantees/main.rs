@@ -1,0 +1,12 @@
+//! What tenancy promises, against the real database in a directory of its own. One module a promise.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // also in helper functions
+
+mod apply;
+mod fixture;
+mod operator;
+mod scopes;
+mod sessions;
+mod sign_in;
+mod tenants;
+mod throttle;
+mod vault;
