@@ -4,9 +4,7 @@
 //! are not found. Starting a run needs the role of a member.
 
 use crate::{
-    ChatError,
-    conversation,
-    event_log,
+    ChatError, conversation, event_log,
     hub::{EndCause, Hub, LiveRun},
     message,
     start::{self, Begin, Start},
@@ -212,7 +210,8 @@ impl Chats {
             return Ok(true);
         }
         match self.inner.hub.watch(store.tenant(), run) {
-            Some(mut progress) => match tokio::time::timeout(limit, progress.wait_for(|progress| progress.ended)).await {
+            Some(mut progress) => match tokio::time::timeout(limit, progress.wait_for(|progress| progress.ended)).await
+            {
                 // An error means that the run's task is gone.
                 Ok(Ok(_) | Err(_)) => Ok(true),
                 Err(_) => Ok(false),

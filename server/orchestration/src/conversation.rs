@@ -80,12 +80,7 @@ pub(crate) struct Conversation {
 
 impl FromRow for Conversation {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: row.get("id")?,
-            title: row.get("title")?,
-            model: row.get("model")?,
-            head: row.get("head_id")?,
-        })
+        Ok(Self { id: row.get("id")?, title: row.get("title")?, model: row.get("model")?, head: row.get("head_id")? })
     }
 }
 
@@ -143,11 +138,7 @@ pub(crate) async fn insert(
 }
 
 /// The member's conversation.
-pub(crate) async fn find(
-    store: &TenantStore,
-    id: ConversationId,
-    owner: UserId,
-) -> Result<Conversation, ChatError> {
+pub(crate) async fn find(store: &TenantStore, id: ConversationId, owner: UserId) -> Result<Conversation, ChatError> {
     let found = store.read(OF_OWNER).bind(store.tenant()).bind(id).bind(owner).fetch_optional().await?;
     found.ok_or(ChatError::NotFound { what: "conversation" })
 }

@@ -5,8 +5,8 @@
 
 use crate::ChatError;
 use contract::{
-    AnswerDetails, ConversationId, FinishReason, MessageId, MessageStatus, Problem, RequestId, RunEvent, RunEventRecord, RunId,
-    TenantId, Timestamp, UserId,
+    AnswerDetails, ConversationId, FinishReason, MessageId, MessageStatus, Problem, RequestId, RunEvent,
+    RunEventRecord, RunId, TenantId, Timestamp, UserId,
 };
 use store::{FromRow, Row, StoreError, TenantStore, Transaction};
 
@@ -241,7 +241,8 @@ pub(crate) async fn end_within(
     }
     let events = tx.query(EVENTS_ALL).bind(tenant).bind(run).fetch_all::<EventRow>().await?;
     let text = text_of(events.into_iter().map(|row| row.0.event));
-    let answer: String = tx.query(RUN_END).bind(tenant).bind(run).bind(ending.run_status()).bind(now).fetch_one().await?;
+    let answer: String =
+        tx.query(RUN_END).bind(tenant).bind(run).bind(ending.run_status()).bind(now).fetch_one().await?;
     tx.query(ANSWER_END)
         .bind(tenant)
         .bind(answer)
@@ -297,8 +298,7 @@ pub(crate) async fn last_event(store: &TenantStore, run: RunId) -> Result<Option
 
 /// Whether the member's run is still `running` in the database; none when there is no such run of theirs.
 pub(crate) async fn is_running(store: &TenantStore, run: RunId, owner: UserId) -> Result<Option<bool>, StoreError> {
-    let status =
-        store.read(RUN_OF_OWNER).bind(store.tenant()).bind(run).bind(owner).fetch_optional::<String>().await?;
+    let status = store.read(RUN_OF_OWNER).bind(store.tenant()).bind(run).bind(owner).fetch_optional::<String>().await?;
     Ok(status.map(|status| status == "running"))
 }
 

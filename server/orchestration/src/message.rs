@@ -21,8 +21,8 @@ FROM message
 JOIN conversation ON conversation.tenant_id = message.tenant_id AND conversation.id = message.conversation_id
 WHERE message.tenant_id = $1 AND message.id = $2 AND conversation.account_id = $3";
 
-// The siblings are counted through message_by_parent. Two cases instead of IS NOT DISTINCT FROM, which
-// not every engine looks up in an index.
+// Siblings of the first message have no parent: a case of its own, because no engine looks up
+// “equal, or both absent” in an index.
 const BRANCH: &str = "
 WITH RECURSIVE branch (id, parent_id, height) AS (
     SELECT message.id, message.parent_id, 1
@@ -33,33 +33,35 @@ WITH RECURSIVE branch (id, parent_id, height) AS (
     FROM branch
     JOIN message AS parent ON parent.tenant_id = $1 AND parent.id = branch.parent_id
     WHERE branch.height < $4
+),
+family (id, parent_id) AS (
+    SELECT message.id, message.parent_id
+    FROM branch
+    JOIN message
+        ON message.tenant_id = $1 AND message.conversation_id = $2 AND message.parent_id = branch.parent_id
+    UNION ALL
+    SELECT message.id, message.parent_id
+    FROM branch
+    JOIN message ON message.tenant_id = $1 AND message.conversation_id = $2 AND message.parent_id IS NULL
+    WHERE branch.parent_id IS NULL
+),
+numbered (id, sibling, siblings) AS (
+    SELECT
+        family.id,
+        ROW_NUMBER() OVER (PARTITION BY family.parent_id ORDER BY family.id),
+        COUNT(*) OVER (PARTITION BY family.parent_id)
+    FROM family
 )
 SELECT
     message.id, message.parent_id, message.role, message.status, message.content, message.run_id,
-    message.details, message.problem, message.created_at,
+    message.details, message.problem, message.created_at, numbered.sibling, numbered.siblings,
     (
         SELECT COALESCE(MAX(run_event.seq), 0) FROM run_event
         WHERE run_event.tenant_id = $1 AND run_event.run_id = message.run_id
-    ) AS last_seq,
-    (
-        SELECT COUNT(*) FROM message AS sibling
-        WHERE sibling.tenant_id = $1 AND sibling.conversation_id = $2
-            AND (
-                sibling.parent_id = message.parent_id
-                OR (sibling.parent_id IS NULL AND message.parent_id IS NULL)
-            )
-    ) AS siblings,
-    (
-        SELECT COUNT(*) FROM message AS sibling
-        WHERE sibling.tenant_id = $1 AND sibling.conversation_id = $2
-            AND (
-                sibling.parent_id = message.parent_id
-                OR (sibling.parent_id IS NULL AND message.parent_id IS NULL)
-            )
-            AND sibling.id <= message.id
-    ) AS sibling
+    ) AS last_seq
 FROM branch
 JOIN message ON message.tenant_id = $1 AND message.id = branch.id
+JOIN numbered ON numbered.id = branch.id
 ORDER BY branch.height DESC";
 
 // Ends with a row without an id below the last message.

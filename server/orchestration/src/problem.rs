@@ -35,9 +35,10 @@ pub(crate) fn of_gateway(error: &GatewayError) -> Problem {
 
 fn of_provider(error: &ProviderError) -> Problem {
     match error {
-        ProviderError::Unreachable(_) => {
-            Problem::new(ProblemCode::ProviderFailed, "The model's provider could not be reached. Try again in a moment.")
-        }
+        ProviderError::Unreachable(_) => Problem::new(
+            ProblemCode::ProviderFailed,
+            "The model's provider could not be reached. Try again in a moment.",
+        ),
         ProviderError::TimedOut(_) => Problem::new(
             ProblemCode::ProviderFailed,
             "The model's provider did not answer in time. Try again, or choose another model.",

@@ -115,11 +115,7 @@ pub(crate) async fn begin(chats: &Chats, live: LiveRun, start: Start) -> Result<
     })
 }
 
-async fn store_beginning(
-    chats: &Chats,
-    store: &TenantStore,
-    start: &Start,
-) -> Result<(NewRun, MessageId), ChatError> {
+async fn store_beginning(chats: &Chats, store: &TenantStore, start: &Start) -> Result<(NewRun, MessageId), ChatError> {
     let (tenant, now) = (store.tenant(), chats.inner.clock.now());
     let mut tx = store.begin().await?;
     let Ground { conversation, question } = ground(chats, &mut tx, tenant, start, now).await?;

@@ -30,9 +30,7 @@ pub(crate) fn follow(
     progress: Option<watch::Receiver<Progress>>,
 ) -> impl Stream<Item = Result<RunEventRecord, ChatError>> + Send + 'static {
     let reader = Reader { store, run, progress, last: after, page: VecDeque::new(), over: false };
-    stream::try_unfold(reader, |mut reader| async move {
-        Ok(reader.next().await?.map(|record| (record, reader)))
-    })
+    stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|record| (record, reader))) })
 }
 
 impl Reader {

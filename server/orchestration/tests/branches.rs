@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use contract::{
-    ConversationId, ConversationView, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, RunId, RunStarted,
-    Timestamp,
+    ConversationId, ConversationView, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, RunId,
+    RunStarted, Timestamp,
 };
 use orchestration::ChatError;
 use serde_json::json;

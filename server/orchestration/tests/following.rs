@@ -29,7 +29,8 @@ async fn a_second_reader_joins_midway_and_both_read_the_whole_answer() {
     let (fixture, started) = talking(json!({ "tokens": 60, "tokens_per_second": 200.0 })).await;
     let first = tokio::spawn({
         let fixture = Arc::clone(&fixture);
-        async move { fixture.events(started.run, 0).await.unwrap() }
+        let run = started.run;
+        async move { fixture.events(run, 0).await.unwrap() }
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     // As a reload does: what is shown says where to go on.
@@ -52,7 +53,7 @@ async fn readers_that_come_and_go_at_random_lose_and_repeat_nothing() {
     let (fixture, started) = talking(json!({ "tokens": 300, "tokens_per_second": 500.0 })).await;
     let mut readers = tokio::task::JoinSet::new();
     for seed in 1..=40u64 {
-        let fixture = Arc::clone(&fixture);
+        let (fixture, run) = (Arc::clone(&fixture), started.run);
         readers.spawn(async move {
             let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let mut seen: Vec<RunEventRecord> = Vec::new();
@@ -62,7 +63,7 @@ async fn readers_that_come_and_go_at_random_lose_and_repeat_nothing() {
                 random ^= random >> 7;
                 random ^= random << 17;
                 let after = seen.last().map_or(0, |record| record.seq);
-                let events = fixture.chats.subscribe(&fixture.member, started.run, after).await.unwrap();
+                let events = fixture.chats.subscribe(&fixture.member, run, after).await.unwrap();
                 let stay = usize::try_from(random % 23).unwrap();
                 seen.extend(events.take(stay).map(Result::unwrap).collect::<Vec<_>>().await);
                 visits += 1;

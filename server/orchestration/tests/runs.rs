@@ -165,19 +165,30 @@ async fn a_provider_that_fails_at_once_fails_the_answer_with_a_sentence_to_act_o
 #[tokio::test]
 async fn a_model_that_reads_little_is_asked_again_with_less_history() {
     let fixture = Fixture::open().await.unwrap();
-    let first = fixture.chats.send(&fixture.member, new_message(&"word ".repeat(300))).await.unwrap();
+    let assistant = |conversation, text: &str| NewMessage { conversation, text: text.to_owned(), model: None };
+    let long = "word ".repeat(300);
+    let first = fixture.chats.send(&fixture.member, assistant(None, &long)).await.unwrap();
     fixture.events(first.run, 0).await.unwrap();
-    fixture.simulate("sim", json!({ "context_tokens": 200 })).await.unwrap();
-    let short = NewMessage { conversation: Some(first.conversation), ..new_message("short") };
+
+    fixture.local.reads_at_most(200);
+    let short = assistant(Some(first.conversation), "short");
     let second = fixture.chats.send(&fixture.member, short).await.unwrap();
     let events = fixture.events(second.run, 0).await.unwrap();
+    assert_well_formed(&events);
     assert!(matches!(events.last().unwrap().event, RunEvent::Finished { .. }), "{events:?}");
+    // Each asking is in the ledger, and the run names the one that was answered.
+    let store = fixture.member.store(&fixture.stores).await.unwrap();
+    let request = "SELECT request_id AS value FROM run WHERE tenant_id = $1 AND id = $2";
+    let request: String = store.read(request).bind(fixture.tenant).bind(second.run).fetch_one().await.unwrap();
+    let answered = fixture.metering.ledger_rows(fixture.tenant, Some(request.parse().unwrap()), 10).await.unwrap();
+    assert_eq!(answered.iter().map(|row| row.status).collect::<Vec<_>>(), [AttemptStatus::Succeeded]);
+    assert_eq!(ledger(&fixture).await.len(), 3);
 
-    let long = NewMessage { conversation: Some(first.conversation), ..new_message(&"word ".repeat(300)) };
-    let third = fixture.chats.send(&fixture.member, long).await.unwrap();
-    let events = fixture.events(third.run, 0).await.unwrap();
-    assert_eq!(failure(&events).code, ProblemCode::PayloadTooLarge);
-    assert!(failure(&events).detail.contains("200"), "{}", failure(&events));
+    // Less than the message itself cannot be read.
+    let third = fixture.chats.send(&fixture.member, assistant(Some(first.conversation), &long)).await.unwrap();
+    let problem = failure(&fixture.events(third.run, 0).await.unwrap());
+    assert_eq!(problem.code, ProblemCode::PayloadTooLarge);
+    assert!(problem.detail.contains("200"), "{problem}");
 }
 
 #[tokio::test]
@@ -216,7 +227,8 @@ fn after_a_crash_the_open_run_is_ended_with_what_was_stored_of_it() {
         let fixture = Fixture::open_at(directory.path(), Arc::new(SystemClock)).await.unwrap();
         fixture.simulate("sim", slow()).await.unwrap();
         let started = fixture.chats.send(&fixture.member, new_message("talk")).await.unwrap();
-        (started, first_events(&fixture, &started, 5).await)
+        let seen = first_events(&fixture, &started, 5).await;
+        (started, seen)
     });
     // Every task is dropped wherever it stands.
     first_life.shutdown_timeout(Duration::from_secs(5));

@@ -4,11 +4,12 @@
 //! Scopes come the way they come in production, from a session that tenancy finds alive. A crate's unit
 //! tests see another copy of that crate than the one in here; where that matters, test from `tests/`.
 
+mod stand_in;
+
+pub use stand_in::StandIn;
+
 use contract::{Email, Role, RunEvent, RunEventRecord, Slug, TenantId, Timestamp, TokenPrice};
-use gateway::{
-    Gateway, NewProvider,
-    providers::local::{LocalProvider, LocalSettings},
-};
+use gateway::{Gateway, NewProvider};
 use metering::{Metering, NewPrice};
 use orchestration::{ChatError, Chats};
 use registry::{ModelConfig, Registry, Strategy, Target};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use store::{ControlStore, TenantStores};
 use tempfile::TempDir;
@@ -23,6 +25,9 @@ use tenancy::{NewTenant, Scope, SessionClaims, SharedClock, SystemClock, Tenancy
 
 /// Whatever goes wrong while a fixture is laid out; a test shows it and fails.
 pub type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long a simulated `hang` lasts: short, so that the test does not.
+const HANG: Duration = Duration::from_secs(1);
 
 /// All layers over one data directory.
 pub struct Fixture {
@@ -33,6 +38,8 @@ pub struct Fixture {
     pub registry: Registry,
     pub gateway: Gateway,
     pub chats: Chats,
+    /// In the local model's place, so that the default model `assistant` answers without weights.
+    pub local: Arc<StandIn>,
     /// The tenant `acme`.
     pub tenant: TenantId,
     /// Its member `ada@acme.test`.
@@ -64,10 +71,8 @@ impl Fixture {
         let tenancy = Tenancy::new(control.clone(), clock.clone(), vault);
         let metering = Metering::new(control.clone(), clock.clone());
         let registry = Registry::new(control.clone(), clock.clone());
-        // Without weights: it says so, and nothing in here asks it.
-        let local = LocalProvider::start(LocalSettings { models_dir: data_dir.join("models"), ..LocalSettings::default() });
-        let gateway =
-            Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local);
+        let local = Arc::new(StandIn::new(HANG));
+        let gateway = Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local.clone());
         let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock);
         let tenant = tenant_in(&tenancy, "acme").await?;
         let member = scope_in(&tenancy, tenant, "ada@acme.test", Role::Member).await?;
@@ -79,6 +84,7 @@ impl Fixture {
             registry,
             gateway,
             chats,
+            local,
             tenant,
             member,
             data_dir: data_dir.to_owned(),
@@ -106,8 +112,7 @@ impl Fixture {
             api_key: None,
             region: None,
             zero_retention: false,
-            // Short, so that a `hang` ends soon.
-            timeout_ms: 1_000,
+            timeout_ms: i64::try_from(HANG.as_millis())?,
             max_retries: 0,
             options,
         };

@@ -1,0 +1,58 @@
+//! What answers in the local model's place: the simulated provider, with a context that a test can shrink.
+
+use async_trait::async_trait;
+use contract::ProviderKind;
+use gateway::{
+    provider::{ChatCall, ChatParts, EmbedCall, Embeddings, Provider, ProviderError},
+    providers::{Simulated, SimulatedOptions},
+};
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+pub struct StandIn {
+    simulated: Simulated,
+    /// In words, which are the simulated provider's tokens.
+    context: AtomicI64,
+}
+
+impl StandIn {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self { simulated: Simulated::new(SimulatedOptions::default(), timeout), context: AtomicI64::new(i64::MAX) }
+    }
+
+    /// From now on a call with more words than this is more than the model can read.
+    pub fn reads_at_most(&self, words: i64) {
+        self.context.store(words, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Provider for StandIn {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Local
+    }
+
+    fn unavailable_reason(&self, _model: &str) -> Option<String> {
+        None
+    }
+
+    async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError> {
+        let limit = self.context.load(Ordering::SeqCst);
+        let texts = call.system.iter().chain(call.turns.iter().map(|turn| &turn.text));
+        let tokens = texts.map(|text| self.simulated.count_tokens(&call.model, text)).sum();
+        if tokens > limit {
+            return Err(ProviderError::ContextExceeded { tokens, limit });
+        }
+        self.simulated.chat(call).await
+    }
+
+    async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError> {
+        self.simulated.embed(call).await
+    }
+
+    fn count_tokens(&self, model: &str, text: &str) -> i64 {
+        self.simulated.count_tokens(model, text)
+    }
+}
