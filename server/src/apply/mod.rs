@@ -1,0 +1,60 @@
+//! `seam apply`: what an operator declares in a file becomes what is in the database.
+//!
+//! `fields.rs` reads TOML tables with line numbers, `resources.rs` knows the kinds, `check.rs` the references
+//! between them, `write.rs` is the one transaction, `usage.rs` makes a demo's past, `report.rs` tells.
+//!
+//! What always holds: everything wrong is told at once with its line; when anything is wrong nothing is
+//! written; applying the same file again changes nothing.
+
+mod check;
+mod fields;
+mod report;
+mod resources;
+mod usage;
+mod write;
+
+pub use fields::{Located, Mistake};
+pub use report::{Applied, Report};
+pub use resources::Resources;
+
+use std::path::PathBuf;
+use store::StoreError;
+use tenancy::Tenancy;
+
+/// Reads a variable of the environment; a parameter so that tests own it.
+pub type Environment<'e> = &'e (dyn Fn(&str) -> Option<String> + Sync);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("cannot read {}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    /// In the order of their lines.
+    #[error("{} things in the file are wrong", .0.len())]
+    Mistakes(Vec<Mistake>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Applies the text of a file. With `dry_run` everything is done and then undone.
+pub async fn apply(
+    tenancy: &Tenancy,
+    text: &str,
+    environment: Environment<'_>,
+    dry_run: bool,
+) -> Result<Report, ApplyError> {
+    let (resources, mut mistakes) = Resources::parse(text, environment);
+    check::references(tenancy.control(), &resources, &mut mistakes).await?;
+    finish(mistakes)?;
+    let (report, mistakes) = write::all(tenancy, &resources, dry_run).await?;
+    finish(mistakes)?;
+    Ok(report)
+}
+
+fn finish(mut mistakes: Vec<Mistake>) -> Result<(), ApplyError> {
+    if mistakes.is_empty() {
+        return Ok(());
+    }
+    mistakes.sort();
+    mistakes.dedup();
+    Err(ApplyError::Mistakes(mistakes))
+}

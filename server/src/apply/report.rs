@@ -1,0 +1,77 @@
+//! What an application did, for people and for scripts.
+
+use serde_json::{Value, json};
+use std::fmt;
+use tenancy::Change;
+
+/// One resource and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    pub kind: &'static str,
+    pub name: String,
+    pub change: Change,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    pub dry_run: bool,
+    /// In the order in which they were written.
+    pub resources: Vec<Applied>,
+}
+
+impl Report {
+    fn count(&self, wanted: fn(&Change) -> bool) -> usize {
+        self.resources.iter().filter(|resource| wanted(&resource.change)).count()
+    }
+
+    pub fn created(&self) -> usize {
+        self.count(|change| matches!(change, Change::Created))
+    }
+
+    pub fn updated(&self) -> usize {
+        self.count(|change| matches!(change, Change::Updated(_)))
+    }
+
+    pub fn unchanged(&self) -> usize {
+        self.count(|change| matches!(change, Change::Unchanged))
+    }
+
+    pub fn to_json(&self) -> Value {
+        let resources: Vec<_> = self
+            .resources
+            .iter()
+            .map(|resource| {
+                let (change, fields) = match &resource.change {
+                    Change::Created => ("created", Vec::new()),
+                    Change::Updated(fields) => ("updated", fields.clone()),
+                    Change::Unchanged => ("unchanged", Vec::new()),
+                };
+                json!({ "kind": resource.kind, "name": resource.name, "change": change, "fields": fields })
+            })
+            .collect();
+        json!({
+            "dry_run": self.dry_run,
+            "created": self.created(),
+            "updated": self.updated(),
+            "unchanged": self.unchanged(),
+            "resources": resources,
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widest = self.resources.iter().map(|resource| resource.name.chars().count()).max().unwrap_or_default();
+        for Applied { kind, name, change } in &self.resources {
+            write!(f, "{kind:<8}  {name:<widest$}  ")?;
+            match change {
+                Change::Created => writeln!(f, "created")?,
+                Change::Updated(fields) => writeln!(f, "updated ({})", fields.join(", "))?,
+                Change::Unchanged => writeln!(f, "unchanged")?,
+            }
+        }
+        let (created, updated, unchanged) = (self.created(), self.updated(), self.unchanged());
+        write!(f, "{created} created, {updated} updated, {unchanged} unchanged")?;
+        if self.dry_run { write!(f, " (dry run: nothing was written)") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,134 @@
+//! `seam doctor`: looks at everything a server needs, changes nothing, and says what to do.
+
+use super::{
+    Failure,
+    lock::{self, DataLock},
+    print_json,
+};
+use crate::config::{Config, ConfigError};
+use platform::models;
+use serde::Serialize;
+use std::net::TcpListener;
+use tenancy::Vault;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {
+    /// Prints the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+impl Check {
+    fn new(name: &'static str, found: Result<String, String>) -> Self {
+        let (ok, detail) = match found {
+            Ok(detail) => (true, detail),
+            Err(detail) => (false, detail),
+        };
+        Self { name, ok, detail }
+    }
+}
+
+impl Doctor {
+    pub async fn run(self, config: Result<Config, ConfigError>) -> Result<(), Failure> {
+        let checks = match &config {
+            Err(error) => vec![Check::new("settings", Err(error.to_string()))],
+            Ok(config) => examine(config).await,
+        };
+        let well = checks.iter().all(|check| check.ok);
+        if self.json {
+            print_json(&serde_json::json!({ "ok": well, "checks": checks }));
+        } else {
+            for check in &checks {
+                println!("{} {:<12} {}", if check.ok { "✓" } else { "✗" }, check.name, check.detail);
+            }
+        }
+        if well { Ok(()) } else { Err(Failure::told()) }
+    }
+}
+
+async fn examine(config: &Config) -> Vec<Check> {
+    let serving = DataLock::is_held(&config.data_dir);
+    vec![
+        Check::new("settings", Ok(format!("read; listening on {}", config.listen))),
+        Check::new("data", data(config)),
+        Check::new("database", database(config).await),
+        Check::new("master key", master_key(config)),
+        Check::new("models", local_models(config).await),
+        Check::new("port", port(config, serving)),
+    ]
+}
+
+fn data(config: &Config) -> Result<String, String> {
+    let dir = config.data_dir.display();
+    if !config.data_dir.exists() {
+        let parent = config.data_dir.ancestors().skip(1).find(|path| path.is_dir());
+        return Ok(format!(
+            "{dir} does not exist yet and is made at the first start{}",
+            parent.map(|parent| format!(", under {}", parent.display())).unwrap_or_default()
+        ));
+    }
+    match lock::prepare(&config.data_dir) {
+        Ok(()) => Ok(format!("{dir} can be written to")),
+        Err(_) => Err(format!(
+            "{dir} cannot be written to; give this user the right to, or choose another one with SEAM_DATA_DIR"
+        )),
+    }
+}
+
+async fn database(config: &Config) -> Result<String, String> {
+    let found = store::inspect(&config.data_dir).await.map_err(|error| error.to_string())?;
+    for database in &found {
+        let path = database.path.display();
+        if let Some(damage) = database.damage.first() {
+            return Err(format!("{path} is damaged ({damage}); restore it from a backup"));
+        }
+        if !database.unknown.is_empty() {
+            return Err(format!("{path} was written by a newer Seam; use that version"));
+        }
+    }
+    let behind = found.iter().filter(|database| !database.pending.is_empty()).count();
+    Ok(match (found.len(), behind) {
+        (0, _) => "none yet; it is made at the first start".to_owned(),
+        (files, 0) => format!("{files} files are sound and at this version"),
+        (files, behind) => format!("{files} files are sound; {behind} are brought to this version at the next start"),
+    })
+}
+
+fn master_key(config: &Config) -> Result<String, String> {
+    let generated = config.data_dir.join("master.key");
+    if config.master_key.is_none() && config.master_key_file.is_none() && !generated.exists() {
+        return Ok(format!("none yet; it is made at the first start as {}", generated.display()));
+    }
+    Vault::open(&config.data_dir, config.master_key.as_deref(), config.master_key_file.as_deref())
+        .map(|_| "can be used".to_owned())
+        .map_err(|error| error.to_string())
+}
+
+async fn local_models(config: &Config) -> Result<String, String> {
+    let dir = config.models_dir();
+    let verified = tokio::task::spawn_blocking(move || models::verify(&dir)).await;
+    match verified {
+        Ok(Ok(installed)) => {
+            let names: Vec<_> = installed.iter().map(|file| file.weights.name).collect();
+            Ok(format!("{} verified", names.join(" and ")))
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(format!("could not be verified: {error}")),
+    }
+}
+
+fn port(config: &Config, serving: bool) -> Result<String, String> {
+    match TcpListener::bind(config.listen) {
+        Ok(_) => Ok(format!("{} is free", config.listen)),
+        Err(_) if serving => Ok(format!("{} is in use by the Seam that serves from this data directory", config.listen)),
+        Err(error) => Err(format!("{} cannot be used ({error}); choose another address with SEAM_LISTEN", config.listen)),
+    }
+}

@@ -1,0 +1,93 @@
+//! `seam user create`. The password comes from a variable, a prompt, or standard input, never as an argument.
+
+use super::{Failure, print_json, workbench};
+use crate::config::Config;
+use contract::{Email, Password, Role, Slug};
+use serde_json::json;
+use std::io::{BufRead, IsTerminal};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Users {
+    /// Creates an account, and makes it a member of a tenant
+    Create {
+        /// The address to sign in with
+        email: Email,
+        /// The tenant to be a member of
+        #[arg(long, value_name = "NAME", required_unless_present = "operator")]
+        tenant: Option<Slug>,
+        /// admin, member or viewer of that tenant
+        #[arg(long, default_value = "member", requires = "tenant")]
+        role: Role,
+        /// An operator runs the platform
+        #[arg(long)]
+        operator: bool,
+        /// The variable that holds the password; without it the password is asked for, or read from standard input
+        #[arg(long, value_name = "VARIABLE")]
+        password_env: Option<String>,
+        /// Prints the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Users {
+    pub async fn run(self, config: Config) -> Result<(), Failure> {
+        let Self::Create { email, tenant, role, operator, password_env, json } = self;
+        let password = password(password_env.as_deref())?;
+        let tenancy = workbench::open(&config).await?;
+        let its_tenant = match &tenant {
+            None => None,
+            Some(slug) => Some(tenancy.tenant_by_slug(slug).await?.ok_or_else(|| {
+                Failure::new(format!("there is no tenant “{slug}”"))
+                    .remedy(format!("create it first: seam tenant create {slug}"))
+            })?),
+        };
+        let user = tenancy.user_create(email.clone(), Some(password), operator).await?;
+        if let Some(tenant) = &its_tenant {
+            tenancy.member_add(tenant.id, user, role).await?;
+        }
+        tenancy.control().close().await;
+        let role = its_tenant.is_some().then_some(role);
+        if json {
+            print_json(&json!({
+                "id": user, "email": email, "operator": operator, "tenant": tenant, "role": role,
+            }));
+        } else {
+            match (&tenant, role) {
+                (Some(tenant), Some(role)) => println!("{email} was created, {role} of {tenant}."),
+                _ => println!("{email} was created."),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn password(variable: Option<&str>) -> Result<Password, Failure> {
+    let text = match variable {
+        Some(name) => std::env::var(name).map_err(|_| {
+            Failure::usage(format!("the variable {name} is not set; export the password in it and try again"))
+        })?,
+        None if std::io::stdin().is_terminal() => prompt()?,
+        None => {
+            let mut line = String::new();
+            std::io::stdin()
+                .lock()
+                .read_line(&mut line)
+                .map_err(|error| Failure::new(format!("no password could be read from standard input: {error}")))?;
+            line.trim_end_matches(['\r', '\n']).to_owned()
+        }
+    };
+    Password::chosen(text).map_err(|error| Failure::new(format!("this password cannot be used; {error}")))
+}
+
+fn prompt() -> Result<String, Failure> {
+    let ask = |words: &str| {
+        rpassword::prompt_password(words).map_err(|error| Failure::new(format!("no password could be read: {error}")))
+    };
+    let first = ask("Password: ")?;
+    if ask("The same again: ")? == first {
+        Ok(first)
+    } else {
+        Err(Failure::new("the two passwords differ; try again"))
+    }
+}

@@ -1,0 +1,15 @@
+//! What commands beside a running server work with: the control plane and tenancy, and nothing that would
+//! take the server's runs for left over from a crash.
+
+use super::{Failure, lock};
+use crate::config::Config;
+use std::sync::Arc;
+use store::ControlStore;
+use tenancy::{SystemClock, Tenancy, Vault};
+
+pub(super) async fn open(config: &Config) -> Result<Tenancy, Failure> {
+    lock::prepare(&config.data_dir)?;
+    let control = ControlStore::open(&config.data_dir).await?;
+    let vault = Vault::open(&config.data_dir, config.master_key.as_deref(), config.master_key_file.as_deref())?;
+    Ok(Tenancy::new(control, Arc::new(SystemClock), vault))
+}

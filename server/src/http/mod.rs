@@ -1,0 +1,29 @@
+//! HTTP: the router, and one file for each thing that stands around the pages.
+//!
+//! - `router.rs`: which path goes where, and in which order layers apply.
+//! - `pages.rs`: Leptos, its pages and server functions, and what they find in context.
+//! - `session.rs`: the cookie, and who a request comes from; `csrf.rs`: that it comes from our own pages.
+//! - `sse.rs`: a run's events; `assets.rs`: embedded files; `health.rs`: for machines that watch.
+//! - `body.rs`, `headers.rs`, `trace.rs`: bounds, security headers, request ids and logs.
+//! - `answer.rs`: how a problem is told, to programs and to browsers.
+
+mod address;
+mod answer;
+pub(crate) mod assets;
+mod body;
+mod csrf;
+mod headers;
+mod health;
+mod pages;
+mod public_url;
+mod router;
+mod session;
+mod sse;
+mod state;
+mod trace;
+
+pub use body::MAX_BODY_BYTES;
+pub use public_url::PublicUrl;
+pub use router::router;
+pub use session::COOKIE;
+pub use state::{WebSettings, WebState};

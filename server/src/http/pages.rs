@@ -1,0 +1,56 @@
+//! Leptos: pages, server functions, and what they find in context.
+//!
+//! Server functions are called by address from the browser and directly while a page renders; both find the
+//! same things in context, put there by `provide`, and authorise themselves.
+
+use super::{WebState, address, assets, headers, session::Visitor};
+use app::ClientAddress;
+use axum::{Router, body::Body, extract::Request, handler::Handler, response::Response};
+use http::{HeaderValue, header, request::Parts};
+use leptos::{
+    nonce::use_nonce,
+    prelude::{provide_context, use_context},
+};
+use leptos_axum::{
+    LeptosRoutes, ResponseOptions, generate_route_list, handle_server_fns_with_context,
+    render_app_to_stream_in_order_with_context,
+};
+use std::{future::Future, pin::Pin};
+use tower_sessions::Session;
+
+/// Adds every page and server function.
+pub(super) fn routes(router: Router<WebState>, state: &WebState) -> Router<WebState> {
+    let routes = generate_route_list(app::App);
+    router.leptos_routes_with_context(state, routes, context(state), || app::shell(assets::names().clone()))
+}
+
+/// Renders the application for a path that no route knows; it says so itself, with the right status.
+pub(super) fn unknown(
+    state: &WebState,
+) -> impl Fn(Request<Body>) -> Pin<Box<dyn Future<Output = Response> + Send>> + Clone + Send + 'static {
+    render_app_to_stream_in_order_with_context(context(state), || app::shell(assets::names().clone()))
+}
+
+fn context(state: &WebState) -> impl Fn() + Clone + Send + Sync + 'static {
+    let state = state.clone();
+    move || provide(&state)
+}
+
+/// Runs inside Leptos' owner, once a request, after the request's head has been put into context.
+fn provide(state: &WebState) {
+    provide_context(std::sync::Arc::clone(state.platform()));
+    if let Some(parts) = use_context::<Parts>() {
+        let visitor = parts.extensions.get::<Visitor>().and_then(|visitor| visitor.0.clone());
+        provide_context(visitor);
+        if let Some(session) = parts.extensions.get::<Session>() {
+            provide_context(session.clone());
+        }
+        let address = address::client(&parts.headers, &parts.extensions, state.settings().trust_proxy);
+        provide_context(ClientAddress(address));
+    }
+    if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
+        && let Ok(policy) = HeaderValue::from_str(&headers::page_policy(&nonce))
+    {
+        response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+    }
+}

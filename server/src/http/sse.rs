@@ -1,0 +1,130 @@
+//! `GET /api/v1/runs/{id}/events`: a run's events as they come, from any point on.
+//!
+//! The run belongs to the server: a reader that leaves stops nothing, and one that comes back with
+//! `Last-Event-ID` misses and repeats nothing. The stream ends after the run's terminal event.
+
+use super::{
+    WebState,
+    answer::{self, Reader},
+    session::Visitor,
+};
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use contract::{Problem, ProblemCode, RunEventRecord, RunId};
+use futures::{Stream, StreamExt};
+use http::{HeaderMap, HeaderValue, header};
+use orchestration::ChatError;
+use platform::{IntoProblem, current_trace_id, with_trace_id};
+use serde::Deserialize;
+use std::{convert::Infallible, time::Duration};
+use tenancy::TenancyError;
+
+/// Proxies drop connections that are silent for longer, typically after a minute.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Deserialize)]
+pub(super) struct From {
+    /// The number of the last event that is known already.
+    after: Option<String>,
+}
+
+pub(super) async fn events(
+    State(state): State<WebState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(run): Path<String>,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Response {
+    match subscribe(&state, &visitor, &run, from, &headers).await {
+        Ok(response) => response,
+        Err(problem) => answer::problem(&problem, Reader::Program),
+    }
+}
+
+async fn subscribe(
+    state: &WebState,
+    visitor: &Visitor,
+    run: &str,
+    from: From,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let principal = visitor.0.as_ref().ok_or(TenancyError::NotSignedIn).map_err(IntoProblem::into_problem)?;
+    let scope = principal.scope().map_err(IntoProblem::into_problem)?;
+    let run: RunId =
+        run.parse().map_err(|_| Problem::new(ProblemCode::NotFound, "There is no such run, or it is not yours."))?;
+    let after = start(from, headers)?;
+    let events = state.platform().chats.subscribe(&scope, run, after).await.map_err(IntoProblem::into_problem)?;
+    let mut response = Sse::new(told(events)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that gather answers before they pass them on are asked not to.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Where to begin. A browser that reconnects says so in `Last-Event-ID`, which is newer than the address.
+fn start(from: From, headers: &HeaderMap) -> Result<i64, Problem> {
+    let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()).map(str::to_owned);
+    // Empty: the browser has seen none yet.
+    let last = last.filter(|text| !text.is_empty());
+    let Some(text) = last.or(from.after) else { return Ok(0) };
+    match text.parse() {
+        Ok(after) if after >= 0 => Ok(after),
+        _ => Err(Problem::field("after", "The number of the last event known is a whole number, 0 or more.")),
+    }
+}
+
+/// Events on the wire. What goes wrong in between is an event too, `problem`, and ends the stream: the
+/// reader comes back and goes on from the last event it saw.
+fn told(
+    events: impl Stream<Item = Result<RunEventRecord, ChatError>> + Send,
+) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+    let trace_id = current_trace_id();
+    events.then(move |event| {
+        let trace_id = trace_id.clone();
+        with_trace_id(trace_id, async move { Ok(event.map_or_else(|error| problem(&error.into_problem()), record)) })
+    })
+}
+
+fn record(record: RunEventRecord) -> Event {
+    let event = Event::default().id(record.seq.to_string()).event(record.event.name());
+    event.json_data(&record).unwrap_or_else(|error| {
+        tracing::error!(%error, "an event could not be written");
+        problem(&Problem::new(ProblemCode::Internal, "An event could not be written."))
+    })
+}
+
+fn problem(problem: &Problem) -> Event {
+    let event = Event::default().event("problem");
+    event.json_data(problem).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start_of(last: Option<&'static str>, after: Option<&str>) -> Option<i64> {
+        let mut headers = HeaderMap::new();
+        if let Some(last) = last {
+            headers.insert("last-event-id", HeaderValue::from_static(last));
+        }
+        start(From { after: after.map(str::to_owned) }, &headers).ok()
+    }
+
+    #[test]
+    fn a_reconnecting_browser_knows_better_than_its_address() {
+        assert_eq!(start_of(None, None), Some(0));
+        assert_eq!(start_of(None, Some("3")), Some(3));
+        assert_eq!(start_of(Some("7"), Some("3")), Some(7));
+        assert_eq!(start_of(Some(""), Some("3")), Some(3));
+        for bad in ["-1", "x", "99999999999999999999"] {
+            assert_eq!(start_of(None, Some(bad)), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What every handler can reach.
+
+use super::PublicUrl;
+use axum::extract::FromRef;
+use leptos::config::LeptosOptions;
+use metrics_exporter_prometheus::PrometheusHandle;
+use platform::Platform;
+use std::sync::Arc;
+
+/// How this server is reached and watched.
+pub struct WebSettings {
+    pub public_url: PublicUrl,
+    /// Whether to believe `x-forwarded-for`; only behind a proxy that sets it.
+    pub trust_proxy: bool,
+    /// Renders `/metrics`; none: there are none.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+struct Inner {
+    platform: Arc<Platform>,
+    settings: WebSettings,
+    /// Leptos wants them; our assets have paths of their own.
+    leptos: LeptosOptions,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct WebState(Arc<Inner>);
+
+impl WebState {
+    pub fn new(platform: Arc<Platform>, settings: WebSettings) -> Self {
+        let leptos = LeptosOptions::builder().output_name("seam").build();
+        Self(Arc::new(Inner { platform, settings, leptos }))
+    }
+
+    pub fn platform(&self) -> &Arc<Platform> {
+        &self.0.platform
+    }
+
+    pub fn settings(&self) -> &WebSettings {
+        &self.0.settings
+    }
+}
+
+impl FromRef<WebState> for LeptosOptions {
+    fn from_ref(state: &WebState) -> Self {
+        state.0.leptos.clone()
+    }
+}

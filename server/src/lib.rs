@@ -1,0 +1,20 @@
+//! Seam's one process: command line, configuration, `apply`, and the web server.
+//!
+//! - `cli/`: one file a command; how failures are told.
+//! - `config.rs`: the settings and where they come from.
+//! - `apply/`: `resources.toml`, from text with line numbers to one transaction.
+//! - `http/`: the router and its layers; [`router`] makes it from an open `Platform`.
+//!
+//! No rules of the product live here: those are in the layers, which `platform` composes.
+
+// The whole interface is one deeply nested type.
+#![recursion_limit = "512"]
+
+pub mod apply;
+pub mod cli;
+pub mod config;
+pub mod http;
+mod logging;
+mod nearest;
+
+pub use http::{PublicUrl, WebSettings, WebState, router};

@@ -1,0 +1,243 @@
+//! What `seam apply` promises: all mistakes at once with their lines, all or nothing, and nothing the second time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use contract::{NanoUsd, Timestamp};
+use metering::Metering;
+use seam::apply::{ApplyError, Mistake, Report, apply};
+use std::{path::Path, sync::Arc};
+use store::ControlStore;
+use tenancy::{Change, FixedClock, Tenancy, Vault};
+
+/// A Wednesday.
+const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+const WHOLE: &str = r#"
+[[provider]]
+name = "openai-eu"
+kind = "openai"
+base_url = "http://127.0.0.1:9100/v1"
+api_key_env = "KEY"
+region = "eu"
+
+[[model]]
+name = "fast"
+targets = [{ provider = "openai-eu", model = "gpt-4o-mini" }, { provider = "local", model = "smollm2-135m-instruct", weight = 2 }]
+
+[[price]]
+provider = "openai-eu"
+model = "gpt-4o-mini"
+input = "0.15"
+output = "0.60"
+batch_discount = "0.5"
+effective_from = "2026-01-01T00:00:00Z"
+
+[[plan]]
+name = "pro"
+monthly_fee = "99.00"
+overage_markup = "1.4"
+
+[[tenant]]
+name = "acme"
+plan = "pro"
+monthly_budget = "50.00"
+
+[[user]]
+tenant = "acme"
+email = "ada@acme.test"
+role = "admin"
+password_env = "PASSWORD"
+
+[[usage]]
+tenant = "acme"
+model = "fast"
+days = 3
+requests_per_day = 10
+input_tokens = 100
+output_tokens = 20
+"#;
+
+async fn tenancy(dir: &Path) -> Tenancy {
+    let control = ControlStore::open(dir).await.unwrap();
+    let vault = Vault::open(dir, None, None).unwrap();
+    Tenancy::new(control, Arc::new(FixedClock::at(NOW)), vault)
+}
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "KEY" => Some("sk-test".to_owned()),
+        "PASSWORD" | "SEAM_DEMO_PASSWORD" => Some("a long password".to_owned()),
+        "SHORT" => Some("short".to_owned()),
+        _ => None,
+    }
+}
+
+async fn applied(tenancy: &Tenancy, text: &str) -> Report {
+    apply(tenancy, text, &environment, false).await.unwrap()
+}
+
+async fn mistakes(tenancy: &Tenancy, text: &str) -> Vec<String> {
+    match apply(tenancy, text, &environment, false).await {
+        Err(ApplyError::Mistakes(mistakes)) => mistakes.iter().map(Mistake::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+const COUNTS: &str = "
+SELECT (SELECT COUNT(*) FROM provider) + (SELECT COUNT(*) FROM model) + (SELECT COUNT(*) FROM price_version)
+     + (SELECT COUNT(*) FROM plan) + (SELECT COUNT(*) FROM tenant) + (SELECT COUNT(*) FROM account)
+     + (SELECT COUNT(*) FROM ledger_attempt) AS value";
+
+async fn rows(tenancy: &Tenancy) -> i64 {
+    tenancy.control().read(COUNTS).fetch_one().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_whole_file_is_created_once_and_unchanged_after_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    let first = applied(&tenancy, WHOLE).await;
+    assert_eq!((first.created(), first.updated(), first.unchanged()), (7, 0, 0), "{first}");
+    let kinds: Vec<_> = first.resources.iter().map(|resource| resource.kind).collect();
+    assert_eq!(kinds, ["provider", "plan", "model", "price", "tenant", "user", "usage"]);
+    let before = rows(&tenancy).await;
+    let second = applied(&tenancy, WHOLE).await;
+    assert_eq!((second.created(), second.updated(), second.unchanged()), (0, 0, 7), "{second}");
+    assert_eq!(rows(&tenancy).await, before);
+}
+
+#[tokio::test]
+async fn what_changes_is_told_field_by_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    applied(&tenancy, WHOLE).await;
+    let changed = applied(&tenancy, &WHOLE.replace("99.00", "79.00")).await;
+    let plan = changed.resources.iter().find(|resource| resource.kind == "plan").unwrap();
+    assert_eq!(plan.change, Change::Updated(vec!["monthly_fee: 99 → 79".to_owned()]));
+    assert_eq!(changed.unchanged(), 6);
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_the_same_and_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    let before = rows(&tenancy).await;
+    let report = apply(&tenancy, WHOLE, &environment, true).await.unwrap();
+    assert_eq!((report.created(), report.dry_run), (7, true));
+    assert!(report.to_string().ends_with("7 created, 0 updated, 0 unchanged (dry run: nothing was written)"));
+    assert_eq!(rows(&tenancy).await, before);
+}
+
+#[tokio::test]
+async fn every_mistake_is_told_with_its_line_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    let before = rows(&tenancy).await;
+    let text = r#"[[plan]]
+name = "pro"
+monthly_fee = 99.0
+overage_markup = "1.4"
+
+[[tenant]]
+name = "acme"
+plan = "por"
+montly_budget = "50.00"
+
+[[user]]
+tenant = "acme"
+email = "ada"
+role = "boss"
+password_env = "MISSING"
+
+[[model]]
+name = "fast"
+targets = [
+  { provider = "opnai", model = "gpt" },
+]
+
+[[price]]
+provider = "local"
+model = "x"
+input = "0,15"
+output = "0.60"
+
+[[tenants]]
+name = "x"
+
+[[api_key]]
+tenant = "acme"
+"#;
+    let expected = [
+        "line 3: monthly_fee of this plan must be text in quotes, not a bare number",
+        "line 6: there is no plan “por”, neither in this file nor in the database; did you mean “pro”?",
+        "line 9: a tenant has no field “montly_budget”; did you mean “monthly_budget”?",
+        "line 13: email: enter an e-mail address such as ada@example.com",
+        "line 14: role: “boss” is not a role; use admin, member or viewer",
+        "line 15: password_env names the variable MISSING, which is not set; export it and try again",
+        "line 20: there is no provider “opnai”, neither in this file nor in the database",
+        "line 23: this price has no effective_from; add the moment from which it holds",
+        "line 26: input: “0,15” is not an amount; write decimal dollars such as \"0.15\"",
+        "line 29: there is no kind of resource “tenants”; did you mean “tenant”?",
+        "line 32: [[api_key]] arrives with a later version of Seam; leave it out for now",
+    ];
+    assert_eq!(mistakes(&tenancy, text).await, expected);
+    assert_eq!(rows(&tenancy).await, before);
+}
+
+#[tokio::test]
+async fn what_a_layer_refuses_undoes_what_was_written_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    applied(&tenancy, WHOLE).await;
+    let before = rows(&tenancy).await;
+    // A new tenant comes along, and the price of January is edited.
+    let text = format!("{}\n[[tenant]]\nname = \"globex\"\n", WHOLE.replace("\"0.15\"", "\"0.25\""));
+    let told = mistakes(&tenancy, &text).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("line 13: the price of openai-eu/gpt-4o-mini"), "{}", told[0]);
+    assert!(told[0].contains("new effective_from"), "{}", told[0]);
+    assert_eq!(rows(&tenancy).await, before);
+}
+
+#[tokio::test]
+async fn a_name_declared_twice_is_one_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    let told = mistakes(&tenancy, "[[tenant]]\nname = \"acme\"\n[[tenant]]\nname = \"acme\"\n").await;
+    assert_eq!(told, ["line 4: the tenant “acme” is declared on line 2 already"]);
+}
+
+#[tokio::test]
+async fn broken_syntax_and_weak_passwords_say_their_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    let told = mistakes(&tenancy, "[[tenant]]\nname = \"acme\n").await;
+    assert!(told[0].starts_with("line 2: "), "{told:?}");
+    let told = mistakes(&tenancy, "[[user]]\nemail = \"op@seam.test\"\npassword_env = \"SHORT\"\n").await;
+    assert!(told[0].starts_with("line 3: the password that password_env names cannot be used"), "{told:?}");
+}
+
+#[tokio::test]
+async fn secrets_are_told_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    let report = applied(&tenancy, WHOLE).await;
+    let told = format!("{report}\n{:#}\n{report:?}", report.to_json());
+    assert!(!told.contains("sk-test") && !told.contains("a long password"), "{told}");
+}
+
+#[tokio::test]
+async fn the_demo_has_three_tenants_and_one_of_them_loses_money() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenancy = tenancy(dir.path()).await;
+    let demo = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo.toml")).unwrap();
+    applied(&tenancy, &demo).await;
+    assert_eq!(applied(&tenancy, &demo).await.unchanged(), applied(&tenancy, &demo).await.resources.len());
+    let metering = Metering::new(tenancy.control().clone(), tenancy.clock().clone());
+    let month = 30 * 24 * 60 * 60 * 1000;
+    let usage = metering.usage_by_tenant(NOW.plus_millis(-month - 86_400_000), NOW).await.unwrap();
+    assert_eq!(usage.len(), 3);
+    let losing: Vec<_> = usage.iter().filter(|tenant| tenant.bill.margin < NanoUsd::ZERO).collect();
+    assert_eq!(losing.len(), 1, "{usage:?}");
+    assert_eq!(losing[0].slug.as_str(), "initech");
+    assert!(usage.iter().all(|tenant| tenant.unpriced_requests == 0));
+}
