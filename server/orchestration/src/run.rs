@@ -28,7 +28,7 @@ const BATCH: usize = 256;
 /// A provider that never stops is stopped here; no model in use writes a hundredth of it.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// How long the gateway may take to settle after a stop before the run ends without its figures.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+const STOP_GRACE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 5_000 });
 /// How often a model that cannot read the whole history is asked again with less of it.
 const MAX_SHORTENINGS: u32 = 2;
 /// Pauses between the attempts to store the end of a run: a full disk or a lock may pass.

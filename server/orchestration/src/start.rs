@@ -210,7 +210,8 @@ async fn ground(
     Ok(ground)
 }
 
-/// Ends a run that nobody drives any more.
+/// Ends a run that nobody drives any more. Whoever calls has seen that it does not live in the hub, which
+/// is enough as long as one process owns the data directory; many nodes will need a lease in its row.
 pub(crate) async fn abandon(
     tx: &mut Transaction,
     tenant: TenantId,

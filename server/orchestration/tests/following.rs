@@ -1,5 +1,5 @@
 //! What readers of a run are promised: every event, in order, once, whenever they come and however often.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests too
 
 use contract::{NewMessage, RunEventRecord, RunStarted};
 use futures::StreamExt;

@@ -1,5 +1,5 @@
 //! What a run promises: numbered events, one end, and a message that says the same as they do.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::panic)] // in helpers of tests too
 
 use contract::{
     MessageRole, MessageStatus, MessageView, NewMessage, Problem, ProblemCode, RunEvent, RunEventRecord, RunStarted,
@@ -51,10 +51,8 @@ fn assert_well_formed(events: &[RunEventRecord]) {
 }
 
 fn failure(events: &[RunEventRecord]) -> Problem {
-    match &events.last().unwrap().event {
-        RunEvent::Failed { problem, .. } => problem.clone(),
-        other => panic!("it did not fail: {other:?}"),
-    }
+    let RunEvent::Failed { problem, .. } = &events.last().unwrap().event else { panic!("it did not fail: {events:?}") };
+    problem.clone()
 }
 
 async fn ledger(fixture: &Fixture) -> Vec<metering::LedgerRow> {
@@ -123,6 +121,20 @@ async fn a_stopped_answer_keeps_what_was_said_and_is_settled() {
     assert!(!answer.text.is_empty());
     assert_eq!(ledger(&fixture).await[0].status, AttemptStatus::Stopped);
     fixture.chats.stop(&fixture.member, started.run).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_can_be_stopped_before_its_first_word() {
+    let fixture = with(json!({ "first_token_ms": 900 })).await;
+    let started = fixture.chats.send(&fixture.member, new_message("talk")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    fixture.chats.stop(&fixture.member, started.run).await.unwrap();
+    let stopped = std::time::Instant::now();
+    let events = fixture.events(started.run, 0).await.unwrap();
+    assert!(stopped.elapsed() < Duration::from_millis(500), "{:?}", stopped.elapsed());
+    assert!(matches!(events.as_slice(), [_, RunEventRecord { event: RunEvent::Stopped { .. }, .. }]), "{events:?}");
+    assert_eq!(answer(&fixture, &started).await.status, MessageStatus::Stopped);
+    assert_eq!(ledger(&fixture).await[0].status, AttemptStatus::Stopped);
 }
 
 #[tokio::test]
