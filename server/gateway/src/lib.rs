@@ -1,5 +1,32 @@
 //! The gateway seam: all model traffic flows through here, and only from here to providers.
 //!
-//! `provider.rs` is what every adapter implements, `providers/` holds them.
+//! What always holds:
+//! - An attempt is in the ledger before it is dispatched, and settled before the end of its answer is seen.
+//! - Before the first text another attempt may be made; after it the answer goes on or is `Interrupted`.
+//! - A stream that was cut never looks like a finished answer.
+//!
+//! `gateway.rs` is what others call, `route.rs` finds the places to ask, `router.rs` asks them in order,
+//! `chat.rs` and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
+//! the configured providers, `configure.rs` writes them, `onboarding.rs` takes a pasted key with the help of
+//! `catalogue.rs`. `provider.rs` is what every adapter implements, `providers/` holds them.
 
+mod accounting;
+mod answer;
+mod catalogue;
+mod chat;
+mod configure;
+mod directory;
+mod embedding;
+mod error;
+mod gateway;
+mod onboarding;
 pub mod provider;
+pub mod providers;
+mod retry;
+mod route;
+mod router;
+
+pub use answer::{AnswerPart, Answering, ChatRequest, EmbedRequest, Embedded, Outcome, PartialOutcome};
+pub use configure::NewProvider;
+pub use error::GatewayError;
+pub use gateway::Gateway;

@@ -119,6 +119,59 @@ impl ProviderError {
             Self::Rejected { .. } | Self::ContextExceeded { .. } | Self::Cancelled => false,
         }
     }
+
+    /// Whether the same provider may succeed in a moment; where not, the next one is asked at once.
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::TimedOut(_)
+            | Self::RateLimited { .. }
+            | Self::Failed { .. }
+            | Self::Malformed(_)
+            | Self::Cut
+            | Self::Saturated => true,
+            Self::Unauthorised
+            | Self::UnknownModel(_)
+            | Self::NotReady(_)
+            | Self::Rejected { .. }
+            | Self::ContextExceeded { .. }
+            | Self::Cancelled => false,
+        }
+    }
+
+    /// Whether a model may have read the prompt before it failed. Where not, no token was used.
+    pub const fn may_have_used_tokens(&self) -> bool {
+        match self {
+            Self::TimedOut(_) | Self::Failed { .. } | Self::Malformed(_) | Self::Cut | Self::Cancelled => true,
+            Self::Unreachable(_)
+            | Self::RateLimited { .. }
+            | Self::Unauthorised
+            | Self::UnknownModel(_)
+            | Self::NotReady(_)
+            | Self::Saturated
+            | Self::Rejected { .. }
+            | Self::ContextExceeded { .. } => false,
+        }
+    }
+
+    /// What the ledger calls it; stable.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut(_) => "timed_out",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unauthorised => "unauthorised",
+            Self::UnknownModel(_) => "unknown_model",
+            Self::Rejected { .. } => "rejected",
+            Self::ContextExceeded { .. } => "context_exceeded",
+            Self::Failed { .. } => "failed",
+            Self::Malformed(_) => "malformed",
+            Self::Cut => "cut",
+            Self::Saturated => "saturated",
+            Self::NotReady(_) => "not_ready",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 #[async_trait]

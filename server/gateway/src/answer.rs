@@ -1,0 +1,114 @@
+//! What callers ask of the gateway, and what they get.
+
+use crate::{
+    GatewayError,
+    provider::{ChatParameters, ChatTurn},
+};
+use contract::{AnswerDetails, FinishReason, NanoUsd, RequestId, TokenUsage};
+use futures::stream::BoxStream;
+use metering::Feature;
+use tokio_util::sync::CancellationToken;
+
+/// A chat to be answered by whichever provider the model's config names.
+#[derive(Debug, Clone)]
+pub struct ChatRequest {
+    /// The ledger's key: one request, whatever attempts it takes.
+    pub request: RequestId,
+    /// What clients call the model.
+    pub model: String,
+    pub system: Option<String>,
+    pub turns: Vec<ChatTurn>,
+    pub parameters: ChatParameters,
+    /// Name and version of the prompt config that applied.
+    pub prompt: Option<(String, i64)>,
+    pub feature: Feature,
+    /// Fire it when nobody wants the answer any more. Dropping the answer does the same.
+    pub cancel: CancellationToken,
+}
+
+/// An answer that has begun.
+pub struct Answering {
+    /// Text, then `Finished` once and last. An error is the last item too, and never comes after `Finished`.
+    pub parts: BoxStream<'static, Result<AnswerPart, GatewayError>>,
+    /// What answers, such as `local/smollm2-135m-instruct`.
+    pub route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerPart {
+    Text(String),
+    /// The answer is whole, and its settlement is durable.
+    Finished(Outcome),
+}
+
+/// What a whole answer came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub reason: FinishReason,
+    pub usage: TokenUsage,
+    /// Unknown cost is none, never zero.
+    pub cost: Option<NanoUsd>,
+    /// Whether the provider reported the usage, rather than that it was estimated.
+    pub measured: bool,
+    pub route: String,
+    /// From the dispatch of the attempt that answered to its first text.
+    pub first_token_ms: Option<i64>,
+    /// Of that attempt.
+    pub total_ms: i64,
+    /// How many attempts it took.
+    pub attempts: i64,
+}
+
+/// What an answer came to that did not get to its end. It has no reason to have finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialOutcome {
+    pub usage: TokenUsage,
+    pub cost: Option<NanoUsd>,
+    pub measured: bool,
+    /// Of the last attempt.
+    pub route: String,
+    pub first_token_ms: Option<i64>,
+    pub total_ms: i64,
+    pub attempts: i64,
+}
+
+macro_rules! details {
+    ($($outcome:ty),+) => {$(
+        impl $outcome {
+            /// The quiet line under an answer. `model` is what was asked for, `config` is `name@version`.
+            pub fn details(&self, model: &str, config: &str) -> AnswerDetails {
+                AnswerDetails {
+                    model: model.to_owned(),
+                    route: self.route.clone(),
+                    usage: self.usage,
+                    cost: self.cost,
+                    measured: self.measured,
+                    first_token_ms: self.first_token_ms,
+                    total_ms: self.total_ms,
+                    config: config.to_owned(),
+                }
+            }
+        }
+    )+};
+}
+details!(Outcome, PartialOutcome);
+
+/// Texts to be turned into vectors.
+#[derive(Debug, Clone)]
+pub struct EmbedRequest {
+    pub request: RequestId,
+    pub model: String,
+    pub inputs: Vec<String>,
+    pub feature: Feature,
+    pub cancel: CancellationToken,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedded {
+    /// One unit-length vector an input, in order.
+    pub vectors: Vec<Vec<f32>>,
+    pub usage: TokenUsage,
+    pub cost: Option<NanoUsd>,
+    pub measured: bool,
+    pub route: String,
+}

@@ -1,0 +1,253 @@
+//! One chat, from its first attempt to its settled end, in a task that outlives its reader.
+//!
+//! The task owns the attempt: when the reader goes away or cancels, it ends the provider's work and settles
+//! what was said. Text goes out through a bounded channel; a slow reader slows the provider, not the server.
+
+use crate::{
+    AnswerPart, Answering, ChatRequest, GatewayError, Outcome, PartialOutcome,
+    accounting::{Accounting, Asked, Ending, OpenAttempt, Receipt},
+    provider::{ChatCall, ChatPart, ChatParts, ProviderError},
+    route::Leg,
+    router::{self, Attempted, Interest, Operation},
+};
+use contract::{AttemptNo, FinishReason, TokenUsage};
+use futures::{StreamExt, stream};
+use metering::AttemptStatus;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::DropGuard, task::TaskTracker};
+
+/// Texts on their way to the reader: enough to ride out a hiccup, not enough to run ahead of it.
+const TEXTS_UNDER_WAY: usize = 64;
+
+enum Said {
+    /// Once, before the first text: who answers.
+    Begun {
+        route: String,
+    },
+    Text(String),
+}
+
+/// A chat and all that its attempts need.
+pub(crate) struct Chat {
+    pub accounting: Accounting,
+    pub asked: Asked,
+    pub request: ChatRequest,
+    pub interest: Interest,
+}
+
+/// Starts the chat's task and returns with its first text.
+pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Result<Answering, GatewayError> {
+    let (texts, mut said) = mpsc::channel(TEXTS_UNDER_WAY);
+    let (end, mut ended) = oneshot::channel();
+    // Held by whoever waits: first here, then by the answer's stream.
+    let reader = chat.interest.wanted.clone().drop_guard();
+    tasks.spawn(async move {
+        let interest = chat.interest.clone();
+        let telling = Telling { chat, texts };
+        let outcome = router::answer(&telling, &legs, &interest).await;
+        // A reader that is gone needs no end.
+        let _ = end.send(outcome);
+    });
+    match said.recv().await {
+        Some(Said::Begun { route }) => Ok(Answering { parts: parts(said, ended, reader), route }),
+        Some(Said::Text(_)) | None => match (&mut ended).await {
+            Ok(Err(error)) => Err(error),
+            // An answer always begins before it ends.
+            Ok(Ok(_)) | Err(_) => Err(GatewayError::Abandoned),
+        },
+    }
+}
+
+/// What the reader sees: all text, then the end, which is sent after it is settled.
+fn parts(
+    said: mpsc::Receiver<Said>,
+    ended: oneshot::Receiver<Result<Outcome, GatewayError>>,
+    reader: DropGuard,
+) -> stream::BoxStream<'static, Result<AnswerPart, GatewayError>> {
+    stream::unfold(Some((said, ended, reader)), |state| async {
+        let (mut said, ended, reader) = state?;
+        loop {
+            match said.recv().await {
+                Some(Said::Text(text)) => return Some((Ok(AnswerPart::Text(text)), Some((said, ended, reader)))),
+                Some(Said::Begun { .. }) => {}
+                None => {
+                    let end = ended.await.unwrap_or(Err(GatewayError::Abandoned));
+                    return Some((end.map(AnswerPart::Finished), None));
+                }
+            }
+        }
+    })
+    .boxed()
+}
+
+/// A chat with the channel to its reader.
+struct Telling {
+    chat: Chat,
+    texts: mpsc::Sender<Said>,
+}
+
+/// Why an answer did not get to its end.
+enum Broken {
+    /// Nobody wants it any more.
+    Unwanted,
+    By(ProviderError),
+}
+
+impl From<ProviderError> for Broken {
+    fn from(cause: ProviderError) -> Self {
+        Self::By(cause)
+    }
+}
+
+impl Operation for Telling {
+    type Answer = Outcome;
+
+    async fn attempt(&self, leg: &Leg, number: AttemptNo) -> Result<Attempted<Outcome>, GatewayError> {
+        let mut open = self.chat.accounting.open(&self.chat.asked, number, leg).await?;
+        let mut said = String::new();
+        match self.listen(leg, &mut open, &mut said).await {
+            Ok((reason, usage)) => {
+                let ending = self.succeeded(leg, usage, &said);
+                let receipt = open.settle(ending).await?;
+                Ok(Attempted::Answered(whole(reason, leg, number, receipt)))
+            }
+            Err(Broken::Unwanted) => {
+                let ending = self.broken(leg, &said, AttemptStatus::Stopped, None);
+                let receipt = open.settle(ending).await?;
+                Err(interrupted(leg, number, receipt, ProviderError::Cancelled))
+            }
+            Err(Broken::By(cause)) if said.is_empty() => {
+                let mut ending = self.broken(leg, &said, AttemptStatus::Failed, Some(&cause));
+                if !cause.may_have_used_tokens() {
+                    ending.usage = TokenUsage { input: Some(0), cached_input: Some(0), output: Some(0) };
+                    ending.measured = true;
+                }
+                open.settle(ending).await?;
+                Ok(Attempted::Unheard(cause))
+            }
+            Err(Broken::By(cause)) => {
+                let ending = self.broken(leg, &said, AttemptStatus::Cut, Some(&cause));
+                let receipt = open.settle(ending).await?;
+                Err(interrupted(leg, number, receipt, cause))
+            }
+        }
+    }
+}
+
+impl Telling {
+    /// Passes on what the provider says, until its end.
+    async fn listen(
+        &self,
+        leg: &Leg,
+        open: &mut OpenAttempt,
+        said: &mut String,
+    ) -> Result<(FinishReason, TokenUsage), Broken> {
+        let call = self.call(leg);
+        // Whatever ends this attempt also ends the provider's work.
+        let _end = call.cancel.clone().drop_guard();
+        let deadline = open.dispatched() + leg.provider.timeout;
+        let first = tokio::select! {
+            biased;
+            () = self.chat.interest.lost() => return Err(Broken::Unwanted),
+            first = tokio::time::timeout_at(deadline, first_part(leg, call)) => first,
+        };
+        let (mut part, mut parts) = first.map_err(|_| ProviderError::TimedOut(leg.provider.timeout))??;
+        let mut begun = false;
+        loop {
+            if !std::mem::replace(&mut begun, true) {
+                self.tell(Said::Begun { route: leg.route() }).await?;
+            }
+            match part {
+                ChatPart::Finished { reason, usage } => return Ok((reason, usage)),
+                ChatPart::Text(text) => {
+                    open.text_came();
+                    said.push_str(&text);
+                    self.tell(Said::Text(text)).await?;
+                }
+            }
+            part = tokio::select! {
+                biased;
+                () = self.chat.interest.lost() => return Err(Broken::Unwanted),
+                next = next_part(&mut parts) => next?,
+            };
+        }
+    }
+
+    async fn tell(&self, said: Said) -> Result<(), Broken> {
+        tokio::select! {
+            biased;
+            () = self.chat.interest.lost() => Err(Broken::Unwanted),
+            sent = self.texts.send(said) => sent.map_err(|_| Broken::Unwanted),
+        }
+    }
+
+    fn call(&self, leg: &Leg) -> ChatCall {
+        let request = &self.chat.request;
+        ChatCall {
+            tenant: self.chat.asked.tenant,
+            model: leg.model.clone(),
+            system: request.system.clone(),
+            turns: request.turns.clone(),
+            parameters: request.parameters.clone(),
+            cancel: tokio_util::sync::CancellationToken::new(),
+        }
+    }
+
+    /// What the provider reported; where it was silent, an estimate that is labelled as one.
+    fn succeeded(&self, leg: &Leg, usage: TokenUsage, said: &str) -> Ending {
+        let measured = usage.input.is_some() && usage.output.is_some();
+        let usage = if measured {
+            usage
+        } else {
+            let estimate = self.estimate(leg, said);
+            TokenUsage {
+                input: usage.input.or(estimate.input),
+                cached_input: usage.cached_input,
+                output: usage.output.or(estimate.output),
+            }
+        };
+        Ending { status: AttemptStatus::Succeeded, error_code: None, usage, measured }
+    }
+
+    fn broken(&self, leg: &Leg, said: &str, status: AttemptStatus, cause: Option<&ProviderError>) -> Ending {
+        let error_code = cause.map(ProviderError::code);
+        Ending { status, error_code, usage: self.estimate(leg, said), measured: false }
+    }
+
+    fn estimate(&self, leg: &Leg, said: &str) -> TokenUsage {
+        let request = &self.chat.request;
+        let count = |text: &str| leg.provider.instance.count_tokens(&leg.model, text);
+        let read = request.system.iter().chain(request.turns.iter().map(|turn| &turn.text));
+        TokenUsage { input: Some(read.map(|text| count(text)).sum()), cached_input: None, output: Some(count(said)) }
+    }
+}
+
+/// The first part that says something, with the stream it came from.
+async fn first_part(leg: &Leg, call: ChatCall) -> Result<(ChatPart, ChatParts), ProviderError> {
+    let mut parts = leg.provider.instance.chat(call).await?;
+    let part = next_part(&mut parts).await?;
+    Ok((part, parts))
+}
+
+/// The next part that says something. A stream that ends without `Finished` was cut.
+async fn next_part(parts: &mut ChatParts) -> Result<ChatPart, ProviderError> {
+    loop {
+        match parts.next().await {
+            Some(Ok(ChatPart::Text(text))) if text.is_empty() => {}
+            Some(part) => return part,
+            None => return Err(ProviderError::Cut),
+        }
+    }
+}
+
+fn whole(reason: FinishReason, leg: &Leg, number: AttemptNo, receipt: Receipt) -> Outcome {
+    let Receipt { usage, cost, measured, first_token_ms, total_ms } = receipt;
+    Outcome { reason, usage, cost, measured, route: leg.route(), first_token_ms, total_ms, attempts: number.0 }
+}
+
+fn interrupted(leg: &Leg, number: AttemptNo, receipt: Receipt, cause: ProviderError) -> GatewayError {
+    let Receipt { usage, cost, measured, first_token_ms, total_ms } = receipt;
+    let outcome =
+        PartialOutcome { usage, cost, measured, route: leg.route(), first_token_ms, total_ms, attempts: number.0 };
+    GatewayError::Interrupted { outcome: Box::new(outcome), cause }
+}

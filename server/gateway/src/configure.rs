@@ -1,0 +1,215 @@
+//! What the operator says about a provider, checked and written. Keys are sealed before they reach a row.
+
+use crate::{
+    GatewayError,
+    providers::{SimulatedOptions, check_base_url, is_key},
+};
+use contract::{ProviderKind, Slug, Timestamp};
+use serde_json::Value;
+use store::{FromRow, Row, StoreError, Transaction};
+use tenancy::{Change, Vault};
+
+const BY_NAME: &str = "
+SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options
+FROM provider WHERE name = $1";
+
+const UPSERT: &str = "
+INSERT INTO provider
+    (name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options,
+     created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+ON CONFLICT (name) DO UPDATE SET
+    kind = excluded.kind, base_url = excluded.base_url, api_key_sealed = excluded.api_key_sealed,
+    region = excluded.region, zero_retention = excluded.zero_retention, timeout_ms = excluded.timeout_ms,
+    max_retries = excluded.max_retries, options = excluded.options, updated_at = excluded.updated_at";
+
+const LONGEST_TIMEOUT_MS: i64 = 600_000;
+const MOST_RETRIES: i64 = 10;
+
+/// A provider as it should be. `Debug` does not show its key.
+#[derive(Clone)]
+pub struct NewProvider {
+    /// A slug; part of routes, prices and metrics.
+    pub name: String,
+    pub kind: ProviderKind,
+    /// None is the kind's own.
+    pub base_url: Option<String>,
+    /// Sealed on write. None keeps the key that is stored, if there is one.
+    pub api_key: Option<String>,
+    pub region: Option<String>,
+    pub zero_retention: bool,
+    /// How long the first part of an answer may take, and the silence between two parts.
+    pub timeout_ms: i64,
+    /// How often it is asked again before the next provider is.
+    pub max_retries: i64,
+    /// What only one kind needs; an object.
+    pub options: Value,
+}
+
+impl std::fmt::Debug for NewProvider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewProvider")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("base_url", &self.base_url)
+            .field("api_key", &self.api_key.as_ref().map(|_| "…"))
+            .finish_non_exhaustive()
+    }
+}
+
+impl NewProvider {
+    /// With the defaults of `seam apply`: a minute, one retry, nothing special.
+    pub fn new(name: &str, kind: ProviderKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            base_url: None,
+            api_key: None,
+            region: None,
+            zero_retention: false,
+            timeout_ms: 60_000,
+            max_retries: 1,
+            options: Value::Object(serde_json::Map::new()),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.name.parse::<Slug>().map_err(|error| error.to_string())?;
+        if !(1..=LONGEST_TIMEOUT_MS).contains(&self.timeout_ms) {
+            return Err(format!("timeout_ms must be between 1 and {LONGEST_TIMEOUT_MS}"));
+        }
+        if !(0..=MOST_RETRIES).contains(&self.max_retries) {
+            return Err(format!("max_retries must be between 0 and {MOST_RETRIES}"));
+        }
+        let speaks_http = matches!(self.kind, ProviderKind::Openai | ProviderKind::Anthropic);
+        match &self.base_url {
+            Some(_) if !speaks_http => return Err(format!("a provider of kind {} has no base_url", self.kind)),
+            Some(base_url) => check_base_url(base_url)?,
+            None => {}
+        }
+        match &self.api_key {
+            Some(_) if !speaks_http => return Err(format!("a provider of kind {} has no api_key", self.kind)),
+            Some(key) if !is_key(key) => return Err("api_key must be printable and without spaces".to_owned()),
+            Some(_) | None => {}
+        }
+        if self.kind == ProviderKind::Simulated {
+            return SimulatedOptions::parse(&self.options).map(drop).map_err(|error| format!("options: {error}"));
+        }
+        match &self.options {
+            Value::Object(options) if options.is_empty() => Ok(()),
+            _ => Err(format!("a provider of kind {} has no options", self.kind)),
+        }
+    }
+}
+
+/// What the vault binds a provider's key to: a sealed key copied to another row opens nothing.
+pub(crate) fn key_context(name: &str) -> String {
+    format!("provider:{name}")
+}
+
+struct Stored {
+    kind: ProviderKind,
+    base_url: Option<String>,
+    api_key_sealed: Option<Vec<u8>>,
+    region: Option<String>,
+    zero_retention: bool,
+    timeout_ms: i64,
+    max_retries: i64,
+    options: String,
+}
+
+impl FromRow for Stored {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            kind: row.get("kind")?,
+            base_url: row.get("base_url")?,
+            api_key_sealed: row.get("api_key_sealed")?,
+            region: row.get("region")?,
+            zero_retention: row.get("zero_retention")?,
+            timeout_ms: row.get("timeout_ms")?,
+            max_retries: row.get("max_retries")?,
+            options: row.get("options")?,
+        })
+    }
+}
+
+/// Creates or changes a provider.
+///
+/// # Errors
+/// `InvalidProvider` names what cannot be; `Vault` when its key cannot be sealed.
+pub(crate) async fn apply(
+    tx: &mut Transaction,
+    now: Timestamp,
+    vault: &Vault,
+    provider: &NewProvider,
+) -> Result<Change, GatewayError> {
+    provider
+        .check()
+        .map_err(|reason| GatewayError::InvalidProvider { name: provider.name.chars().take(60).collect(), reason })?;
+    let context = key_context(&provider.name);
+    let before: Option<Stored> = tx.query(BY_NAME).bind(provider.name.as_str()).fetch_optional().await?;
+    let stored_key = before.as_ref().and_then(|before| before.api_key_sealed.clone());
+    let (sealed, key_change) = match &provider.api_key {
+        None => (stored_key, None),
+        Some(key) => {
+            // One that cannot be unsealed any more is replaced like one that differs.
+            let same = stored_key
+                .as_deref()
+                .and_then(|sealed| vault.unseal(&context, sealed).ok())
+                .is_some_and(|stored| stored.expose() == key.as_str());
+            match stored_key {
+                Some(sealed) if same => (Some(sealed), None),
+                Some(_) => (Some(vault.seal(&context, key)?), Some("api_key: replaced".to_owned())),
+                None => (Some(vault.seal(&context, key)?), Some("api_key: set".to_owned())),
+            }
+        }
+    };
+    let options = provider.options.to_string();
+    let change = match &before {
+        None => Change::Created,
+        Some(before) => {
+            let mut changes = differences(before, provider, &options);
+            changes.extend(key_change);
+            if changes.is_empty() {
+                return Ok(Change::Unchanged);
+            }
+            Change::Updated(changes)
+        }
+    };
+    tx.query(UPSERT)
+        .bind(provider.name.as_str())
+        .bind(provider.kind)
+        .bind(provider.base_url.as_deref())
+        .bind(sealed)
+        .bind(provider.region.as_deref())
+        .bind(provider.zero_retention)
+        .bind(provider.timeout_ms)
+        .bind(provider.max_retries)
+        .bind(options)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(change)
+}
+
+fn differences(before: &Stored, after: &NewProvider, options: &str) -> Vec<String> {
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    let stored_options: Option<Value> = serde_json::from_str(&before.options).ok();
+    // Compared as values: the order of keys says nothing.
+    let same_options = stored_options.as_ref() == Some(&after.options);
+    let old_options = if same_options { options.to_owned() } else { before.options.clone() };
+    let fields = [
+        ("kind", before.kind.to_string(), after.kind.to_string()),
+        ("base_url", shown(&before.base_url), shown(&after.base_url)),
+        ("region", shown(&before.region), shown(&after.region)),
+        ("zero_retention", before.zero_retention.to_string(), after.zero_retention.to_string()),
+        ("timeout_ms", before.timeout_ms.to_string(), after.timeout_ms.to_string()),
+        ("max_retries", before.max_retries.to_string(), after.max_retries.to_string()),
+        ("options", old_options, options.to_owned()),
+    ];
+    fields
+        .into_iter()
+        .filter(|(_, old, new)| old != new)
+        .map(|(field, old, new)| format!("{field}: {old} → {new}"))
+        .collect()
+}

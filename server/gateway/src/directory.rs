@@ -1,0 +1,161 @@
+//! The configured providers, as instances that can be called: read from the table, at most a second old.
+//!
+//! An instance is kept as long as its row stays the same, and with it the connections it holds open. A row
+//! that cannot be used takes out its own provider and no other.
+
+use crate::{
+    GatewayError,
+    configure::key_context,
+    provider::Provider,
+    providers::{Anthropic, OpenAi, Simulated, SimulatedOptions, Unusable},
+};
+use contract::ProviderKind;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+use store::{ControlStore, FromRow, Row, StoreError};
+use tenancy::Vault;
+use tokio::time::Instant;
+
+/// How old what is served may be; the same as the registry's.
+const MAX_AGE: Duration = registry::MAX_AGE;
+
+const PROVIDERS: &str = "
+SELECT name, kind, base_url, api_key_sealed, timeout_ms, max_retries, options FROM provider ORDER BY name";
+
+#[derive(Debug, Clone, PartialEq)]
+struct ProviderRow {
+    name: String,
+    kind: ProviderKind,
+    base_url: Option<String>,
+    api_key_sealed: Option<Vec<u8>>,
+    timeout_ms: i64,
+    max_retries: i64,
+    options: String,
+}
+
+impl FromRow for ProviderRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            name: row.get("name")?,
+            kind: row.get("kind")?,
+            base_url: row.get("base_url")?,
+            api_key_sealed: row.get("api_key_sealed")?,
+            timeout_ms: row.get("timeout_ms")?,
+            max_retries: row.get("max_retries")?,
+            options: row.get("options")?,
+        })
+    }
+}
+
+/// A provider as the operator configured it.
+pub(crate) struct Configured {
+    pub name: String,
+    /// How long the first part of an answer may take.
+    pub timeout: Duration,
+    pub max_retries: u32,
+    pub instance: Arc<dyn Provider>,
+    row: ProviderRow,
+}
+
+#[derive(Clone)]
+struct Snapshot {
+    /// None once it was invalidated.
+    as_of: Option<Instant>,
+    by_name: Arc<HashMap<String, Arc<Configured>>>,
+}
+
+/// All configured providers.
+pub(crate) struct Directory {
+    control: ControlStore,
+    vault: Vault,
+    local: Arc<dyn Provider>,
+    /// Held for an assignment, never across an await.
+    snapshot: RwLock<Option<Snapshot>>,
+}
+
+impl Directory {
+    pub fn new(control: ControlStore, vault: Vault, local: Arc<dyn Provider>) -> Self {
+        Self { control, vault, local, snapshot: RwLock::new(None) }
+    }
+
+    /// The provider of this name; none when it is not configured.
+    pub async fn get(&self, name: &str) -> Result<Option<Arc<Configured>>, GatewayError> {
+        Ok(self.current().await?.get(name).cloned())
+    }
+
+    /// Forgets how fresh what is known is: the next look reads the table.
+    pub fn invalidate(&self) {
+        if let Some(snapshot) = self.write().as_mut() {
+            snapshot.as_of = None;
+        }
+    }
+
+    async fn current(&self) -> Result<Arc<HashMap<String, Arc<Configured>>>, GatewayError> {
+        let known = self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(snapshot) = &known
+            && snapshot.as_of.is_some_and(|as_of| as_of.elapsed() < MAX_AGE)
+        {
+            return Ok(Arc::clone(&snapshot.by_name));
+        }
+        // Two readers at once build the same twice, at worst.
+        let as_of = Instant::now();
+        let rows: Vec<ProviderRow> = match self.control.read(PROVIDERS).fetch_all().await {
+            Ok(rows) => rows,
+            Err(error) => {
+                // A database that is busy does not stop answers from providers that are known.
+                let known = known.ok_or(error)?;
+                tracing::warn!("the providers cannot be read; the last known ones are used");
+                return Ok(known.by_name);
+            }
+        };
+        let before = known.map(|snapshot| snapshot.by_name).unwrap_or_default();
+        let by_name = rows.into_iter().map(|row| {
+            let kept = before.get(&row.name).filter(|configured| configured.row == row).cloned();
+            (row.name.clone(), kept.unwrap_or_else(|| Arc::new(self.configured(row))))
+        });
+        let by_name = Arc::new(by_name.collect());
+        *self.write() = Some(Snapshot { as_of: Some(as_of), by_name: Arc::clone(&by_name) });
+        Ok(by_name)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Option<Snapshot>> {
+        self.snapshot.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn configured(&self, row: ProviderRow) -> Configured {
+        let timeout = Duration::from_millis(u64::try_from(row.timeout_ms).unwrap_or(0));
+        let instance = self.instance(&row, timeout).unwrap_or_else(|reason| {
+            tracing::warn!(provider = row.name, reason, "a provider cannot be used");
+            Arc::new(Unusable { kind: row.kind, reason })
+        });
+        let max_retries = u32::try_from(row.max_retries).unwrap_or(0);
+        Configured { name: row.name.clone(), timeout, max_retries, instance, row }
+    }
+
+    fn instance(&self, row: &ProviderRow, timeout: Duration) -> Result<Arc<dyn Provider>, String> {
+        let sealed = row.api_key_sealed.as_deref();
+        let key = sealed
+            .map(|sealed| self.vault.unseal(&key_context(&row.name), sealed))
+            .transpose()
+            .map_err(|_| "its API key cannot be unsealed with this master key; set the key again".to_owned())?;
+        let (base_url, key) = (row.base_url.as_deref(), key.as_ref().map(|key| key.expose()));
+        match row.kind {
+            ProviderKind::Local => Ok(Arc::clone(&self.local)),
+            ProviderKind::Openai => match OpenAi::new(base_url, key, timeout) {
+                Ok(provider) => Ok(Arc::new(provider)),
+                Err(error) => Err(error.to_string()),
+            },
+            ProviderKind::Anthropic => match Anthropic::new(base_url, key, timeout) {
+                Ok(provider) => Ok(Arc::new(provider)),
+                Err(error) => Err(error.to_string()),
+            },
+            ProviderKind::Simulated => {
+                let options = serde_json::from_str(&row.options).map_err(|error| error.to_string())?;
+                Ok(Arc::new(Simulated::new(SimulatedOptions::parse(&options)?, timeout)))
+            }
+        }
+    }
+}

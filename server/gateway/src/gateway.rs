@@ -1,0 +1,197 @@
+//! The gateway as others call it.
+
+use crate::{
+    Answering, ChatRequest, EmbedRequest, Embedded, GatewayError, NewProvider,
+    accounting::{Accounting, Asked},
+    chat::{self, Chat},
+    configure,
+    directory::Directory,
+    embedding::{self, Embedding},
+    onboarding,
+    provider::{Provider, ProviderError},
+    route::{self, Leg},
+    router::Interest,
+};
+use contract::{ModelView, ProviderKind, RequestId, Timestamp};
+use metering::{Feature, Metering};
+use registry::Registry;
+use std::sync::Arc;
+use store::{ControlStore, Transaction};
+use tenancy::{Change, Scope, Tenancy, Vault};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// All model traffic. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    control: ControlStore,
+    tenancy: Tenancy,
+    registry: Registry,
+    accounting: Accounting,
+    directory: Arc<Directory>,
+    /// One task a request under way; each settles its attempts before it ends.
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl Gateway {
+    /// `local` answers for providers of kind `local`.
+    pub fn new(
+        control: ControlStore,
+        tenancy: Tenancy,
+        metering: Metering,
+        registry: Registry,
+        local: Arc<impl Provider>,
+    ) -> Self {
+        Self {
+            accounting: Accounting::new(metering, Arc::clone(tenancy.clock())),
+            directory: Arc::new(Directory::new(control.clone(), tenancy.vault().clone(), local)),
+            control,
+            tenancy,
+            registry,
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        }
+    }
+
+    /// Answers a chat; returns with the first part of the answer.
+    ///
+    /// Each attempt is in the ledger before it is dispatched and settled before the answer's last part is
+    /// seen. Whoever drops this future or the answer, or fires `cancel`, gets what was said until then
+    /// settled as `stopped`, with estimated usage.
+    ///
+    /// # Errors
+    /// `UnknownModel`, `NoTarget`: nothing was dispatched. `AllAttemptsFailed`, `Rejected`: before the first
+    /// text. `Interrupted` as the last item of the answer, or here when it was cancelled before its first text.
+    pub async fn chat(&self, scope: &Scope, request: ChatRequest) -> Result<Answering, GatewayError> {
+        let legs = self.legs(&request.model).await?;
+        let asked = self.asked(scope, request.request, request.feature, &request.model, request.prompt.clone());
+        let interest = self.interest(&request.cancel);
+        let chat = Chat { accounting: self.accounting.clone(), asked, request, interest };
+        chat::start(chat, legs, &self.tasks).await
+    }
+
+    /// Turns texts into vectors, with the same guarantees.
+    pub async fn embed(&self, scope: &Scope, request: EmbedRequest) -> Result<Embedded, GatewayError> {
+        let legs = self.legs(&request.model).await?;
+        let asked = self.asked(scope, request.request, request.feature, &request.model, None);
+        let interest = self.interest(&request.cancel);
+        let embedding = Embedding { accounting: self.accounting.clone(), asked, request, interest };
+        embedding::run(embedding, legs, &self.tasks).await
+    }
+
+    /// All models, with whether they can answer now and where.
+    pub async fn models(&self) -> Result<Vec<ModelView>, GatewayError> {
+        let mut views = Vec::new();
+        for config in self.registry.models().await? {
+            // Zero draws the first of the weighted targets: the picker should not flicker.
+            let route = route::plan(&config, &self.directory, || 0.0).await?;
+            let first_written = config.targets.first().map(|target| target.route());
+            let first = route.legs.first().map(Leg::route);
+            views.push(ModelView {
+                available: first.is_some(),
+                unavailable_reason: if first.is_some() { None } else { route.left_out.into_iter().next() },
+                route: first.or(first_written).unwrap_or_default(),
+                name: config.name,
+            });
+        }
+        Ok(views)
+    }
+
+    /// Creates or changes a provider.
+    pub async fn provider_add(&self, provider: &NewProvider) -> Result<Change, GatewayError> {
+        let mut tx = self.control.begin().await?;
+        let change = Self::apply_provider(&mut tx, self.now(), self.tenancy.vault(), provider).await?;
+        tx.commit().await?;
+        self.invalidate();
+        Ok(change)
+    }
+
+    /// Creates or changes a provider inside a transaction, for `seam apply`.
+    pub async fn apply_provider(
+        tx: &mut Transaction,
+        now: Timestamp,
+        vault: &Vault,
+        provider: &NewProvider,
+    ) -> Result<Change, GatewayError> {
+        configure::apply(tx, now, vault, provider).await
+    }
+
+    /// Tries a key at a provider, at no cost and within seconds. `Unauthorised` when it is refused.
+    pub async fn provider_test(
+        &self,
+        kind: ProviderKind,
+        base_url: Option<&str>,
+        api_key: &str,
+    ) -> Result<(), ProviderError> {
+        onboarding::offered_models(kind, base_url, Some(api_key)).await.map(drop)
+    }
+
+    /// Registers a provider with the models that it is known for and their list prices, all or nothing.
+    /// At an address of its own (`base_url`) the server is asked for its models, whose prices are unknown.
+    /// Returns the names under which the models can be asked for.
+    pub async fn provider_register_known(
+        &self,
+        kind: ProviderKind,
+        name: &str,
+        api_key: Option<&str>,
+        base_url: Option<&str>,
+    ) -> Result<Vec<String>, GatewayError> {
+        let mut provider = NewProvider::new(name, kind);
+        provider.api_key = api_key.map(str::to_owned);
+        provider.base_url = base_url.map(str::to_owned);
+        let offers = onboarding::offers(&provider).await?;
+        let present = self.registry.models().await?;
+        let mut tx = self.control.begin().await?;
+        let vault = self.tenancy.vault();
+        let names = onboarding::register(&mut tx, self.now(), vault, &provider, offers, &present).await?;
+        tx.commit().await?;
+        self.invalidate();
+        self.registry.invalidate().await;
+        Ok(names)
+    }
+
+    /// Reads the providers anew at the next request; after writes by `apply_provider` in this process.
+    pub fn invalidate(&self) {
+        self.directory.invalidate();
+    }
+
+    /// Refuses new requests, ends those under way and waits until they are settled. To let answers finish
+    /// first, wait for them before calling this.
+    pub async fn shutdown(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn legs(&self, model: &str) -> Result<Vec<Leg>, GatewayError> {
+        if self.closing.is_cancelled() {
+            return Err(GatewayError::ShuttingDown);
+        }
+        let config = self.registry.model(model).await?;
+        let route = route::plan(&config, &self.directory, rand::random).await?;
+        if route.legs.is_empty() {
+            let reason = route.left_out.join("; ");
+            return Err(GatewayError::NoTarget { model: config.name, reason });
+        }
+        Ok(route.legs)
+    }
+
+    fn asked(
+        &self,
+        scope: &Scope,
+        request: RequestId,
+        feature: Feature,
+        model: &str,
+        prompt: Option<(String, i64)>,
+    ) -> Asked {
+        Asked { tenant: scope.tenant(), request, user: scope.user(), feature, model: model.to_owned(), prompt }
+    }
+
+    fn interest(&self, cancel: &CancellationToken) -> Interest {
+        Interest { wanted: cancel.child_token(), closing: self.closing.clone() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.tenancy.clock().now()
+    }
+}

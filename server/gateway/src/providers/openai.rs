@@ -1,0 +1,277 @@
+//! OpenAI's chat completions and embeddings, and with them every compatible server.
+//!
+//! A stream is whole when `finish_reason` has been seen and `[DONE]` has come; without either it was cut.
+//! <https://platform.openai.com/docs/api-reference/chat-streaming>
+
+use super::{
+    estimate,
+    http::{Connection, ErrorObject, KeyHeader},
+};
+use crate::provider::{ChatCall, ChatPart, ChatParts, EmbedCall, Embeddings, Provider, ProviderError};
+use async_stream::try_stream;
+use async_trait::async_trait;
+use contract::{FinishReason, MessageRole, ProviderKind, TokenUsage};
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+pub const DEFAULT_BASE_URL: &str = "https://api.openai.com/v1";
+/// The longest page of models that is read.
+const MAX_LISTED_MODELS: usize = 500;
+
+/// A server that speaks OpenAI's protocol.
+pub struct OpenAi {
+    connection: Connection,
+}
+
+impl OpenAi {
+    /// `timeout` bounds the wait for the head of an answer and the silence between two events.
+    pub fn new(base_url: Option<&str>, key: Option<&str>, timeout: Duration) -> Result<Self, ProviderError> {
+        let base_url = base_url.unwrap_or(DEFAULT_BASE_URL);
+        Ok(Self { connection: Connection::new(base_url, key, KeyHeader::Bearer, timeout)? })
+    }
+
+    /// OpenAI itself wants `max_completion_tokens`; compatible servers know the older name.
+    fn is_openai_itself(&self) -> bool {
+        self.connection.base_url() == DEFAULT_BASE_URL
+    }
+
+    /// The models this server offers; costs nothing, so it also tries a key.
+    pub async fn models(&self) -> Result<Vec<String>, ProviderError> {
+        let response = self.connection.send(self.connection.get("/models"), "", &CancellationToken::new()).await?;
+        let list: ModelList = self.connection.json(response).await?;
+        Ok(list.data.into_iter().take(MAX_LISTED_MODELS).map(|model| model.id).collect())
+    }
+}
+
+#[async_trait]
+impl Provider for OpenAi {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Openai
+    }
+
+    fn unavailable_reason(&self, _model: &str) -> Option<String> {
+        (self.is_openai_itself() && !self.connection.has_key()).then(|| "this provider has no API key yet".to_owned())
+    }
+
+    async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError> {
+        let body = Request::new(&call, self.is_openai_itself());
+        let request = self.connection.post("/chat/completions").json(&body);
+        let response = self.connection.send(request, &call.model, &call.cancel).await?;
+        let mut events = Box::pin(self.connection.events(response, call.cancel.clone())?);
+        let connection = self.connection.clone();
+        let stream = try_stream! {
+            let mut finish = None;
+            let mut usage = TokenUsage::default();
+            while let Some(event) = events.next().await {
+                let event = event?;
+                if event.data == "[DONE]" {
+                    let reason = finish.ok_or(ProviderError::Cut)?;
+                    yield ChatPart::Finished { reason, usage };
+                    return;
+                }
+                let chunk: Chunk = serde_json::from_str(&event.data)
+                    .map_err(|error| ProviderError::Malformed(format!("a chunk: {error}")))?;
+                if let Some(error) = chunk.error {
+                    Err(connection.streamed_error(error, &call.model))?;
+                }
+                if let Some(reported) = chunk.usage {
+                    usage = reported.into();
+                }
+                let Some(choice) = chunk.choices.into_iter().find(|choice| choice.index == 0) else { continue };
+                for text in [choice.delta.content, choice.delta.refusal].into_iter().flatten() {
+                    if !text.is_empty() {
+                        yield ChatPart::Text(text);
+                    }
+                }
+                if let Some(reason) = choice.finish_reason {
+                    finish = Some(finish_reason(&reason)?);
+                }
+            }
+            Err(ProviderError::Cut)?;
+        };
+        Ok(stream.boxed())
+    }
+
+    async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError> {
+        let body = EmbedRequest { model: &call.model, input: &call.inputs, encoding_format: "float" };
+        let request = self.connection.post("/embeddings").json(&body);
+        let response = self.connection.send(request, &call.model, &call.cancel).await?;
+        let mut answer: EmbedResponse = self.connection.json(response).await?;
+        answer.data.sort_by_key(|item| item.index);
+        if answer.data.len() != call.inputs.len() {
+            let (got, wanted) = (answer.data.len(), call.inputs.len());
+            return Err(ProviderError::Malformed(format!("{got} embeddings for {wanted} inputs")));
+        }
+        let vectors = answer.data.into_iter().map(|item| unit_length(item.embedding)).collect();
+        let input = answer.usage.and_then(|usage| usage.prompt_tokens);
+        Ok(Embeddings { vectors, usage: TokenUsage { input, cached_input: None, output: Some(0) } })
+    }
+
+    fn count_tokens(&self, _model: &str, text: &str) -> i64 {
+        estimate::tokens(text)
+    }
+}
+
+fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
+    match text {
+        // Tools are not offered yet; a server that calls one all the same has said all it will say.
+        "stop" | "tool_calls" | "function_call" => Ok(FinishReason::Stop),
+        "length" => Ok(FinishReason::Length),
+        "content_filter" => Ok(FinishReason::ContentFilter),
+        other => {
+            let shown: String = other.escape_debug().take(40).collect();
+            Err(ProviderError::Malformed(format!("finish_reason “{shown}”")))
+        }
+    }
+}
+
+fn unit_length(mut vector: Vec<f32>) -> Vec<f32> {
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if norm > 0.0 {
+        vector.iter_mut().for_each(|x| *x /= norm);
+    }
+    vector
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    messages: Vec<Message<'a>>,
+    stream: bool,
+    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u32>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl<'a> Request<'a> {
+    fn new(call: &'a ChatCall, openai_itself: bool) -> Self {
+        let system = call.system.as_deref().map(|content| Message { role: "system", content });
+        let turns = call.turns.iter().map(|turn| Message {
+            role: match turn.role {
+                MessageRole::User => "user",
+                MessageRole::Assistant => "assistant",
+            },
+            content: &turn.text,
+        });
+        let limit = call.parameters.max_output_tokens;
+        Self {
+            model: &call.model,
+            messages: system.into_iter().chain(turns).collect(),
+            stream: true,
+            stream_options: StreamOptions { include_usage: true },
+            temperature: call.parameters.temperature,
+            top_p: call.parameters.top_p,
+            max_tokens: limit.filter(|_| !openai_itself),
+            max_completion_tokens: limit.filter(|_| openai_itself),
+            seed: call.parameters.seed,
+            stop: &call.parameters.stop,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    #[serde(default)]
+    usage: Option<Usage>,
+    #[serde(default)]
+    error: Option<ErrorObject>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    index: i64,
+    #[serde(default)]
+    delta: Delta,
+    #[serde(default)]
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct Delta {
+    #[serde(default)]
+    content: Option<String>,
+    #[serde(default)]
+    refusal: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    prompt_tokens: Option<i64>,
+    #[serde(default)]
+    completion_tokens: Option<i64>,
+    #[serde(default)]
+    prompt_tokens_details: Option<PromptTokens>,
+}
+
+#[derive(Deserialize)]
+struct PromptTokens {
+    #[serde(default)]
+    cached_tokens: Option<i64>,
+}
+
+impl From<Usage> for TokenUsage {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input: usage.prompt_tokens,
+            cached_input: usage.prompt_tokens_details.and_then(|details| details.cached_tokens),
+            output: usage.completion_tokens,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EmbedRequest<'a> {
+    model: &'a str,
+    input: &'a [String],
+    encoding_format: &'static str,
+}
+
+#[derive(Deserialize)]
+struct EmbedResponse {
+    data: Vec<Embedding>,
+    #[serde(default)]
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Embedding {
+    index: usize,
+    embedding: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct ModelList {
+    data: Vec<ListedModel>,
+}
+
+#[derive(Deserialize)]
+struct ListedModel {
+    id: String,
+}

@@ -1,0 +1,280 @@
+//! What the adapters that speak HTTP send, and what they make of replies: recorded exchanges against a real
+//! server in this process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helper functions of tests
+
+mod fixture;
+
+use contract::{FinishReason, MessageRole, TenantId, TokenUsage};
+use fixture::upstream::{Reply, Upstream, Wire};
+use futures::StreamExt;
+use gateway::{
+    provider::{ChatCall, ChatParameters, ChatPart, ChatTurn, EmbedCall, Provider, ProviderError},
+    providers::{Anthropic, OpenAi},
+};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+const OPENAI: &str = include_str!("recorded/openai_chat.sse");
+const ANTHROPIC: &str = include_str!("recorded/anthropic_messages.sse");
+const TIMEOUT: Duration = Duration::from_millis(250);
+
+fn openai(upstream: &Upstream) -> OpenAi {
+    OpenAi::new(Some(&format!("{}/v1", upstream.url)), Some("sk-test"), TIMEOUT).unwrap()
+}
+
+fn anthropic(upstream: &Upstream) -> Anthropic {
+    Anthropic::new(Some(&upstream.url), Some("sk-ant-test"), TIMEOUT).unwrap()
+}
+
+fn call() -> ChatCall {
+    let turn = |role, text: &str| ChatTurn { role, text: text.to_owned() };
+    ChatCall {
+        tenant: TenantId::new(),
+        model: "the-model".to_owned(),
+        system: Some("Be brief.".to_owned()),
+        turns: vec![
+            turn(MessageRole::User, "Hello"),
+            turn(MessageRole::Assistant, ""),
+            turn(MessageRole::User, "The capital of France?"),
+        ],
+        parameters: ChatParameters {
+            temperature: Some(0.5),
+            top_p: Some(0.9),
+            max_output_tokens: Some(64),
+            seed: Some(7),
+            stop: vec!["END".to_owned()],
+        },
+        cancel: CancellationToken::new(),
+    }
+}
+
+/// The text and how it ended.
+async fn answer(
+    provider: &dyn Provider,
+    call: ChatCall,
+) -> (String, Result<(FinishReason, TokenUsage), ProviderError>) {
+    let mut text = String::new();
+    let mut parts = match provider.chat(call).await {
+        Ok(parts) => parts,
+        Err(error) => return (text, Err(error)),
+    };
+    while let Some(part) = parts.next().await {
+        match part {
+            Ok(ChatPart::Text(more)) => text.push_str(&more),
+            Ok(ChatPart::Finished { reason, usage }) => return (text, Ok((reason, usage))),
+            Err(error) => return (text, Err(error)),
+        }
+    }
+    panic!("the stream ended without an end");
+}
+
+#[tokio::test]
+async fn openai_is_asked_for_a_stream_with_usage_and_read_to_its_end() {
+    let upstream = Upstream::replying(Reply::events(OPENAI)).await;
+    let (text, end) = answer(&openai(&upstream), call()).await;
+    assert_eq!(text, "Paris, voilà.");
+    let usage = TokenUsage { input: Some(20), cached_input: Some(16), output: Some(4) };
+    assert_eq!(end.unwrap(), (FinishReason::Stop, usage));
+    let seen = upstream.seen().remove(0);
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1/chat/completions"));
+    assert_eq!(seen.header("authorization"), Some("Bearer sk-test"));
+    let expected = json!({
+        "model": "the-model",
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": ""},
+            {"role": "user", "content": "The capital of France?"},
+        ],
+        "stream": true,
+        "stream_options": {"include_usage": true},
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "max_tokens": 64,
+        "seed": 7,
+        "stop": ["END"],
+    });
+    assert_eq!(seen.body, expected);
+}
+
+#[tokio::test]
+async fn anthropic_is_asked_in_its_own_words_and_its_cached_tokens_are_counted_in() {
+    let upstream = Upstream::replying(Reply::events(ANTHROPIC)).await;
+    let (text, end) = answer(&anthropic(&upstream), call()).await;
+    assert_eq!(text, "Paris, voilà.");
+    let usage = TokenUsage { input: Some(20), cached_input: Some(12), output: Some(7) };
+    assert_eq!(end.unwrap(), (FinishReason::Stop, usage));
+    let seen = upstream.seen().remove(0);
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1/messages"));
+    assert_eq!(seen.header("x-api-key"), Some("sk-ant-test"));
+    assert_eq!(seen.header("anthropic-version"), Some("2023-06-01"));
+    assert_eq!(seen.header("authorization"), None);
+    let expected = json!({
+        "model": "the-model",
+        "max_tokens": 64,
+        "messages": [
+            {"role": "user", "content": "Hello"},
+            {"role": "user", "content": "The capital of France?"},
+        ],
+        "stream": true,
+        "system": "Be brief.",
+        "temperature": 0.5,
+        "stop_sequences": ["END"],
+    });
+    assert_eq!(seen.body, expected);
+}
+
+#[tokio::test]
+async fn wherever_a_stream_is_cut_it_never_finishes() {
+    for recorded in [OPENAI, ANTHROPIC] {
+        let events: Vec<&str> = recorded.split_inclusive("\n\n").collect();
+        let terminator = events.len() - 1;
+        for kept in 0..=terminator {
+            let text: String = events[..kept].concat();
+            let upstream = Upstream::replying(Reply::events(&text)).await;
+            let provider: Box<dyn Provider> =
+                if recorded == OPENAI { Box::new(openai(&upstream)) } else { Box::new(anthropic(&upstream)) };
+            let (_, end) = answer(provider.as_ref(), call()).await;
+            assert!(matches!(end, Err(ProviderError::Cut)), "after {kept} events: {end:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_terminator_without_a_reason_is_a_cut_too() {
+    let first = OPENAI.split_inclusive("\n\n").take(2).collect::<String>();
+    let upstream = Upstream::replying(Reply::events(&format!("{first}data: [DONE]\n\n"))).await;
+    assert!(matches!(answer(&openai(&upstream), call()).await.1, Err(ProviderError::Cut)));
+    let first = ANTHROPIC.split_inclusive("\n\n").take(4).collect::<String>();
+    let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let upstream = Upstream::replying(Reply::events(&format!("{first}{stop}"))).await;
+    assert!(matches!(answer(&anthropic(&upstream), call()).await.1, Err(ProviderError::Cut)));
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_a_cut_and_silence_times_out() {
+    let first = OPENAI.split_inclusive("\n\n").take(2).collect::<String>();
+    let upstream = Upstream::replying(Reply::Stream(vec![Wire::Send(first.clone()), Wire::Break])).await;
+    let (text, end) = answer(&openai(&upstream), call()).await;
+    assert!(text == "Paris" && matches!(end, Err(ProviderError::Cut)), "{text} {end:?}");
+    upstream.now_replies(Reply::Stream(vec![Wire::Send(first), Wire::Hang]));
+    let (text, end) = answer(&openai(&upstream), call()).await;
+    assert!(text == "Paris" && matches!(end, Err(ProviderError::TimedOut(_))), "{text} {end:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_the_protocol_is_malformed() {
+    for (provider, bad) in [
+        ("openai", "data: {not json}\n\n"),
+        ("openai", "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"explode\"}]}\n\n"),
+        ("openai", "data: \u{0}\n\n"),
+        ("anthropic", "event: content_block_delta\ndata: {}\n\n"),
+        ("anthropic", "event: message_delta\ndata: {\"delta\":{\"stop_reason\":\"explode\"}}\n\n"),
+    ] {
+        let upstream = Upstream::replying(Reply::events(bad)).await;
+        let (_, end) = match provider {
+            "openai" => answer(&openai(&upstream), call()).await,
+            _ => answer(&anthropic(&upstream), call()).await,
+        };
+        assert!(matches!(end, Err(ProviderError::Malformed(_))), "{bad:?}: {end:?}");
+    }
+    let page =
+        Reply::Whole { status: 200, headers: vec![("content-type", "text/html".to_owned())], body: "<p>".into() };
+    let upstream = Upstream::replying(page).await;
+    assert!(matches!(answer(&openai(&upstream), call()).await.1, Err(ProviderError::Malformed(_))));
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart_and_carry_no_key() {
+    let refused = |status, body: serde_json::Value| Reply::json(status, &body);
+    let upstream = Upstream::replying(refused(401, json!({"error": {"message": "bad key sk-test"}}))).await;
+    assert!(matches!(answer(&openai(&upstream), call()).await.1, Err(ProviderError::Unauthorised)));
+
+    let unknown = json!({"error": {"message": "no such model", "code": "model_not_found"}});
+    upstream.now_replies(refused(404, unknown));
+    let end = answer(&openai(&upstream), call()).await.1;
+    assert!(matches!(end, Err(ProviderError::UnknownModel(model)) if model == "the-model"));
+
+    let slow_down = vec![("retry-after", "2".to_owned())];
+    upstream.now_replies(Reply::Whole { status: 429, headers: slow_down, body: String::new() });
+    let end = answer(&openai(&upstream), call()).await.1;
+    assert!(matches!(end, Err(ProviderError::RateLimited { retry_after: Some(wait) }) if wait.as_secs() == 2));
+
+    upstream.now_replies(refused(400, json!({"error": {"message": "sk-test is no temperature"}})));
+    let end = answer(&openai(&upstream), call()).await.1;
+    assert!(matches!(&end, Err(ProviderError::Rejected { status: 400, message }) if message == "… is no temperature"));
+
+    upstream
+        .now_replies(refused(529, json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}})));
+    let end = answer(&anthropic(&upstream), call()).await.1;
+    assert!(matches!(&end, Err(ProviderError::Failed { status: 529, message }) if message == "busy"));
+
+    let in_stream =
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n";
+    upstream.now_replies(Reply::events(in_stream));
+    let end = answer(&anthropic(&upstream), call()).await.1;
+    assert!(matches!(end, Err(ProviderError::Failed { .. })), "{end:?}");
+
+    upstream.now_replies(Reply::events("data: {\"error\": {\"message\": \"later\", \"code\": 503}}\n\n"));
+    let end = answer(&openai(&upstream), call()).await.1;
+    assert!(matches!(end, Err(ProviderError::Failed { status: 503, .. })), "{end:?}");
+}
+
+#[tokio::test]
+async fn nobody_there_is_unreachable_and_a_redirect_is_not_followed() {
+    let nobody = OpenAi::new(Some("http://127.0.0.1:9/v1"), None, TIMEOUT).unwrap();
+    let end = answer(&nobody, call()).await.1;
+    assert!(matches!(end, Err(ProviderError::Unreachable(_))), "{end:?}");
+    let elsewhere = vec![("location", "http://127.0.0.1:9/".to_owned())];
+    let upstream = Upstream::replying(Reply::Whole { status: 307, headers: elsewhere, body: String::new() }).await;
+    let end = answer(&openai(&upstream), call()).await.1;
+    assert!(matches!(end, Err(ProviderError::Failed { status: 307, .. })), "{end:?}");
+}
+
+#[tokio::test]
+async fn cancelling_hangs_up_at_once() {
+    let first = OPENAI.split_inclusive("\n\n").take(2).collect::<String>();
+    let upstream = Upstream::replying(Reply::Stream(vec![Wire::Send(first), Wire::Hang])).await;
+    let call = call();
+    let cancel = call.cancel.clone();
+    let patient = OpenAi::new(Some(&upstream.url), None, Duration::from_secs(60)).unwrap();
+    let asked = Instant::now();
+    let canceller = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        cancel.cancel();
+    });
+    assert!(matches!(answer(&patient, call).await.1, Err(ProviderError::Cancelled)));
+    canceller.await.unwrap();
+    while !upstream.was_abandoned() {
+        assert!(asked.elapsed() < Duration::from_secs(5), "the connection is still open");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn embeddings_come_back_in_order_and_at_unit_length() {
+    let reply = json!({
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": 1, "embedding": [0.0, 2.0]},
+            {"object": "embedding", "index": 0, "embedding": [3.0, 4.0]},
+        ],
+        "usage": {"prompt_tokens": 9, "total_tokens": 9},
+    });
+    let upstream = Upstream::replying(Reply::json(200, &reply)).await;
+    let embed = |inputs: &[&str]| EmbedCall {
+        tenant: TenantId::new(),
+        model: "embedder".to_owned(),
+        inputs: inputs.iter().map(|&text| text.to_owned()).collect(),
+        cancel: CancellationToken::new(),
+    };
+    let embeddings = openai(&upstream).embed(embed(&["a", "b"])).await.unwrap();
+    assert_eq!(embeddings.vectors, [[0.6, 0.8], [0.0, 1.0]]);
+    assert_eq!(embeddings.usage.input, Some(9));
+    let seen = upstream.seen().remove(0);
+    assert_eq!(seen.path, "/v1/embeddings");
+    assert_eq!(seen.body, json!({"model": "embedder", "input": ["a", "b"], "encoding_format": "float"}));
+    assert!(matches!(openai(&upstream).embed(embed(&["a"])).await, Err(ProviderError::Malformed(_))));
+    assert!(matches!(anthropic(&upstream).embed(embed(&["a"])).await, Err(ProviderError::NotReady(_))));
+}
