@@ -96,8 +96,8 @@ impl Config {
         let default = Path::new("seam.toml");
         let path = file.or_else(|| default.is_file().then_some(default));
         if let Some(path) = path {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+            let text =
+                std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
             read_file(path, &text, &mut settings)?;
         }
         let mut others = BTreeMap::new();
@@ -109,9 +109,9 @@ impl Config {
         settings: &BTreeMap<&'static str, Written>,
         others: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let refused = |key: &str, reason: String| {
+        let refusal = |key: &str, reason: String| {
             let place = settings.get(key).map_or_else(|| key.to_owned(), |written| written.place.clone());
-            Err(ConfigError::Value { place, reason })
+            ConfigError::Value { place, reason }
         };
         let text = |key: &str| settings.get(key).map(|written| written.text.as_str());
         let path = |key: &str| {
@@ -122,49 +122,56 @@ impl Config {
         };
         let listen = text("listen").unwrap_or("127.0.0.1:3000");
         let Ok(listen) = listen.parse() else {
-            return refused("listen", format!("“{listen}” is not an address and port such as 127.0.0.1:3000"));
+            return Err(refusal("listen", format!("“{listen}” is not an address and port such as 127.0.0.1:3000")));
         };
         let public_url = match text("public_url").map(PublicUrl::parse).transpose() {
             Ok(url) => url,
-            Err(reason) => return refused("public_url", reason),
+            Err(reason) => return Err(refusal("public_url", reason)),
         };
         match text("database_url") {
             None | Some("sqlite:") => {}
             Some(_) => {
-                return refused(
+                return Err(refusal(
                     "database_url",
                     "this version keeps its data in SQLite under the data directory; leave this setting out".to_owned(),
-                );
+                ));
             }
         }
         let operator = match (text("operator_email"), text("operator_password")) {
             (None, None) => None,
             (Some(email), Some(password)) => {
                 let Ok(email) = email.parse::<Email>() else {
-                    return refused("operator_email", "this is no e-mail address such as ada@example.com".to_owned());
+                    return Err(refusal(
+                        "operator_email",
+                        "this is no e-mail address such as ada@example.com".to_owned(),
+                    ));
                 };
                 match Password::chosen(password.to_owned()) {
                     Ok(password) => Some((email, password)),
-                    Err(error) => return refused("operator_password", error.to_string()),
+                    Err(error) => return Err(refusal("operator_password", error.to_string())),
                 }
             }
-            (Some(_), None) => return refused("operator_email", "operator_password must be set with it".to_owned()),
-            (None, Some(_)) => return refused("operator_password", "operator_email must be set with it".to_owned()),
+            (Some(_), None) => {
+                return Err(refusal("operator_email", "operator_password must be set with it".to_owned()));
+            }
+            (None, Some(_)) => {
+                return Err(refusal("operator_password", "operator_email must be set with it".to_owned()));
+            }
         };
         let log_format = match text("log_format") {
             None | Some("text") => LogFormat::Text,
             Some("json") => LogFormat::Json,
-            Some(other) => return refused("log_format", format!("“{other}” is neither text nor json")),
+            Some(other) => return Err(refusal("log_format", format!("“{other}” is neither text nor json"))),
         };
         let number = |key: &str, lowest: usize, highest: usize| match text(key).map(str::parse::<usize>) {
             None => Ok(None),
             Some(Ok(number)) if (lowest..=highest).contains(&number) => Ok(Some(number)),
-            Some(_) => refused(key, format!("use a whole number from {lowest} to {highest}")).map(|()| None),
+            Some(_) => Err(refusal(key, format!("use a whole number from {lowest} to {highest}"))),
         };
         let trust_proxy = match text("trust_proxy") {
             None | Some("false") => false,
             Some("true") => true,
-            Some(other) => return refused("trust_proxy", format!("“{other}” is neither true nor false")),
+            Some(other) => return Err(refusal("trust_proxy", format!("“{other}” is neither true nor false"))),
         };
         let given = |name: &str| others.get(name).cloned();
         Ok(Self {
@@ -228,11 +235,7 @@ fn read_environment(
     Ok(())
 }
 
-fn read_file(
-    path: &Path,
-    source: &str,
-    settings: &mut BTreeMap<&'static str, Written>,
-) -> Result<(), ConfigError> {
+fn read_file(path: &Path, source: &str, settings: &mut BTreeMap<&'static str, Written>) -> Result<(), ConfigError> {
     let line_of = |offset: usize| source.get(..offset).unwrap_or(source).matches('\n').count() + 1;
     let table = DeTable::parse(source).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),
@@ -314,7 +317,11 @@ mod tests {
             ("listen = \"3000\"", None, "./seam.toml line 1: listen: “3000” is not an address"),
             ("", Some(("SEAM_LOG_FORMAT", "xml")), "SEAM_LOG_FORMAT: “xml” is neither text nor json"),
             ("", Some(("SEAM_OPERATOR_EMAIL", "ada@acme.test")), "SEAM_OPERATOR_EMAIL: operator_password must be set"),
-            ("", Some(("SEAM_DATABASE_URL", "postgres://x")), "SEAM_DATABASE_URL: this version keeps its data in SQLite"),
+            (
+                "",
+                Some(("SEAM_DATABASE_URL", "postgres://x")),
+                "SEAM_DATABASE_URL: this version keeps its data in SQLite",
+            ),
             ("", Some(("SEAM_PUBLIC_URL", "example.com")), "SEAM_PUBLIC_URL: “example.com” is not"),
             ("local_slots = 0", None, "./seam.toml line 1: local_slots: use a whole number from 1 to 64"),
             ("listen = [1]", None, "./seam.toml line 1: listen: write the value in quotes"),

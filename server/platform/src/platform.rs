@@ -67,8 +67,7 @@ impl Platform {
         let registry = Registry::new(control.clone(), clock.clone());
         // Weights load on the provider's own thread while the rest goes on.
         let local = LocalProvider::start(settings.local);
-        let gateway =
-            Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), Arc::clone(&local));
+        let gateway = Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local.clone());
         let stores = TenantStores::new(&settings.data_dir);
         let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock);
         let platform = Self {

@@ -18,6 +18,13 @@ pub trait IntoProblem {
     fn into_problem(self) -> Problem;
 }
 
+/// What is a problem already.
+impl IntoProblem for Problem {
+    fn into_problem(self) -> Problem {
+        self
+    }
+}
+
 /// A failure of ours: the cause goes to the log, the id to the reader.
 fn internal(error: &(dyn Error + 'static)) -> Problem {
     logged(

@@ -33,8 +33,7 @@ impl Known {
     fn require(&self, line: usize, name: &str, mistakes: &mut Vec<Mistake>) {
         if !self.names.contains(name) {
             let near = hint(name, self.names.iter().map(String::as_str));
-            let message =
-                format!("there is no {} “{name}”, neither in this file nor in the database{near}", self.kind);
+            let message = format!("there is no {} “{name}”, neither in this file nor in the database{near}", self.kind);
             mistakes.push(Mistake { line, message });
         }
     }

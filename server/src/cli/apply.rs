@@ -35,10 +35,15 @@ impl Apply {
                 return Err(Failure::told());
             }
             Err(ApplyError::Mistakes(mistakes)) => {
-                let found = if mistakes.len() == 1 { "one mistake".to_owned() } else { format!("{} mistakes", mistakes.len()) };
+                let found =
+                    if mistakes.len() == 1 { "one mistake".to_owned() } else { format!("{} mistakes", mistakes.len()) };
                 return Err(Failure::new(format!("{} was not applied; it has {found}", self.file.display()))
                     .remedy(format!("correct {found} and apply it again; nothing was written"))
-                    .details(mistakes.iter().map(|mistake| format!("{}:{}: {}", self.file.display(), mistake.line, mistake.message))));
+                    .details(
+                        mistakes
+                            .iter()
+                            .map(|mistake| format!("{}:{}: {}", self.file.display(), mistake.line, mistake.message)),
+                    ));
             }
             Err(ApplyError::Store(error)) => return Err(error.into()),
             Err(error @ ApplyError::File { .. }) => return Err(Failure::of(&error)),

@@ -128,7 +128,11 @@ async fn local_models(config: &Config) -> Result<String, String> {
 fn port(config: &Config, serving: bool) -> Result<String, String> {
     match TcpListener::bind(config.listen) {
         Ok(_) => Ok(format!("{} is free", config.listen)),
-        Err(_) if serving => Ok(format!("{} is in use by the Seam that serves from this data directory", config.listen)),
-        Err(error) => Err(format!("{} cannot be used ({error}); choose another address with SEAM_LISTEN", config.listen)),
+        Err(_) if serving => {
+            Ok(format!("{} is in use by the Seam that serves from this data directory", config.listen))
+        }
+        Err(error) => {
+            Err(format!("{} cannot be used ({error}); choose another address with SEAM_LISTEN", config.listen))
+        }
     }
 }

@@ -105,7 +105,9 @@ async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
             _ => Failure::new(format!("this address cannot be listened on: {error}")),
         };
         let next = SocketAddr::new(listen.ip(), listen.port().checked_add(1).unwrap_or(8080).max(1024));
-        failure.at(listen.to_string()).remedy(format!("stop that program, or choose another address: SEAM_LISTEN={next}"))
+        failure
+            .at(listen.to_string())
+            .remedy(format!("stop that program, or choose another address: SEAM_LISTEN={next}"))
     })
 }
 
@@ -116,11 +118,7 @@ fn url_of(address: SocketAddr) -> PublicUrl {
 }
 
 /// The first operator: from the settings, or by a link that works once.
-async fn invitation(
-    config: &Config,
-    platform: &Platform,
-    public_url: &PublicUrl,
-) -> Result<Option<String>, Failure> {
+async fn invitation(config: &Config, platform: &Platform, public_url: &PublicUrl) -> Result<Option<String>, Failure> {
     if let Some((email, password)) = config.operator.clone() {
         platform.tenancy.operator_create(email, password).await?;
     }

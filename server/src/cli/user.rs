@@ -85,9 +85,5 @@ fn prompt() -> Result<String, Failure> {
         rpassword::prompt_password(words).map_err(|error| Failure::new(format!("no password could be read: {error}")))
     };
     let first = ask("Password: ")?;
-    if ask("The same again: ")? == first {
-        Ok(first)
-    } else {
-        Err(Failure::new("the two passwords differ; try again"))
-    }
+    if ask("The same again: ")? == first { Ok(first) } else { Err(Failure::new("the two passwords differ; try again")) }
 }

@@ -5,16 +5,13 @@
 
 use super::{WebState, address, assets, headers, session::Visitor};
 use app::ClientAddress;
-use axum::{Router, body::Body, extract::Request, handler::Handler, response::Response};
+use axum::{Router, body::Body, extract::Request, response::Response};
 use http::{HeaderValue, header, request::Parts};
 use leptos::{
     nonce::use_nonce,
     prelude::{provide_context, use_context},
 };
-use leptos_axum::{
-    LeptosRoutes, ResponseOptions, generate_route_list, handle_server_fns_with_context,
-    render_app_to_stream_in_order_with_context,
-};
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list, render_app_to_stream_in_order_with_context};
 use std::{future::Future, pin::Pin};
 use tower_sessions::Session;
 

@@ -20,9 +20,8 @@ use tower_http::compression::CompressionLayer;
 
 /// The whole web server, over an open platform.
 pub fn router(state: WebState) -> Router {
-    let personal = Router::new()
-        .route("/api/v1/runs/{id}/events", get(sse::events))
-        .route("/api/{*path}", any(no_such_address));
+    let personal =
+        Router::new().route("/api/v1/runs/{id}/events", get(sse::events)).route("/api/{*path}", any(no_such_address));
     let personal = pages::routes(personal, &state)
         .fallback(pages::unknown(&state))
         // Event streams, files and what is small are left as they are.

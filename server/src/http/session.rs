@@ -67,6 +67,9 @@ async fn visitor(platform: &Platform, session: &Session) -> Result<Visitor, Prob
 
 fn unavailable(error: tower_sessions::session::Error) -> Problem {
     tracing::error!(%error, "a session could not be read or written");
-    Problem::new(ProblemCode::StorageUnavailable, "Your session could not be read. Nothing was lost; try again in a moment.")
-        .retry_after(2)
+    Problem::new(
+        ProblemCode::StorageUnavailable,
+        "Your session could not be read. Nothing was lost; try again in a moment.",
+    )
+    .retry_after(2)
 }
