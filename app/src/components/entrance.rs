@@ -28,4 +28,5 @@ pub fn Entrance(
             </div>
         </main>
     }
+    .into_any()
 }

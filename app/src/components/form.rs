@@ -92,6 +92,7 @@ pub fn PlainForm(
             {move || state.general().map(|problem| view! { <ProblemNote problem /> })}
         </form>
     }
+    .into_any()
 }
 
 /// A labelled input with its hint and its error beside it.
@@ -158,6 +159,7 @@ pub fn Field(
             }}
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -172,6 +174,7 @@ pub fn Submit(
             {move || if state.pending.get() { busy } else { label }}
         </button>
     }
+    .into_any()
 }
 
 /// A detail that a layer wrote for the end of a line, as a sentence.

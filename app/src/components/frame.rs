@@ -74,6 +74,7 @@ pub fn SignedIn() -> impl IntoView {
         <OfflineBanner />
         <Palette />
     }
+    .into_any()
 }
 
 #[component]
@@ -100,6 +101,7 @@ fn Account(session: SessionView) -> impl IntoView {
             </PlainForm>
         </div>
     }
+    .into_any()
 }
 
 /// Says that the connection is gone. What is typed stays in the page and in the draft.
@@ -116,4 +118,5 @@ fn OfflineBanner() -> impl IntoView {
             {move || offline.get().then_some("You are offline. What you type is kept; answers go on when the connection is back.")}
         </div>
     }
+    .into_any()
 }

@@ -68,6 +68,7 @@ pub fn History() -> impl IntoView {
             </nav>
         </aside>
     }
+    .into_any()
 }
 
 fn nothing(words: &str) -> String {

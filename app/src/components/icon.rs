@@ -11,6 +11,7 @@ pub fn Mark() -> impl IntoView {
             <path class="mark-stitch" d="M6.5 7.5 17.5 4.5M6.5 13.5l11-3M6.5 19.5l11-3" />
         </svg>
     }
+    .into_any()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,4 +62,5 @@ pub fn Icon(glyph: Glyph) -> impl IntoView {
             <path d=glyph.path() />
         </svg>
     }
+    .into_any()
 }

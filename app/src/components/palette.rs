@@ -112,4 +112,5 @@ pub fn Palette() -> impl IntoView {
             </ul>
         </dialog>
     }
+    .into_any()
 }

@@ -14,6 +14,7 @@ pub fn ProblemNote(problem: Problem) -> impl IntoView {
             {problem.trace_id.map(|id| view! { <p class="note-trace">"Trace " <code>{id}</code></p> })}
         </div>
     }
+    .into_any()
 }
 
 /// A problem that takes the place of what was asked for.
@@ -32,4 +33,5 @@ pub fn ProblemPage(problem: Problem) -> impl IntoView {
             </a>
         </div>
     }
+    .into_any()
 }

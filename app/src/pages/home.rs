@@ -14,4 +14,5 @@ pub fn HomeShow() -> impl IntoView {
             </a>
         </Entrance>
     }
+    .into_any()
 }

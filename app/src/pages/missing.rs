@@ -14,4 +14,5 @@ pub fn MissingShow() -> impl IntoView {
             <ProblemPage problem />
         </main>
     }
+    .into_any()
 }

@@ -141,6 +141,7 @@ pub fn Composer(state: ThreadState, models: Vec<ModelView>, field: NodeRef<Texta
             </div>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -153,4 +154,5 @@ fn ModelOption(model: ModelView, state: ThreadState) -> impl IntoView {
             {label}
         </option>
     }
+    .into_any()
 }

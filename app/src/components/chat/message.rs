@@ -55,6 +55,7 @@ fn Own(entry: Entry, state: ThreadState) -> impl IntoView {
             </div>
         </article>
     }
+    .into_any()
 }
 
 #[component]
@@ -101,6 +102,7 @@ fn Rewording(entry: Entry, state: ThreadState) -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -136,6 +138,7 @@ fn Answer(entry: Entry, state: ThreadState) -> impl IntoView {
             </footer>
         </article>
     }
+    .into_any()
 }
 
 /// What an answer that is not whole says about itself, and what to do.
@@ -158,6 +161,7 @@ fn QuietLine(details: AnswerDetails) -> impl IntoView {
             {parts}
         </ul>
     }
+    .into_any()
 }
 
 #[component]
@@ -183,6 +187,7 @@ fn CopyButton(text: ArcRwSignal<String>) -> impl IntoView {
             <Icon glyph=Glyph::Copy />
         </button>
     }
+    .into_any()
 }
 
 /// ‹ 2/3 ›: the other wordings of a question, or the other answers to it.

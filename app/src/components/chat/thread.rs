@@ -107,6 +107,7 @@ pub fn Thread(
             </div>
         </div>
     }
+    .into_any()
 }
 
 fn run_events_leave() {
@@ -147,4 +148,5 @@ fn Beginning(field: NodeRef<Textarea>) -> impl IntoView {
             </ul>
         </div>
     }
+    .into_any()
 }

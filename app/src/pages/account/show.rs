@@ -79,4 +79,5 @@ pub fn AccountShow() -> impl IntoView {
             </div>
         </main>
     }
+    .into_any()
 }

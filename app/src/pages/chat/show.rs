@@ -46,4 +46,5 @@ pub fn ChatShow() -> impl IntoView {
             </Transition>
         </main>
     }
+    .into_any()
 }

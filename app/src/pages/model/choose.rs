@@ -24,6 +24,7 @@ pub fn ModelChoose() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -56,6 +57,7 @@ fn ChooseForm(start: StartView) -> impl IntoView {
             </PlainForm>
         </Entrance>
     }
+    .into_any()
 }
 
 #[component]
@@ -74,4 +76,5 @@ fn Choice(
             </span>
         </label>
     }
+    .into_any()
 }

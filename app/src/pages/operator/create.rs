@@ -35,6 +35,7 @@ pub fn OperatorCreate() -> impl IntoView {
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -58,6 +59,7 @@ fn CreateForm(token: String) -> impl IntoView {
             </PlainForm>
         </Entrance>
     }
+    .into_any()
 }
 
 #[component]
@@ -74,4 +76,5 @@ fn Expired(problem: Problem) -> impl IntoView {
             </a>
         </Entrance>
     }
+    .into_any()
 }

@@ -31,4 +31,5 @@ pub fn SessionCreate() -> impl IntoView {
             </PlainForm>
         </Entrance>
     }
+    .into_any()
 }

@@ -25,6 +25,7 @@ pub fn TenantCreate() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -57,4 +58,5 @@ fn CreateForm() -> impl IntoView {
             </PlainForm>
         </Entrance>
     }
+    .into_any()
 }
