@@ -18,10 +18,12 @@ lint: ## formatting, layers, clippy for both targets, dependencies
 	@scripts/lint.sh
 
 dev: ## rebuilds and reloads on every change, on a seeded demo
-	@scripts/setup.sh build dev
+	@scripts/setup.sh build
 	@scripts/dev.sh
 
-bench: build ## the benchmarks, with a table of results
+bench: ## the benchmarks, with a table of results
+	@scripts/setup.sh build bench
+	@scripts/build.sh
 	@scripts/models.sh
 	@scripts/bench.sh
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds target/release/seam: frontend → web assets → server that carries them. Without changes it takes about a second.
-# Usage: scripts/build.sh [--frontend-only]
+# Usage: scripts/build.sh [--fast]     --fast: a large frontend in little time, for `make dev`
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -21,17 +21,20 @@ mkdir -p "$CARGO_TARGET_DIR" target/release
 exec 9>"$CARGO_TARGET_DIR/.seam-build"
 flock 9
 
+profile=wasm-release options=()
+[ "${1:-}" != --fast ] || { profile=wasm-dev options=(--fast); }
+
 cargo_step "Building the frontend for the browser" \
-  "The compiler's message is above. Does it say that the target wasm32 is missing, run scripts/setup.sh." \
-  build --profile wasm-release -p frontend --target wasm32-unknown-unknown
+  "The compiler's message is above. If it says that the target wasm32 is missing, run scripts/setup.sh." \
+  build --profile "$profile" -p frontend --target wasm32-unknown-unknown
 cargo_step "Building the tool for web assets" "The compiler's message is above." build --release -p webbuild
 say "Making the web assets"
-"$CARGO_TARGET_DIR/release/webbuild" --wasm "$CARGO_TARGET_DIR/wasm32-unknown-unknown/wasm-release/frontend.wasm" --out target/site ||
+"$CARGO_TARGET_DIR/release/webbuild" "${options[@]}" --out target/site \
+  --wasm "$CARGO_TARGET_DIR/wasm32-unknown-unknown/$profile/frontend.wasm" ||
   fail "The web assets could not be made" "The message is above."
-[ "${1:-}" != --frontend-only ] || exit 0
 
 cargo_step "Building the server (the first time on a machine: about 15 minutes on two cores)" \
-  "The compiler's message is above. Does a C compiler, cmake or libclang fail in it, run scripts/setup.sh." \
+  "The compiler's message is above. If a C compiler, cmake or libclang fails in it, run scripts/setup.sh." \
   build --release -p seam
 built="$CARGO_TARGET_DIR/release/seam"
 if [ ! "$built" -ef target/release/seam ] && ! cmp -s "$built" target/release/seam; then

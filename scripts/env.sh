@@ -4,8 +4,6 @@ RUST_MINIMUM_MINOR=96 # Debian's compiler moves on by itself; older than this it
 NODE_MINIMUM=20
 NODE_WHEEL=24.19.0
 CARGO_DENY_VERSION=0.20.2
-CARGO_LEPTOS_VERSION=0.3.11
-WASM_BINDGEN_VERSION=0.2.130 # the same as in Cargo.toml
 
 # Shared between checkouts and CI runs: dependencies are compiled once a machine, not once a clone.
 export SEAM_CACHE_DIR="${SEAM_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/seam}"

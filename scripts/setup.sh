@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian 12 / Ubuntu 22.04+ machine lacks. Idempotent: when everything is there it
-# takes well under a second. Usage: scripts/setup.sh [build] [test] [lint] [dev]   (build is always included)
+# takes well under a second. Usage: scripts/setup.sh [build] [test] [lint] [bench]   (build is always included)
 #
 # Ways to a Rust toolchain that can build for the browser as well, in this order:
 #   1. rustup with the version of rust-toolchain.toml and its wasm32 target (machines with an open network);
@@ -42,7 +42,7 @@ setup_python() {
   python3 -m pip --version >/dev/null 2>&1 || apt_install python3 python3-pip
 }
 
-# --- Node.js (wasm-opt and the browser tests run on it) ---------------------------------------------------
+# --- Node.js (the browser tests and benchmarks run on it) ---------------------------------------------------
 node_is_recent() {
   command -v node >/dev/null && command -v npm >/dev/null || return 1
   local version; version=$(node --version) && version=${version#v}
@@ -157,19 +157,14 @@ npm_ci() { # directory
 
 apt_install build-essential cmake pkg-config clang libclang-dev ca-certificates curl unzip
 setup_python
-setup_node
 setup_rust
 . scripts/env.sh # the toolchain may be another one now
-npm_ci tools/web
 for need in "$@"; do
   case "$need" in
     build) ;;
-    test) apt_install chromium; npm_ci end2end ;;
+    test) setup_node; apt_install chromium; npm_ci end2end ;;
+    bench) setup_node; apt_install python3-venv ;;
     lint) cargo_program cargo-deny "$CARGO_DENY_VERSION" "about 5 minutes" --locked --no-default-features ;;
-    dev)
-      cargo_program wasm-bindgen-cli "$WASM_BINDGEN_VERSION" "about 5 minutes"
-      cargo_program cargo-leptos "$CARGO_LEPTOS_VERSION" "about 18 minutes; \`make run\` does without it" --locked --no-default-features
-      ;;
-    *) fail "Unknown set-up part: $need" "Parts are: build, test, lint, dev." ;;
+    *) fail "Unknown set-up part: $need" "Parts are: build, test, lint, bench." ;;
   esac
 done

@@ -1,4 +1,7 @@
-//! The browser's program: rustc's wasm through wasm-bindgen, then through Binaryen's optimiser.
+//! The browser's program: rustc's wasm through wasm-bindgen, and nothing after it.
+//!
+//! Binaryen's optimiser (`wasm-opt -Oz`) makes the file smaller by a sixth and what goes over the wire larger by a
+//! twentieth: brotli finds more to share in the compiler's regular output (docs/adr/0005).
 //!
 //! `wasm-bindgen-cli-support` is the library inside the `wasm-bindgen` program; using it directly keeps its version tied
 //! to the crate's in one lock file. An inline JavaScript snippet of a dependency keeps its place relative to the
@@ -6,25 +9,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::content::{ContentHash, files_below, read};
 
 /// Names in JavaScript and on disk start with this.
 pub const PROGRAM: &str = "seam";
-
-/// What rustc emits for wasm32 by default, and nothing beyond: browsers of the last three years run it.
-const FEATURES: [&str; 6] = [
-    "--enable-bulk-memory",
-    "--enable-nontrapping-float-to-int",
-    "--enable-sign-ext",
-    "--enable-mutable-globals",
-    "--enable-reference-types",
-    "--enable-multivalue",
-];
 
 /// Files with their content, under paths relative to the entry module.
 type Modules = Vec<(PathBuf, Vec<u8>)>;
@@ -33,14 +25,14 @@ type Modules = Vec<(PathBuf, Vec<u8>)>;
 pub struct Program {
     /// The entry module.
     pub js: Vec<u8>,
-    /// The optimised wasm.
+    /// What it loads.
     pub wasm: Vec<u8>,
     /// Files that the entry module imports, relative to it.
     pub modules: Modules,
 }
 
-/// Makes the program from `wasm`; without `wasm_opt` it stays as wasm-bindgen leaves it.
-pub fn program(wasm: &Path, wasm_opt: Option<&PathBuf>) -> Result<Program> {
+/// Makes the program from `wasm`.
+pub fn program(wasm: &Path) -> Result<Program> {
     let work = WorkDirectory::create()?;
     Bindgen::new()
         .input_path(wasm)
@@ -55,29 +47,9 @@ pub fn program(wasm: &Path, wasm_opt: Option<&PathBuf>) -> Result<Program> {
                 .generate(&work.0)
         })
         .with_context(|| format!("wasm-bindgen refused {}", wasm.display()))?;
-    let plain = work.0.join(format!("{PROGRAM}_bg.wasm"));
-    let wasm = match wasm_opt {
-        Some(program) => read(&optimise(program, &plain)?)?,
-        None => read(&plain)?,
-    };
+    let wasm = read(&work.0.join(format!("{PROGRAM}_bg.wasm")))?;
     let (js, modules) = modules(&work.0)?;
     Ok(Program { js, wasm, modules })
-}
-
-fn optimise(wasm_opt: &Path, plain: &Path) -> Result<PathBuf> {
-    let optimised = plain.with_extension("small.wasm");
-    let status = Command::new(wasm_opt)
-        .args(["-Oz", "--strip-debug", "--strip-producers"])
-        .args(FEATURES)
-        .arg(plain)
-        .arg("-o")
-        .arg(&optimised)
-        .status()
-        .with_context(|| format!("{} does not start; scripts/setup.sh installs it", wasm_opt.display()))?;
-    if !status.success() {
-        bail!("{} failed ({status}); its message is above", wasm_opt.display());
-    }
-    Ok(optimised)
 }
 
 /// The entry module and what it imports. Snippets move to a directory named by their content, so that they too may be

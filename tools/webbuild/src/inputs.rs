@@ -31,10 +31,6 @@ pub fn fingerprint(options: &Options) -> Result<String> {
         format!("{} is not there; build the frontend first: scripts/build.sh does both", options.wasm.display())
     })?;
     hash.add(&wasm);
-    // The optimiser's package names its version beside its programs.
-    if let Some(package) = options.wasm_opt.parent().and_then(Path::parent) {
-        hash.add(&fs::read(package.join("binaryen/package.json")).unwrap_or_default());
-    }
     let style_root = options.style.parent().unwrap_or(Path::new("."));
     for root in [style_root, options.public.as_path()] {
         for file in files_below(root)? {

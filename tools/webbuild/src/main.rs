@@ -31,13 +31,10 @@ pub struct Options {
     /// Files that are served under their own names.
     #[arg(long, default_value = "public")]
     public: PathBuf,
-    /// Binaryen's optimiser.
-    #[arg(long, default_value = "tools/web/node_modules/.bin/wasm-opt")]
-    wasm_opt: PathBuf,
     /// Where the site goes.
     #[arg(long, default_value = "target/site")]
     out: PathBuf,
-    /// Skips the optimiser and uses a light compression: for `make dev`, where a minute matters more than 100 kB.
+    /// Compresses lightly: for `make dev`, where seconds matter more than kilobytes.
     #[arg(long)]
     fast: bool,
 }
@@ -59,7 +56,7 @@ fn build(options: &Options) -> Result<()> {
         return Ok(());
     }
     let started = Instant::now();
-    let program = bindgen::program(&options.wasm, (!options.fast).then_some(&options.wasm_opt))?;
+    let program = bindgen::program(&options.wasm)?;
     let style = style::bundle(&options.style)?;
     let site = site::Site::assemble(program, &style, &options.public)?;
     let sizes = site.write(&options.out, !options.fast)?;
