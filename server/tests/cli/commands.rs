@@ -1,0 +1,153 @@
+//! Commands beside the server: what they print, and how they fail.
+
+use crate::support::{free_address, run, seam, stderr, stdout, succeed};
+use serde_json::Value;
+use std::{io::Write, net::TcpListener, process::Stdio};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn help_names_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = succeed(seam(dir.path()).arg("--help"));
+    for command in ["serve", "migrate", "doctor", "models", "apply", "tenant", "user"] {
+        assert!(help.contains(command), "{help}");
+    }
+    assert!(succeed(seam(dir.path()).arg("--version")).starts_with("seam "));
+}
+
+#[test]
+fn wrong_use_exits_with_2_and_says_what_is_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    for arguments in [&["aply"][..], &["apply"], &["tenant", "create", "Not A Slug"], &["models"]] {
+        let output = run(seam(dir.path()).args(arguments));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    }
+    let output = run(seam(dir.path()).arg("migrate").env("SEAM_LISEN", "127.0.0.1:1"));
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), "error: there is no setting SEAM_LISEN\n  to do: did you mean “SEAM_LISTEN”?\n");
+}
+
+#[test]
+fn a_settings_file_is_read_and_its_mistakes_have_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("seam.toml"), "log = \"info\"\nlisen = \"x\"\n").unwrap();
+    let output = run(seam(dir.path()).arg("migrate"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("seam.toml line 2: there is no setting “lisen”"), "{}", stderr(&output));
+}
+
+#[test]
+fn migrating_makes_the_databases_and_then_finds_them_current() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(succeed(seam(dir.path()).arg("migrate")).contains("A new database was made"));
+    let again = json(&succeed(seam(dir.path()).args(["migrate", "--json"])));
+    assert_eq!((again["applied"].as_i64(), again["new"].as_bool()), (Some(0), Some(false)));
+}
+
+#[test]
+fn tenants_and_users_are_created_and_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert!(succeed(seam(dir).args(["tenant", "list"])).contains("no tenants yet"));
+    let created = json(&succeed(seam(dir).args(["tenant", "create", "acme", "--monthly-budget", "50.00", "--json"])));
+    assert_eq!((created["name"].as_str(), created["monthly_budget"].as_str()), (Some("acme"), Some("50")));
+    let listed = json(&succeed(seam(dir).args(["tenant", "list", "--json"])));
+    assert_eq!(listed["tenants"][0]["name"], "acme");
+    assert!(succeed(seam(dir).args(["tenant", "list"])).contains("acme"));
+    let twice = run(seam(dir).args(["tenant", "create", "acme"]));
+    assert_eq!(twice.status.code(), Some(1));
+    assert!(stderr(&twice).contains("already"), "{}", stderr(&twice));
+
+    let mut with_variable = seam(dir);
+    with_variable.args(["user", "create", "ada@acme.test", "--tenant", "acme", "--role", "admin", "--json"]);
+    with_variable.args(["--password-env", "ADA"]).env("ADA", "correct horse battery");
+    let ada = json(&succeed(&mut with_variable));
+    assert_eq!((ada["email"].as_str(), ada["role"].as_str()), (Some("ada@acme.test"), Some("admin")));
+
+    let mut piped = seam(dir);
+    piped.args(["user", "create", "op@seam.test", "--operator"]);
+    let mut child = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"correct horse battery\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    let nowhere = run(seam(dir).args(["user", "create", "x@y.test", "--tenant", "nobody"]).env("ADA", "x"));
+    assert_eq!(nowhere.status.code(), Some(1));
+}
+
+#[test]
+fn a_weak_password_is_refused_and_makes_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = seam(dir.path());
+    command.args(["user", "create", "op@seam.test", "--operator", "--password-env", "WEAK"]).env("WEAK", "short");
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("at least 10 characters"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("short\n"));
+}
+
+#[test]
+fn a_file_is_applied_and_mistakes_name_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("resources.toml");
+    std::fs::write(&file, "[[tenant]]\nname = \"acme\"\n").unwrap();
+    let apply = |arguments: &[&str]| run(seam(dir.path()).args(["apply", "-f", "resources.toml"]).args(arguments));
+    let dry = apply(&["--dry-run"]);
+    assert!(stdout(&dry).contains("1 created") && stdout(&dry).contains("dry run"), "{}", stdout(&dry));
+    let first = json(&stdout(&apply(&["--json"])));
+    assert_eq!((first["created"].as_i64(), first["resources"][0]["change"].as_str()), (Some(1), Some("created")));
+    assert!(stdout(&apply(&[])).contains("0 created, 0 updated, 1 unchanged"));
+
+    std::fs::write(&file, "[[tenant]]\nname = \"acme\"\nplan = \"pro\"\ncolour = \"red\"\n").unwrap();
+    let refused = apply(&[]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = stderr(&refused);
+    assert!(told.contains("resources.toml:1: there is no plan “pro”"), "{told}");
+    assert!(told.contains("resources.toml:4: a tenant has no field “colour”"), "{told}");
+    assert!(told.contains("to do: "), "{told}");
+    let refused = apply(&["--json"]);
+    assert_eq!((refused.status.code(), json(&stdout(&refused))["errors"][1]["line"].as_i64()), (Some(1), Some(4)));
+    let missing = run(seam(dir.path()).args(["apply", "-f", "none.toml"]));
+    assert!(stderr(&missing).contains("cannot read none.toml"), "{}", stderr(&missing));
+}
+
+#[test]
+fn the_doctor_looks_at_everything_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = free_address().to_string();
+    let examine = || run(seam(dir.path()).args(["doctor", "--json"]).env("SEAM_LISTEN", &address));
+    let found = json(&stdout(&examine()));
+    let check = |found: &Value, name: &str| {
+        let checks = found["checks"].as_array().unwrap().clone();
+        let check = checks.into_iter().find(|check| check["name"] == name);
+        check.unwrap_or_else(|| panic!("{name} in {found}"))["ok"].as_bool().unwrap()
+    };
+    for name in ["settings", "data", "database", "master key", "port"] {
+        assert!(check(&found, name), "{found}");
+    }
+    // There are no weights in a new directory, and that is what it fails for.
+    assert!(!check(&found, "models"));
+    assert_eq!(examine().status.code(), Some(1));
+    assert!(!dir.path().join("data").exists(), "it looked and made nothing");
+
+    succeed(seam(dir.path()).arg("migrate"));
+    std::fs::write(dir.path().join("data/control.db"), "this is no database, and long enough to look at".repeat(100))
+        .unwrap();
+    let _taken = TcpListener::bind(&address).unwrap();
+    let found = json(&stdout(&examine()));
+    assert!(!check(&found, "database") && !check(&found, "port"), "{found}");
+    let lines = stdout(&run(seam(dir.path()).arg("doctor").env("SEAM_LISTEN", &address)));
+    assert_eq!(lines.lines().count(), 6, "{lines}");
+}
+
+#[test]
+fn models_that_cannot_be_had_say_how_to_get_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let output = run(seam(dir.path()).args(["models", "pull", "--from"]).arg(empty.path()));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("to do: put one of them there"), "{}", stderr(&output));
+}

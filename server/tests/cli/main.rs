@@ -1,0 +1,6 @@
+//! The real binary, as scripts and people run it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod commands;
+mod serving;
+mod support;

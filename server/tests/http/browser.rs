@@ -1,0 +1,224 @@
+//! A server over a directory of its own, and browsers that keep their cookies.
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+};
+use contract::{Email, NewMessage, Password, Role, RunStarted, TenantId, UserId};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use platform::{LocalSettings, Platform, PlatformSettings, ProviderKeys};
+use seam::{PublicUrl, WebSettings, WebState, apply::apply};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
+use tempfile::TempDir;
+use tenancy::{NewTenant, SystemClock};
+use tower::ServiceExt;
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A simulated model that answers at once, and one that takes its time.
+const MODELS: &str = r#"
+[[provider]]
+name = "sim"
+kind = "simulated"
+options = { tokens = 12 }
+[[model]]
+name = "sim"
+targets = [{ provider = "sim", model = "sim" }]
+[[price]]
+provider = "sim"
+model = "sim"
+input = "1"
+output = "2"
+effective_from = "2020-01-01T00:00:00Z"
+"#;
+
+pub struct Server {
+    pub platform: Arc<Platform>,
+    router: Router,
+    _directory: TempDir,
+}
+
+pub async fn open_platform(data_dir: &Path) -> Arc<Platform> {
+    let settings = PlatformSettings {
+        data_dir: data_dir.to_owned(),
+        master_key: None,
+        master_key_file: None,
+        // There are no weights here: the local model says so, and costs nothing.
+        local: LocalSettings::new(data_dir.join("models")),
+        clock: Arc::new(SystemClock),
+        provider_keys: ProviderKeys::default(),
+    };
+    Arc::new(Platform::open(settings).await.unwrap())
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::start_at("http://seam.test").await
+    }
+
+    pub async fn start_at(public_url: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let platform = open_platform(directory.path()).await;
+        apply(&platform.tenancy, MODELS, &|_| None, false).await.unwrap();
+        let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
+        let settings = WebSettings {
+            public_url: PublicUrl::parse(public_url).unwrap(),
+            trust_proxy: true,
+            metrics: Some(metrics),
+        };
+        let router = seam::router(WebState::new(Arc::clone(&platform), settings));
+        Self { platform, router, _directory: directory }
+    }
+
+    /// A tenant with one member.
+    pub async fn tenant(&self, slug: &str, email: &str) -> (TenantId, UserId) {
+        let tenancy = &self.platform.tenancy;
+        let new = NewTenant {
+            slug: slug.parse().unwrap(),
+            display_name: slug.to_owned(),
+            plan: None,
+            monthly_budget: None,
+            soft_budget: None,
+            region: None,
+            zero_retention: false,
+        };
+        let tenant = match tenancy.tenant_by_slug(&new.slug).await.unwrap() {
+            Some(tenant) => tenant,
+            None => tenancy.tenant_create(new).await.unwrap(),
+        };
+        let email: Email = email.parse().unwrap();
+        let password = Password::chosen(PASSWORD.to_owned()).unwrap();
+        let user = tenancy.user_create(email, Some(password), false).await.unwrap();
+        tenancy.member_add(tenant.id, user, Role::Member).await.unwrap();
+        (tenant.id, user)
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser { router: self.router.clone(), cookie: Mutex::new(None) }
+    }
+
+    /// A browser in which a new member of a tenant is signed in.
+    pub async fn member(&self, slug: &str, email: &str) -> Browser {
+        self.tenant(slug, email).await;
+        let browser = self.browser();
+        let answer = browser.sign_in(email, PASSWORD).await;
+        assert_eq!(answer.status, StatusCode::FOUND, "{}", answer.text());
+        browser
+    }
+}
+
+pub struct Browser {
+    router: Router,
+    cookie: Mutex<Option<String>>,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Status, media type and code of a problem.
+    pub fn problem(&self) -> (u16, String, String) {
+        let code = self.json()["code"].as_str().unwrap_or_default().to_owned();
+        (self.status.as_u16(), self.header(header::CONTENT_TYPE).to_owned(), code)
+    }
+}
+
+impl Browser {
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.start(request).await;
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Sends a request and leaves the body to the caller.
+    pub async fn start(&self, mut request: Request<Body>) -> Response<Body> {
+        if let Some(cookie) = self.cookie() {
+            request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        if let Some(set) = response.headers().get(header::SET_COOKIE) {
+            let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+            *self.cookie.lock().unwrap() = Some(pair);
+        }
+        response
+    }
+
+    pub fn cookie(&self) -> Option<String> {
+        self.cookie.lock().unwrap().clone()
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(get(path)).await
+    }
+
+    pub async fn page(&self, path: &str) -> Answer {
+        let mut request = get(path);
+        request.headers_mut().insert(header::ACCEPT, "text/html".parse().unwrap());
+        self.send(request).await
+    }
+
+    /// As the interface posts: from our own page, as JSON.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
+        self.send(post(path, "application/json", body.to_string())).await
+    }
+
+    /// As a plain HTML form posts.
+    pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let encode = |text: &str| text.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace(' ', "+");
+        let body = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&");
+        let mut request = post(path, "application/x-www-form-urlencoded", body);
+        request.headers_mut().insert(header::ACCEPT, "text/html".parse().unwrap());
+        self.send(request).await
+    }
+
+    pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
+        self.form("/api/ui/sign-in", &[("email", email), ("password", password)]).await
+    }
+
+    /// The same from a script, which is told the status.
+    pub async fn sign_in_by_script(&self, email: &str, password: &str) -> Answer {
+        let body = format!("email={email}&password={}", password.replace(' ', "+"));
+        self.send(post("/api/ui/sign-in", "application/x-www-form-urlencoded", body)).await
+    }
+
+    pub async fn message(&self, text: &str) -> RunStarted {
+        let message = NewMessage { conversation: None, text: text.to_owned(), model: Some("sim".to_owned()) };
+        let answer = self.post("/api/ui/message-send", &serde_json::json!({ "message": message })).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+}
+
+pub fn get(path: &str) -> Request<Body> {
+    Request::get(path).header(header::HOST, "seam.test").body(Body::empty()).unwrap()
+}
+
+pub fn post(path: &str, media: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(header::HOST, "seam.test")
+        .header(header::CONTENT_TYPE, media)
+        .header("sec-fetch-site", "same-origin")
+        .body(body.into())
+        .unwrap()
+}

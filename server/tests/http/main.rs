@@ -1,0 +1,10 @@
+//! The web server in process: what programs, browsers and strangers get, status by status.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![recursion_limit = "512"]
+
+mod browser;
+mod events;
+mod first_run;
+mod guards;
+mod health;
+mod session;
