@@ -10,10 +10,6 @@ use llama_cpp_2::{
 };
 use std::path::Path;
 
-/// The system message that the model's own template puts in front of a conversation without one. llama.cpp
-/// recognises the template's format but does not run its Jinja, so the sentence has to be added here.
-const DEFAULT_SYSTEM: &str = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
-
 /// Marks where text that somebody wrote would read as a control token. Not part of any prompt.
 const BREAK: char = '\u{F8FF}';
 
@@ -38,7 +34,7 @@ pub(super) struct ChatModel {
 
 impl ChatModel {
     pub fn load(backend: &LlamaBackend, path: &Path) -> Result<Self, LoadError> {
-        let model = load_plain(backend, path)?;
+        let model = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default())?;
         let template = model.chat_template(None)?;
         let vocab = model.vocab();
         let control = vocab
@@ -53,10 +49,16 @@ impl ChatModel {
 
     /// The conversation in the model's own format, ready for its answer.
     ///
+    /// The published template adds a system message (“You are a helpful AI assistant named SmolLM …”) where
+    /// there is none. llama.cpp does not, and neither do we: with that sentence these weights answer a question
+    /// about France's capital in broken French, without it with “The capital of France is Paris.”
+    ///
     /// What people wrote cannot end a turn or begin another: a control token's text in it is read as text.
     pub fn prompt(&self, system: Option<&str>, turns: &[ChatTurn]) -> Result<Vec<LlamaToken>, ProviderError> {
         let mut messages = Vec::with_capacity(turns.len() + 1);
-        messages.push(self.message("system", system.unwrap_or(DEFAULT_SYSTEM))?);
+        if let Some(system) = system {
+            messages.push(self.message("system", system)?);
+        }
         for turn in turns {
             let role = match turn.role {
                 MessageRole::User => "user",
@@ -96,19 +98,6 @@ impl ChatModel {
     pub fn ends_answer(&self, token: LlamaToken) -> bool {
         self.model.vocab().is_eog(token)
     }
-}
-
-/// Loads weights in the layout they have in the file, mapped rather than copied.
-///
-/// llama.cpp would otherwise repack them for special matrix units, and its AMX kernels crash when compiled
-/// with GCC 12: the optimiser drops most of the tile configuration that `ldtilecfg` is to read, so the next
-/// tile instruction is illegal (ggml-org/llama.cpp#26954). A language binding built the same way crashes as
-/// well. The ordinary AVX kernels are what the speeds in docs/adr/0002 were measured with.
-pub(super) fn load_plain(backend: &LlamaBackend, path: &Path) -> Result<LlamaModel, llama_cpp_2::LlamaModelLoadError> {
-    let mut parameters = std::pin::pin!(LlamaModelParams::default());
-    // The pattern is searched for in every tensor's name.
-    parameters.as_mut().add_cpu_buft_override(c".");
-    LlamaModel::load_from_file(backend, path, &parameters)
 }
 
 /// Puts a break into every occurrence of a control token's text, after its first character.

@@ -3,18 +3,14 @@
 //! Mean pooling and its model's metadata come from the GGUF (`models/minilm.rs`); the cut at 256 tokens and
 //! the normalisation are done here.
 
-use super::{
-    chat_model::{LoadError, load_plain},
-    queue::EmbedJob,
-    statistics::Counters,
-};
+use super::{chat_model::LoadError, queue::EmbedJob, statistics::Counters};
 use crate::provider::{Embeddings, ProviderError};
 use contract::TokenUsage;
 use llama_cpp_2::{
     context::{LlamaContext, params::LlamaContextParams},
     llama_backend::LlamaBackend,
     llama_batch::LlamaBatch,
-    model::LlamaModel,
+    model::{LlamaModel, params::LlamaModelParams},
     token::LlamaToken,
 };
 use std::{num::NonZeroU32, path::Path};
@@ -32,7 +28,7 @@ pub(super) struct EmbeddingModel {
 
 impl EmbeddingModel {
     pub fn load(backend: &LlamaBackend, path: &Path) -> Result<Self, LoadError> {
-        Ok(Self { model: load_plain(backend, path)? })
+        Ok(Self { model: LlamaModel::load_from_file(backend, path, &LlamaModelParams::default())? })
     }
 
     /// The tokens of an input, cut where the published model cuts.
