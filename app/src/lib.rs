@@ -1,9 +1,11 @@
 //! The interface: pages, components and the server functions behind them.
 //!
 //! One source, two builds. With `ssr` it runs inside the server and renders every page; with `hydrate` it
-//! runs in the browser and sees `contract` alone. A page is `pages/<noun>/<verb>.rs`, what pages share is
-//! in `components/`, what only a browser can do is in `browser/`, and `api/<noun>.rs` are the server
-//! functions: authenticate, call one service, return.
+//! runs in the browser and sees `contract` alone. Only pages that live (the chat) are hydrated; the others
+//! are HTML with plain forms and `forms.js`, and their code stays on the server.
+//!
+//! A page is `pages/<noun>/<verb>.rs`, what pages share is in `components/`, what only a browser can do is in
+//! `browser/`, and `api/<noun>.rs` are the server functions: authenticate, call one service, return.
 
 // Views are deeply nested types.
 #![recursion_limit = "512"]
@@ -14,10 +16,14 @@ pub mod components;
 pub mod markdown;
 pub mod pages;
 pub mod router;
+#[cfg(feature = "ssr")]
 pub mod shell;
+#[cfg(feature = "ssr")]
+pub mod theme;
 pub mod wording;
 
 pub use router::App;
+#[cfg(feature = "ssr")]
 pub use shell::{AssetNames, shell};
 
 /// Where a request comes from, for throttling sign-ins. The server provides it in context.

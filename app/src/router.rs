@@ -1,11 +1,12 @@
 //! Which page answers which path.
 //!
 //! Pages render in order, so that what arrives is complete without JavaScript. The chat is one route with
-//! an optional id: sending the first message moves the URL without taking the page down.
+//! an optional id: sending the first message moves the URL without taking the page down. A link to a page
+//! that the browser's program does not know carries `rel="external"`.
 
 use crate::{
     components::frame::SignedIn,
-    pages::{AccountShow, ChatShow, HomeShow, MissingShow, ModelChoose, OperatorCreate, SessionCreate, TenantCreate},
+    pages::{ChatShow, MissingShow},
 };
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -22,17 +23,40 @@ pub fn App() -> impl IntoView {
     view! {
         <Title formatter=title text="" />
         <Router>
-            <Routes fallback=MissingShow>
-                <Route path=path!("/") view=HomeShow ssr=SsrMode::InOrder />
-                <Route path=path!("/login") view=SessionCreate ssr=SsrMode::InOrder />
-                <Route path=path!("/setup/:token") view=OperatorCreate ssr=SsrMode::InOrder />
-                <Route path=path!("/start") view=TenantCreate ssr=SsrMode::InOrder />
-                <Route path=path!("/start/model") view=ModelChoose ssr=SsrMode::InOrder />
-                <ParentRoute path=path!("") view=SignedIn ssr=SsrMode::InOrder>
-                    <Route path=path!("/chat/:id?") view=ChatShow ssr=SsrMode::InOrder />
-                    <Route path=path!("/settings") view=AccountShow ssr=SsrMode::InOrder />
-                </ParentRoute>
-            </Routes>
+            <Pages />
         </Router>
+    }
+}
+
+/// Every page, for the server.
+#[cfg(feature = "ssr")]
+#[component]
+fn Pages() -> impl IntoView {
+    use crate::pages::{AccountShow, HomeShow, ModelChoose, OperatorCreate, SessionCreate, TenantCreate};
+    view! {
+        <Routes fallback=MissingShow>
+            <Route path=path!("/") view=HomeShow ssr=SsrMode::InOrder />
+            <Route path=path!("/login") view=SessionCreate ssr=SsrMode::InOrder />
+            <Route path=path!("/setup/:token") view=OperatorCreate ssr=SsrMode::InOrder />
+            <Route path=path!("/start") view=TenantCreate ssr=SsrMode::InOrder />
+            <Route path=path!("/start/model") view=ModelChoose ssr=SsrMode::InOrder />
+            <ParentRoute path=path!("") view=SignedIn ssr=SsrMode::InOrder>
+                <Route path=path!("/chat/:id?") view=ChatShow ssr=SsrMode::InOrder />
+                <Route path=path!("/settings") view=AccountShow ssr=SsrMode::InOrder />
+            </ParentRoute>
+        </Routes>
+    }
+}
+
+/// The pages that live, for the browser.
+#[cfg(not(feature = "ssr"))]
+#[component]
+fn Pages() -> impl IntoView {
+    view! {
+        <Routes fallback=MissingShow>
+            <ParentRoute path=path!("") view=SignedIn ssr=SsrMode::InOrder>
+                <Route path=path!("/chat/:id?") view=ChatShow ssr=SsrMode::InOrder />
+            </ParentRoute>
+        </Routes>
     }
 }

@@ -10,6 +10,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
+    // Set before the router's own: pages that a server function leads to may be unknown to this program.
+    let _ = server_fn::redirect::set_redirect_hook(|path| drop(window().location().set_href(path)));
     leptos::mount::hydrate_body(app::App);
     // After the effects of the first pass: from now on every control works.
     request_animation_frame(|| {

@@ -92,7 +92,7 @@ pub async fn run_stop(run: RunId) -> Result<(), ServerProblem> {
 #[server(prefix = "/api/ui", endpoint = "conversation-rename", input = Json)]
 pub async fn conversation_rename(id: ConversationId, title: String) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
-    platform.chats.rename(&scope, id, title).await?;
+    platform.chats.rename(&scope, id, &title).await?;
     Ok(())
 }
 

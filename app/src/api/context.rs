@@ -117,12 +117,21 @@ impl Door {
 
     /// From now on this session works in `tenant`.
     pub async fn tenant_enter(&self, tenant: TenantId) -> Result<(), ServerProblem> {
-        let claims: Option<SessionClaims> = self.0.get(SESSION_CLAIMS_KEY).await.map_err(unavailable)?;
-        let mut claims = claims.ok_or_else(|| {
-            ServerProblem::from(Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on."))
-        })?;
+        let mut claims = self.claims().await?;
         claims.tenant = Some(tenant);
         self.0.insert(SESSION_CLAIMS_KEY, claims).await.map_err(unavailable)
+    }
+
+    /// Stays signed in, under a new id, while all other sessions of the account end.
+    pub async fn epoch_follow(&self, epoch: i64) -> Result<(), ServerProblem> {
+        let mut claims = self.claims().await?;
+        claims.epoch = epoch;
+        self.open(&claims).await
+    }
+
+    async fn claims(&self) -> Result<SessionClaims, ServerProblem> {
+        let claims = self.0.get(SESSION_CLAIMS_KEY).await.map_err(unavailable)?;
+        claims.ok_or_else(|| Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on.").into())
     }
 
     pub async fn close(&self) -> Result<(), ServerProblem> {

@@ -11,10 +11,11 @@ pub mod first_run;
 pub mod session;
 
 use contract::{Problem, ProblemCode};
+use leptos::prelude::WithUntracked;
 use serde::{Deserialize, Serialize};
 use server_fn::{
     codec::JsonEncoding,
-    error::{FromServerFnError, ServerFnErrorErr},
+    error::{FromServerFnError, ServerFnErrorErr, ServerFnUrlError},
 };
 
 /// What a server function answers when it cannot do what was asked.
@@ -33,24 +34,34 @@ impl ServerProblem {
         self
     }
 
+    /// The problem with which a form posted by the browser itself came back to its page.
+    pub fn from_url(action: &str) -> Option<Self> {
+        let query = leptos_router::hooks::use_query_map();
+        query.with_untracked(|query| {
+            let of_this_form = query.get("__path").is_some_and(|path| path == action);
+            query.get("__err").filter(|_| of_this_form).map(|error| ServerFnUrlError::<Self>::decode_err(&error))
+        })
+    }
+
     pub fn not_found(what: &str) -> Self {
         Problem::new(ProblemCode::NotFound, format!("There is no such {what}, or it is not yours.")).into()
     }
 }
 
-impl From<Problem> for ServerProblem {
-    fn from(problem: Problem) -> Self {
-        #[cfg(feature = "ssr")]
+/// Whatever a layer reports becomes a problem by the platform's own mapping, and sets the answer's status.
+#[cfg(feature = "ssr")]
+impl<E: platform::IntoProblem> From<E> for ServerProblem {
+    fn from(error: E) -> Self {
+        let problem = error.into_problem();
         context::status_set(&problem);
         Self { problem, kept: Vec::new() }
     }
 }
 
-/// Whatever a layer reports becomes a problem by the platform's own mapping.
-#[cfg(feature = "ssr")]
-impl<E: platform::IntoProblem> From<E> for ServerProblem {
-    fn from(error: E) -> Self {
-        error.into_problem().into()
+#[cfg(not(feature = "ssr"))]
+impl From<Problem> for ServerProblem {
+    fn from(problem: Problem) -> Self {
+        Self { problem, kept: Vec::new() }
     }
 }
 

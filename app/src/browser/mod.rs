@@ -2,6 +2,4 @@
 
 pub mod dom;
 pub mod draft;
-pub mod form;
 pub mod run_events;
-pub mod theme;

@@ -8,18 +8,11 @@ use crate::{
         session::{FrameView, SignOut, frame},
     },
     browser::dom,
-    components::{
-        form::PlainForm,
-        icon::{Glyph, Icon, Mark},
-        palette::Palette,
-    },
+    components::icon::{Glyph, Icon, Mark},
 };
 use contract::SessionView;
 use leptos::prelude::*;
-use leptos_router::{
-    components::{A, Outlet},
-    hooks::use_location,
-};
+use leptos_router::{components::Outlet, hooks::use_location};
 use server_fn::ServerFn;
 
 pub type FrameResource = Resource<Result<FrameView, ServerProblem>>;
@@ -34,6 +27,7 @@ pub fn SignedIn() -> impl IntoView {
     provide_context(frame);
     provide_context(HistoryVersion(RwSignal::new(0)));
     let path = use_location().pathname;
+    let here = move |place: &str| path.with(|path| path.starts_with(place)).then_some("page");
     // A drawer that was opened on a narrow screen closes when it has led somewhere.
     Effect::new(move |_| {
         path.track();
@@ -54,14 +48,14 @@ pub fn SignedIn() -> impl IntoView {
                     <span>"History"</span>
                 </button>
                 <nav class="rail-places" aria-label="Places">
-                    <A href="/chat" attr:class="rail-item">
+                    <a href="/chat" class="rail-item" aria-current=move || here("/chat")>
                         <Icon glyph=Glyph::Chat />
                         <span>"Chat"</span>
-                    </A>
-                    <A href="/settings" attr:class="rail-item">
+                    </a>
+                    <a href="/settings" rel="external" class="rail-item" aria-current=move || here("/settings")>
                         <Icon glyph=Glyph::Settings />
                         <span>"Settings"</span>
-                    </A>
+                    </a>
                 </nav>
                 <Suspense>
                     {move || Suspend::new(async move {
@@ -71,8 +65,6 @@ pub fn SignedIn() -> impl IntoView {
             </header>
             <Outlet />
         </div>
-        <OfflineBanner />
-        <Palette />
     }
     .into_any()
 }
@@ -96,26 +88,9 @@ fn Account(session: SessionView) -> impl IntoView {
                 <strong>{email}</strong>
                 <span>{role}</span>
             </p>
-            <PlainForm to=SignOut::PATH>
+            <form method="post" action=SignOut::PATH>
                 <button class="menu-item">"Sign out"</button>
-            </PlainForm>
-        </div>
-    }
-    .into_any()
-}
-
-/// Says that the connection is gone. What is typed stays in the page and in the draft.
-#[component]
-fn OfflineBanner() -> impl IntoView {
-    let offline = RwSignal::new(false);
-    Effect::new(move |_| {
-        offline.set(!window().navigator().on_line());
-        window_event_listener(leptos::ev::offline, move |_| offline.set(true));
-        window_event_listener(leptos::ev::online, move |_| offline.set(false));
-    });
-    view! {
-        <div class="offline" role="status" data-shown=move || offline.get().then_some("")>
-            {move || offline.get().then_some("You are offline. What you type is kept; answers go on when the connection is back.")}
+            </form>
         </div>
     }
     .into_any()

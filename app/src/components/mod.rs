@@ -1,10 +1,13 @@
 //! What pages are made of.
 
 pub mod chat;
+#[cfg(feature = "ssr")]
 pub mod entrance;
+#[cfg(feature = "ssr")]
 pub mod form;
 pub mod frame;
 pub mod history;
 pub mod icon;
+pub mod offline;
 pub mod palette;
 pub mod problem;

@@ -49,7 +49,12 @@ pub fn Palette() -> impl IntoView {
     let navigate = StoredValue::new(use_navigate());
     let go = move |path: &str| {
         close();
-        navigate.with_value(|navigate| navigate(path, Default::default()));
+        // The program knows the chat; everything else is a page of its own.
+        if path.starts_with("/chat") {
+            navigate.with_value(|navigate| navigate(path, Default::default()));
+        } else {
+            drop(window().location().set_href(path));
+        }
     };
     Effect::new(move |_| {
         let keys = window_event_listener(leptos::ev::keydown, move |event: KeyboardEvent| {

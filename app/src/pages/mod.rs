@@ -1,19 +1,26 @@
 //! The pages, one folder a noun and one file a verb.
+//!
+//! The browser's program knows those that live; the others are rendered by the server alone.
 
+#[cfg(feature = "ssr")]
 mod account;
 mod chat;
+#[cfg(feature = "ssr")]
 mod home;
 mod missing;
+#[cfg(feature = "ssr")]
 mod model;
+#[cfg(feature = "ssr")]
 mod operator;
+#[cfg(feature = "ssr")]
 mod session;
+#[cfg(feature = "ssr")]
 mod tenant;
 
-pub use account::AccountShow;
 pub use chat::ChatShow;
-pub use home::HomeShow;
 pub use missing::MissingShow;
-pub use model::ModelChoose;
-pub use operator::OperatorCreate;
-pub use session::SessionCreate;
-pub use tenant::TenantCreate;
+#[cfg(feature = "ssr")]
+pub use {
+    account::AccountShow, home::HomeShow, model::ModelChoose, operator::OperatorCreate, session::SessionCreate,
+    tenant::TenantCreate,
+};

@@ -5,10 +5,9 @@
 
 use super::state::ThreadState;
 use crate::{
-    api::chat::MessagePost,
+    api::{ServerProblem, chat::MessagePost},
     browser::{dom, draft},
     components::{
-        form::problem_from_url,
         icon::{Glyph, Icon},
         problem::ProblemNote,
     },
@@ -29,7 +28,7 @@ const REST: Duration = Duration::from_millis(300);
 #[component]
 pub fn Composer(state: ThreadState, models: Vec<ModelView>, field: NodeRef<Textarea>) -> impl IntoView {
     let conversation = state.conversation.get_value();
-    let came_back = problem_from_url(MessagePost::PATH);
+    let came_back = ServerProblem::from_url(MessagePost::PATH);
     let kept = came_back.as_ref().and_then(|refused| refused.kept.first()).map(|(_, text)| text.clone());
     if let Some(refused) = came_back {
         state.problem.set(Some(refused.problem));

@@ -5,20 +5,22 @@ use crate::{
         account::{PasswordChange, ThemeChoose},
         session::SignOutEverywhere,
     },
-    browser::theme::Theme,
     components::{
         form::{Field, PlainForm, Submit},
         frame::FrameResource,
     },
+    theme::Theme,
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
 use server_fn::ServerFn;
 
 #[component]
 pub fn AccountShow() -> impl IntoView {
     let frame = expect_context::<FrameResource>();
     let theme = Theme::of_request().map_or("", Theme::as_str);
+    let changed = use_query_map().with_untracked(|query| query.get("done").is_some_and(|done| done == "password"));
     let looks = [("", "System"), ("light", "Light"), ("dark", "Dark")];
     let look = move |(value, label): (&'static str, &'static str)| {
         view! {
@@ -57,6 +59,9 @@ pub fn AccountShow() -> impl IntoView {
                 </section>
                 <section aria-labelledby="password-heading">
                     <h2 id="password-heading">"Password"</h2>
+                    {changed.then(|| view! {
+                        <p class="note" role="status">"Your password is changed. Every other session has ended."</p>
+                    })}
                     <PlainForm to=PasswordChange::PATH class="form">
                         <Field name="current" label="Current password" kind="password" autocomplete="current-password" />
                         <Field
@@ -66,14 +71,14 @@ pub fn AccountShow() -> impl IntoView {
                             autocomplete="new-password"
                             hint="At least 10 characters. A few words make a good one."
                         />
-                        <Submit label="Change password" busy="Changing" />
+                        <Submit label="Change password" />
                     </PlainForm>
                 </section>
                 <section aria-labelledby="sessions">
                     <h2 id="sessions">"Sessions"</h2>
                     <p class="hint">"Ends every session of this account, this one included."</p>
                     <PlainForm to=SignOutEverywhere::PATH>
-                        <Submit label="Sign out everywhere" busy="Signing out" />
+                        <Submit label="Sign out everywhere" />
                     </PlainForm>
                 </section>
             </div>

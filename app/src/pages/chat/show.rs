@@ -2,7 +2,10 @@
 
 use crate::{
     api::chat::conversation_open,
-    components::{chat::Thread, frame::FrameResource, history::History, problem::ProblemPage},
+    components::{
+        chat::Thread, frame::FrameResource, history::History, offline::OfflineBanner, palette::Palette,
+        problem::ProblemPage,
+    },
 };
 use leptos::{either::Either, prelude::*};
 use leptos_meta::Title;
@@ -45,6 +48,8 @@ pub fn ChatShow() -> impl IntoView {
                 })}
             </Transition>
         </main>
+        <OfflineBanner />
+        <Palette />
     }
     .into_any()
 }

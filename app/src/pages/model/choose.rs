@@ -53,7 +53,7 @@ fn ChooseForm(start: StartView) -> impl IntoView {
                         hint="Tried before it is saved, and sealed under the master key."
                     />
                 </div>
-                <Submit label="Start chatting" busy="Checking" />
+                <Submit label="Start chatting" />
             </PlainForm>
         </Entrance>
     }

@@ -55,7 +55,7 @@ fn CreateForm(token: String) -> impl IntoView {
                     autocomplete="new-password"
                     hint="At least 10 characters. A few words make a good one."
                 />
-                <Submit label="Create the account" busy="Creating" />
+                <Submit label="Create the account" />
             </PlainForm>
         </Entrance>
     }

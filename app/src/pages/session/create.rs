@@ -17,7 +17,6 @@ pub fn SessionCreate() -> impl IntoView {
     let (next, ended) = query.with_untracked(|query| (query.get("next"), query.get("ended")));
     let ended = ended.and_then(|how| match how.as_str() {
         "everywhere" => Some("You are signed out on every device."),
-        "password" => Some("Your password is changed. Sign in with the new one."),
         _ => None,
     });
     view! {
@@ -27,7 +26,7 @@ pub fn SessionCreate() -> impl IntoView {
                 <Field name="email" label="E-mail" kind="email" autocomplete="username" autofocus=true />
                 <Field name="password" label="Password" kind="password" autocomplete="current-password" />
                 <input r#type="hidden" name="next" value=next.unwrap_or_default() />
-                <Submit label="Sign in" busy="Signing in" />
+                <Submit label="Sign in" />
             </PlainForm>
         </Entrance>
     }

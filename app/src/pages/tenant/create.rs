@@ -8,7 +8,6 @@ use crate::{
         problem::ProblemPage,
     },
 };
-use contract::Slug;
 use leptos::{either::Either, prelude::*};
 use server_fn::ServerFn;
 
@@ -30,14 +29,6 @@ pub fn TenantCreate() -> impl IntoView {
 
 #[component]
 fn CreateForm() -> impl IntoView {
-    // The short name follows the name until somebody writes their own.
-    let (suggested, own) = (RwSignal::new(None), RwSignal::new(false));
-    let follow = Callback::new(move |name: String| {
-        if !own.get_untracked() {
-            suggested.set(Some(Slug::suggest(&name).map(|slug| slug.to_string()).unwrap_or_default()));
-        }
-    });
-    let decided = Callback::new(move |slug: String| own.set(!slug.is_empty()));
     view! {
         <Entrance
             title="Name your first tenant"
@@ -45,16 +36,15 @@ fn CreateForm() -> impl IntoView {
             lead="A tenant is one of your customers, or your own company. Its data lives in a file of its own."
         >
             <PlainForm to=Create::PATH class="form">
-                <Field name="name" label="Name" autocomplete="organization" autofocus=true on_change=follow />
+                <Field name="name" label="Name" autocomplete="organization" autofocus=true />
                 <Field
                     name="slug"
                     label="Short name"
                     autocomplete="off"
                     hint="Stands in addresses and files. Lower-case letters, digits and hyphens; made from the name if left empty."
-                    on_change=decided
-                    follows=Signal::from(suggested)
+                    follows="name"
                 />
-                <Submit label="Continue" busy="Creating" />
+                <Submit label="Continue" />
             </PlainForm>
         </Entrance>
     }

@@ -28,7 +28,6 @@ impl Theme {
         format!("{}={value}; Path=/; Max-Age={age}; SameSite=Lax", Self::COOKIE)
     }
 
-    #[cfg(any(feature = "ssr", test))]
     fn of_cookies(cookies: &str) -> Option<Self> {
         cookies
             .split(';')
@@ -38,17 +37,9 @@ impl Theme {
 
     /// The theme this request's browser has chosen.
     pub fn of_request() -> Option<Self> {
-        #[cfg(feature = "ssr")]
-        {
-            let parts = leptos::prelude::use_context::<http::request::Parts>()?;
-            let cookies = parts.headers.get_all(http::header::COOKIE);
-            cookies.iter().filter_map(|value| value.to_str().ok()).find_map(Self::of_cookies)
-        }
-        #[cfg(not(feature = "ssr"))]
-        {
-            let root = leptos::prelude::document().document_element()?;
-            Self::parse(&root.get_attribute("data-theme")?)
-        }
+        let parts = leptos::prelude::use_context::<http::request::Parts>()?;
+        let cookies = parts.headers.get_all(http::header::COOKIE);
+        cookies.iter().filter_map(|value| value.to_str().ok()).find_map(Self::of_cookies)
     }
 }
 

@@ -1,0 +1,64 @@
+// Sends plain forms in the background, so that what was typed stays and errors stand beside their fields.
+// Written into pages that have no other script; without it the browser posts the same forms itself.
+const text = (id, words) => {
+  const place = document.getElementById(id);
+  if (place) (place.hidden = !words), (place.textContent = words);
+};
+const sentence = (detail) => detail[0].toUpperCase() + detail.slice(1) + (/[.!?]$/.test(detail) ? '' : '.');
+
+function show(form, problem) {
+  const errors = new Map((problem?.errors ?? []).map((error) => [error.field, error.detail]));
+  for (const field of form.querySelectorAll('.field input')) {
+    const error = errors.get(field.name);
+    text(`${field.id}-error`, error ? sentence(error) : '');
+    if (error) field.setAttribute('aria-invalid', 'true');
+    else field.removeAttribute('aria-invalid');
+  }
+  const note = form.querySelector('.form-note');
+  const general = problem && (!errors.size || ![...errors.keys()].some((name) => form.querySelector(`.field [name="${name}"]`)));
+  if (note) {
+    note.hidden = !general;
+    note.querySelector('.note-title').textContent = general ? problem.title : '';
+    note.querySelector('.note-detail').textContent = general ? problem.detail : '';
+  }
+  form.querySelector('[aria-invalid]')?.focus();
+}
+
+async function send(form, button) {
+  const fields = new FormData(form, button);
+  try {
+    const answer = await fetch(form.action, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+      headers: { accept: 'application/json' },
+    });
+    if (answer.ok) return (location.href = answer.headers.get('location') ?? location.href);
+    const body = await answer.json().catch(() => ({}));
+    const unreadable = { title: 'Something went wrong', detail: `The server answered with status ${answer.status}. Try again in a moment.` };
+    show(form, body.problem ?? (body.title ? body : unreadable));
+  } catch {
+    show(form, { title: 'No connection', detail: 'The server cannot be reached. What you typed is kept; try again when the connection is back.' });
+  }
+  form.removeAttribute('aria-busy');
+}
+
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (form.method !== 'post') return;
+  event.preventDefault();
+  if (form.getAttribute('aria-busy')) return;
+  form.setAttribute('aria-busy', 'true');
+  send(form, event.submitter);
+});
+
+// One field may suggest another: the short name follows the name until somebody writes their own.
+for (const slug of document.querySelectorAll('[data-follows]')) {
+  const name = document.getElementById(slug.dataset.follows);
+  let own = slug.value !== '';
+  slug.addEventListener('input', () => (own = slug.value !== ''));
+  name?.addEventListener('input', () => {
+    const words = name.value.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^[-0-9]+/, '').slice(0, 40);
+    if (!own) slug.value = words.replace(/-+$/, '');
+  });
+}
+document.body.dataset.hydrated = '';
