@@ -35,8 +35,10 @@ pub fn visitor() -> Option<Principal> {
 /// Who is signed in. Nobody: the page goes to the sign-in, and comes back.
 pub fn principal() -> Result<Principal, ServerProblem> {
     visitor().ok_or_else(|| {
+        let problem = Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on.").into();
+        // After the problem has set its status: a page becomes a redirect, which browsers only follow as one.
         go(&sign_in_path());
-        Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on.").into()
+        problem
     })
 }
 

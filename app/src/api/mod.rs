@@ -75,6 +75,10 @@ impl FromServerFnError for ServerProblem {
             Error::Args(detail) | Error::MissingArg(detail) => {
                 Problem::new(ProblemCode::InvalidInput, format!("The request could not be read: {detail}")).into()
             }
+            // On the server it is the request that cannot be read, in the browser the answer.
+            Error::Deserialization(detail) if cfg!(feature = "ssr") => {
+                Problem::new(ProblemCode::InvalidInput, format!("The request could not be read: {detail}")).into()
+            }
             Error::Deserialization(_) => Problem::new(
                 ProblemCode::Internal,
                 "The server's answer could not be read. Reload the page; it may be older than the server.",

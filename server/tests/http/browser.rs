@@ -18,12 +18,12 @@ use tower::ServiceExt;
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// A simulated model that answers at once, and one that takes its time.
+/// A simulated model, quick and not so quick that its answer would be one event.
 const MODELS: &str = r#"
 [[provider]]
 name = "sim"
 kind = "simulated"
-options = { tokens = 12 }
+options = { tokens = 12, tokens_per_second = 200 }
 [[model]]
 name = "sim"
 targets = [{ provider = "sim", model = "sim" }]
