@@ -55,9 +55,9 @@ impl FromStr for ProviderKind {
 pub struct ModelView {
     /// What clients ask for, such as `assistant`.
     pub name: String,
-    /// Where it is answered first, such as `local/smollm2-135m-instruct`.
+    /// Where it is answered now, such as `local/smollm2-135m-instruct`; its first target while nowhere.
     pub route: String,
-    /// False while its first target cannot answer, with the reason beside it.
+    /// False while none of its targets can answer, with the first one's reason beside it.
     pub available: bool,
     pub unavailable_reason: Option<String>,
 }

@@ -95,9 +95,10 @@ impl NewProvider {
         if self.kind == ProviderKind::Simulated {
             return SimulatedOptions::parse(&self.options).map(drop).map_err(|error| format!("options: {error}"));
         }
-        match &self.options {
-            Value::Object(options) if options.is_empty() => Ok(()),
-            _ => Err(format!("a provider of kind {} has no options", self.kind)),
+        if self.options.as_object().is_some_and(serde_json::Map::is_empty) {
+            Ok(())
+        } else {
+            Err(format!("a provider of kind {} has no options", self.kind))
         }
     }
 }

@@ -21,6 +21,8 @@ use tokio::time::Instant;
 
 /// How old what is served may be; the same as the registry's.
 const MAX_AGE: Duration = registry::MAX_AGE;
+/// A request does not wait longer than this for a fresher look when it could have the last one.
+const RELOAD_PATIENCE: Duration = Duration::from_millis(250);
 
 const PROVIDERS: &str = "
 SELECT name, kind, base_url, api_key_sealed, timeout_ms, max_retries, options FROM provider ORDER BY name";
@@ -102,14 +104,19 @@ impl Directory {
         }
         // Two readers at once build the same twice, at worst.
         let as_of = Instant::now();
-        let rows: Vec<ProviderRow> = match self.control.read(PROVIDERS).fetch_all().await {
-            Ok(rows) => rows,
-            Err(error) => {
-                // A database that is busy does not stop answers from providers that are known.
-                let known = known.ok_or(error)?;
-                tracing::warn!("the providers cannot be read; the last known ones are used");
-                return Ok(known.by_name);
-            }
+        let read = self.control.read(PROVIDERS).fetch_all::<ProviderRow>();
+        let rows = match &known {
+            None => read.await?,
+            // A database that is busy does not stop answers from providers that are known.
+            Some(last) => match tokio::time::timeout(RELOAD_PATIENCE, read).await {
+                Ok(Ok(rows)) => rows,
+                Ok(Err(_)) | Err(_) => {
+                    tracing::warn!("the providers cannot be read; the last known ones are used");
+                    let by_name = Arc::clone(&last.by_name);
+                    *self.write() = Some(Snapshot { as_of: Some(as_of), by_name: Arc::clone(&by_name) });
+                    return Ok(by_name);
+                }
+            },
         };
         let before = known.map(|snapshot| snapshot.by_name).unwrap_or_default();
         let by_name = rows.into_iter().map(|row| {

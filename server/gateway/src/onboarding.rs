@@ -86,13 +86,14 @@ pub(crate) async fn register(
         if is_there(&name).is_none() {
             let config = ModelConfig { name: name.clone(), strategy: Strategy::Fallback, targets: vec![target] };
             Registry::apply_model(tx, now, &config).await?;
-            match price {
-                Some(price) => match Metering::apply_price(tx, now, &price).await {
-                    // The operator priced it before and knows better.
-                    Ok(_) | Err(MeteringError::PriceConflict { .. }) => {}
-                    Err(error) => return Err(error.into()),
-                },
-                None => {}
+            let priced = match price {
+                Some(price) => Metering::apply_price(tx, now, &price).await.map(drop),
+                None => Ok(()),
+            };
+            match priced {
+                // The operator priced it before and knows better.
+                Ok(()) | Err(MeteringError::PriceConflict { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         names.push(name);

@@ -154,8 +154,10 @@ async fn a_terminator_without_a_reason_is_a_cut_too() {
 
 #[tokio::test]
 async fn a_broken_connection_is_a_cut_and_silence_times_out() {
+    // So that what was sent before the break is on the wire.
+    let pause = Wire::Wait(Duration::from_millis(50));
     let first = OPENAI.split_inclusive("\n\n").take(2).collect::<String>();
-    let upstream = Upstream::replying(Reply::Stream(vec![Wire::Send(first.clone()), Wire::Break])).await;
+    let upstream = Upstream::replying(Reply::Stream(vec![Wire::Send(first.clone()), pause, Wire::Break])).await;
     let (text, end) = answer(&openai(&upstream), call()).await;
     assert!(text == "Paris" && matches!(end, Err(ProviderError::Cut)), "{text} {end:?}");
     upstream.now_replies(Reply::Stream(vec![Wire::Send(first), Wire::Hang]));
@@ -219,6 +221,13 @@ async fn refusals_are_told_apart_and_carry_no_key() {
     upstream.now_replies(Reply::events("data: {\"error\": {\"message\": \"later\", \"code\": 503}}\n\n"));
     let end = answer(&openai(&upstream), call()).await.1;
     assert!(matches!(end, Err(ProviderError::Failed { status: 503, .. })), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_before_the_answer_may_have_cost_something() {
+    let upstream = Upstream::replying(Reply::Stream(vec![Wire::Break])).await;
+    let Err(error) = answer(&openai(&upstream), call()).await.1 else { panic!("it answered") };
+    assert!(matches!(error, ProviderError::Cut) && error.may_have_used_tokens(), "{error:?}");
 }
 
 #[tokio::test]

@@ -60,7 +60,8 @@ fn client() -> Result<Client, ProviderError> {
 
 /// Whether a base URL can be used, with the reason when not.
 pub(crate) fn check_base_url(base_url: &str) -> Result<(), String> {
-    let url = Url::parse(base_url).map_err(|error| format!("“{base_url}” is not a URL: {error}"))?;
+    let url = Url::parse(base_url)
+        .map_err(|error| format!("“{base_url}” is not a URL ({error}); write it like http://127.0.0.1:8080/v1"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("“{base_url}” must start with http:// or https://"));
     }
@@ -138,7 +139,7 @@ impl Connection {
             biased;
             () = cancel.cancelled() => return Err(ProviderError::Cancelled),
             sent = tokio::time::timeout(self.timeout, request.send()) => {
-                sent.map_err(|_| ProviderError::TimedOut(self.timeout))?.map_err(|error| self.unreachable(&error))?
+                sent.map_err(|_| ProviderError::TimedOut(self.timeout))?.map_err(|error| self.unsent(&error))?
             }
         };
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(response, model).await) }
@@ -166,11 +167,14 @@ impl Connection {
         serde_json::from_slice(&body).map_err(|error| ProviderError::Malformed(error.to_string()))
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> ProviderError {
-        if error.is_timeout() {
-            return ProviderError::TimedOut(CONNECT_TIMEOUT);
+    /// What it means that no answer came: either nobody took the request, or somebody did and fell silent.
+    fn unsent(&self, error: &reqwest::Error) -> ProviderError {
+        let reason = self.redacted(&chain(error));
+        if error.is_connect() || error.is_builder() {
+            return ProviderError::Unreachable(reason);
         }
-        ProviderError::Unreachable(self.redacted(&chain(error)))
+        tracing::debug!(reason, "a provider took a request and closed the connection");
+        ProviderError::Cut
     }
 
     /// Turns an answer that is not a success into what it means.
