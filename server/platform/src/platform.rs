@@ -6,7 +6,7 @@
 use crate::{NotReady, OpenError, first_run};
 use gateway::{
     Gateway,
-    providers::local::{LocalProvider, LocalSettings},
+    providers::local::{LocalProvider, LocalSettings, LocalStatistics},
 };
 use metering::Metering;
 use orchestration::Chats;
@@ -105,6 +105,11 @@ impl Platform {
         }
         let pending = self.control.pending_migrations().await?;
         if pending.is_empty() { Ok(()) } else { Err(NotReady::Migrations(pending)) }
+    }
+
+    /// What the model in this process is doing.
+    pub fn local_statistics(&self) -> LocalStatistics {
+        self.local.statistics()
     }
 
     /// Says from now on that new requests should go elsewhere.

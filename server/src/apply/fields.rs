@@ -93,14 +93,11 @@ impl<'d, 'm> Fields<'d, 'm> {
 
     pub fn text(&mut self, key: &'static str) -> Option<String> {
         let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(text.to_string()),
-            other => {
-                let _ = other;
-                self.wrong_type(key, "text in quotes", value);
-                None
-            }
+        if let DeValue::String(text) = value.get_ref() {
+            return Some(text.to_string());
         }
+        self.wrong_type(key, "text in quotes", value);
+        None
     }
 
     pub fn required_text(&mut self, key: &'static str) -> Option<String> {
@@ -137,14 +134,13 @@ impl<'d, 'm> Fields<'d, 'm> {
 
     pub fn integer(&mut self, key: &'static str) -> Option<i64> {
         let value = self.value(key)?;
-        let number = match value.get_ref() {
-            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
-            _ => None,
-        };
-        if number.is_none() {
-            self.wrong_type(key, "a whole number", value);
+        if let DeValue::Integer(number) = value.get_ref()
+            && let Ok(number) = i64::from_str_radix(number.as_str(), number.radix())
+        {
+            return Some(number);
         }
-        number
+        self.wrong_type(key, "a whole number", value);
+        None
     }
 
     pub fn required_integer(&mut self, key: &'static str) -> Option<i64> {
@@ -181,11 +177,10 @@ impl<'d, 'm> Fields<'d, 'm> {
             return self.wrong_type(key, "a list of tables in [ ]", value);
         };
         for item in items {
-            match item.get_ref() {
-                DeValue::Table(table) => {
-                    each(Fields::new(self.source, "target", item.span().start, table, self.mistakes));
-                }
-                _ => self.wrong_type(key, "a list of tables in [ ]", item),
+            if let DeValue::Table(table) = item.get_ref() {
+                each(Fields::new(self.source, "target", item.span().start, table, self.mistakes));
+            } else {
+                self.wrong_type(key, "a list of tables in [ ]", item);
             }
         }
     }

@@ -9,9 +9,11 @@ use crate::{
     http::{self, PublicUrl, WebSettings, WebState},
 };
 use axum::serve::ListenerExt;
+use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use platform::{Platform, PlatformSettings};
 use std::{
+    io::ErrorKind,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -99,10 +101,12 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
 
 async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(listen).await.map_err(|error| {
-        let failure = match error.kind() {
-            std::io::ErrorKind::AddrInUse => Failure::new("another program listens on this address already"),
-            std::io::ErrorKind::PermissionDenied => Failure::new("this user may not listen on this port"),
-            _ => Failure::new(format!("this address cannot be listened on: {error}")),
+        let failure = if error.kind() == ErrorKind::AddrInUse {
+            Failure::new("another program listens on this address already")
+        } else if error.kind() == ErrorKind::PermissionDenied {
+            Failure::new("this user may not listen on this port")
+        } else {
+            Failure::new(format!("this address cannot be listened on: {error}"))
         };
         let next = SocketAddr::new(listen.ip(), listen.port().checked_add(1).unwrap_or(8080).max(1024));
         failure
@@ -160,7 +164,12 @@ fn start_upkeep(platform: &Arc<Platform>, metrics: PrometheusHandle) -> (TaskTra
             }
         }
     }));
+    let local = Arc::clone(platform);
     tasks.spawn(every(METRICS_UPKEEP, stop.clone(), move || {
+        let local = local.local_statistics();
+        gauge!("seam_local_slots_busy").set(local.busy_slots as f64);
+        gauge!("seam_local_waiting", "kind" => "chat").set(local.waiting_chats as f64);
+        gauge!("seam_local_waiting", "kind" => "embed").set(local.waiting_embeds as f64);
         metrics.run_upkeep();
         std::future::ready(())
     }));

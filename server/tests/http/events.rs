@@ -34,7 +34,8 @@ async fn events(browser: &Browser, run: RunId) -> Vec<RunEventRecord> {
 fn text(events: &[RunEventRecord]) -> String {
     let deltas = events.iter().filter_map(|record| match &record.event {
         RunEvent::Delta { text } => Some(text.as_str()),
-        _ => None,
+        RunEvent::Started { .. } => None,
+        RunEvent::Finished { .. } | RunEvent::Stopped { .. } | RunEvent::Failed { .. } => None,
     });
     deltas.collect()
 }
