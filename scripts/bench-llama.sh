@@ -70,6 +70,7 @@ for name, seam, reference in rows:
     print(f"{name:18}{seam:10.1f}{reference:12.1f}{seam / reference:8.2f}")
 print(f"{'first token':18}{ours['first_token_ms']:7.0f} ms")
 print(f"{'two at once':18}{ours['decode_tokens_a_second_of_two']:10.1f} tokens/s together")
+print(f"{'wake-up p99':18}{ours['runtime_delay_p99_ms']:7.1f} ms, of the web server's runtime while two are written")
 print(f"{'embeddings':18}{ours['embed_inputs_a_second']:10.1f} paragraphs/s of 100 tokens")
 slow = [name for name, seam, reference in rows if seam < 0.8 * reference]
 if slow:

@@ -3,6 +3,9 @@
 //! The weights come from `SEAM_TEST_MODELS_DIR`, else from `models` in Seam's cache. Without them the tests
 //! fail and say what to run.
 
+// clippy.toml allows these in tests, but does not see that the helpers of this file are tests too.
+#![allow(clippy::expect_used, clippy::panic)]
+
 use contract::{FinishReason, MessageRole, TenantId, TokenUsage};
 use futures::StreamExt;
 use gateway::provider::{ChatCall, ChatParameters, ChatPart, ChatParts, ChatTurn, EmbedCall, Provider, ProviderError};
