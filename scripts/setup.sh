@@ -133,6 +133,21 @@ setup_rust() {
   if command -v rustup >/dev/null && ! rustup toolchain list | grep -q '^distro'; then rustup toolchain link distro /usr; fi
 }
 
+# --- C++ inside crates -----------------------------------------------------------------------------------
+# A changed recipe for C++ code (the [env] of .cargo/config.toml) runs build scripts again, but CMake keeps the flags
+# that it saw first: what it built has to go.
+forget_stale_cpp() {
+  local recipe stamp="$CARGO_TARGET_DIR/.cpp-recipe"
+  recipe=$(sed -n '/^\[env\]/,/^\[[^e]/p' .cargo/config.toml | grep '=' | cksum)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$recipe" ] && return 0
+  if compgen -G "$CARGO_TARGET_DIR/*/build/llama-cpp-sys-2-*" >/dev/null; then
+    say "The recipe for llama.cpp has changed: it is built anew"
+    cargo clean -q --release -p llama-cpp-sys-2
+  fi
+  mkdir -p "$CARGO_TARGET_DIR"
+  echo "$recipe" > "$stamp"
+}
+
 # --- Programs that Cargo builds (kept in the cache, built once a machine) ---------------------------------
 cargo_program() { # crate, version, what to say about the wait, further arguments
   local crate=$1 version=$2 wait=$3; shift 3
@@ -159,6 +174,7 @@ apt_install build-essential cmake pkg-config clang libclang-dev ca-certificates 
 setup_python
 setup_rust
 . scripts/env.sh # the toolchain may be another one now
+forget_stale_cpp
 for need in "$@"; do
   case "$need" in
     build) ;;
