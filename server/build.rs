@@ -26,28 +26,46 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     files.sort();
 
+    // Copied first: what the compiler includes must be what was listed, whoever rebuilds the site meanwhile.
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let copies = out.join("site");
+    fs::create_dir_all(&copies)?;
+    let mut kept = Vec::new();
+    let mut copy = |name: &str| -> Result<u64, Box<dyn Error>> {
+        let content = fs::read(site.join(name))?;
+        // DefaultHasher::new has fixed keys; a name and an ETag need no more than to change with the content.
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        let hash = hasher.finish();
+        write_if_changed(&copies.join(format!("{hash:016x}")), &content)?;
+        kept.push(format!("{hash:016x}"));
+        Ok(hash)
+    };
     let mut list = String::from("&[\n");
     for name in files.iter().filter(|name| !name.ends_with(".br") && *name != "manifest.json") {
-        let path = site.join(name).canonicalize()?;
-        // DefaultHasher::new has fixed keys; an ETag needs no more than to change with the content.
-        let mut hasher = DefaultHasher::new();
-        fs::read(&path)?.hash(&mut hasher);
+        let include = |hash: u64| format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/site/{hash:016x}\"))");
+        let hash = copy(name)?;
         let packed = format!("{name}.br");
         let packed = match files.binary_search(&packed) {
-            Ok(_) => format!("Some(include_bytes!({:?}))", site.join(&packed).canonicalize()?),
+            Ok(_) => format!("Some({})", include(copy(&packed)?)),
             Err(_) => "None".to_owned(),
         };
         writeln!(
             list,
-            "    Asset {{ path: {name:?}, content: include_bytes!({path:?}), brotli: {packed}, etag: \"\\\"{:016x}\\\"\" }},",
-            hasher.finish(),
+            "    Asset {{ path: {name:?}, content: {}, brotli: {packed}, etag: \"\\\"{hash:016x}\\\"\" }},",
+            include(hash),
         )?;
     }
     list.push_str("]\n");
-    let out = PathBuf::from(env::var("OUT_DIR")?);
-    write_if_changed(&out.join("assets.rs"), &list)?;
+    write_if_changed(&out.join("assets.rs"), list.as_bytes())?;
+    for old in fs::read_dir(&copies)? {
+        let old = old?;
+        if !kept.iter().any(|name| old.file_name() == name.as_str()) {
+            fs::remove_file(old.path())?;
+        }
+    }
     let manifest = fs::read_to_string(site.join("manifest.json")).unwrap_or_else(|_| "{}".to_owned());
-    write_if_changed(&out.join("manifest.json"), &manifest)?;
+    write_if_changed(&out.join("manifest.json"), manifest.as_bytes())?;
     Ok(())
 }
 
@@ -64,9 +82,9 @@ fn collect(root: &Path, directory: &Path, files: &mut Vec<String>) -> Result<(),
     Ok(())
 }
 
-fn write_if_changed(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
-    if fs::read_to_string(path).ok().as_deref() != Some(text) {
-        fs::write(path, text)?;
+fn write_if_changed(path: &Path, content: &[u8]) -> Result<(), Box<dyn Error>> {
+    if fs::read(path).ok().as_deref() != Some(content) {
+        fs::write(path, content)?;
     }
     Ok(())
 }
