@@ -11,6 +11,7 @@ use crate::{
         icon::{Glyph, Icon},
         problem::ProblemNote,
     },
+    markdown,
 };
 use contract::{ModelView, RunStarted};
 use leptos::{
@@ -29,7 +30,7 @@ const REST: Duration = Duration::from_millis(300);
 pub fn Composer(state: ThreadState, models: Vec<ModelView>, field: NodeRef<Textarea>) -> impl IntoView {
     let conversation = state.conversation.get_value();
     let came_back = ServerProblem::from_url(MessagePost::PATH);
-    let kept = came_back.as_ref().and_then(|refused| refused.kept.first()).map(|(_, text)| text.clone());
+    let kept = came_back.as_ref().and_then(|refused| refused.kept.first()).map(|(_, text)| markdown::escaped(text));
     if let Some(refused) = came_back {
         state.problem.set(Some(refused.problem));
     }
@@ -103,9 +104,8 @@ pub fn Composer(state: ThreadState, models: Vec<ModelView>, field: NodeRef<Texta
                     aria-describedby="composer-keys"
                     on:keydown=keys
                     on:input=move |event| keep(event_target_value(&event))
-                >
-                    {kept}
-                </textarea>
+                    inner_html=kept
+                ></textarea>
                 <div class="composer-bar">
                     <select
                         name="model"
