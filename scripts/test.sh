@@ -21,7 +21,7 @@ export SEAM_TEST_MODELS_DIR="$SEAM_CACHE_DIR/models"
 run_rust() {
   say "Tests in Rust"
   # Inside them, nothing that this shell happens to configure.
-  cargo test --release --workspace --exclude frontend --no-fail-fast </dev/null 2>&1 | tee "$reports/cargo"
+  cargo test --release --workspace --exclude frontend --lib --bins --tests --no-fail-fast </dev/null 2>&1 | tee "$reports/cargo"
   local status=${PIPESTATUS[0]} sums
   # test result: ok. 7 passed; 0 failed; 0 ignored; …
   sums=$(sed -n 's/^test result: [^.]*\. \([0-9]*\) passed; \([0-9]*\) failed; \([0-9]*\) ignored;.*/\1 \2 \3/p' "$reports/cargo" |

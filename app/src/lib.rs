@@ -9,6 +9,8 @@
 
 // Views are deeply nested types.
 #![recursion_limit = "512"]
+// A refusal carries a whole problem, and moves only where a request fails.
+#![allow(clippy::result_large_err)]
 
 pub mod api;
 pub mod browser;

@@ -20,15 +20,21 @@ pub fn ProblemNote(problem: Problem) -> impl IntoView {
 /// A problem that takes the place of what was asked for.
 #[component]
 pub fn ProblemPage(problem: Problem) -> impl IntoView {
-    let signed_out = problem.code == ProblemCode::NotSignedIn;
-    let (href, label) = if signed_out { ("/login", "Sign in") } else { ("/chat", "Go to the chat") };
+    let (href, label) = if problem.code == ProblemCode::NotSignedIn {
+        ("/login", "Sign in")
+    } else if problem.code.status() >= 500 {
+        // What failed for the moment is worth another try; the empty address is this page.
+        ("", "Try again")
+    } else {
+        ("/chat", "Go to the chat")
+    };
     view! {
         <Title text=problem.title.clone() />
         <div class="blank">
             <h1>{problem.title}</h1>
             <p>{problem.detail}</p>
             {problem.trace_id.map(|id| view! { <p class="note-trace">"Trace " <code>{id}</code></p> })}
-            <a class="button" href=href>
+            <a class="button" href=href rel="external">
                 {label}
             </a>
         </div>
