@@ -1,8 +1,10 @@
 //! JSON, read from bytes wherever it comes from: serde's code for each type is then in the browser's program
-//! once, and not a second time for text (55 kB less of it).
+//! once, and not a second time for text.
 
-use leptos::server::codee::{Decoder, Encoder};
-use leptos::prelude::{ArcResource, Resource};
+use leptos::{
+    prelude::Resource,
+    server::codee::{Decoder, Encoder},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// How a resource travels inside the page.
@@ -36,5 +38,5 @@ where
     T: Serialize + DeserializeOwned + Send + Sync + 'static,
     Fut: Future<Output = T> + Send + 'static,
 {
-    Resource::from(ArcResource::<T, PageJson>::new_with_options(source, fetch, true))
+    Resource::new_with_options(source, fetch, true)
 }

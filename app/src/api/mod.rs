@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod chat;
+pub mod codec;
 #[cfg(feature = "ssr")]
 pub mod context;
 pub mod first_run;

@@ -5,6 +5,7 @@
 use crate::{
     api::{
         ServerProblem,
+        codec::{PageJson, awaited},
         session::{FrameView, SignOut, frame},
     },
     browser::dom,
@@ -15,7 +16,7 @@ use leptos::prelude::*;
 use leptos_router::{components::Outlet, hooks::use_location};
 use server_fn::ServerFn;
 
-pub type FrameResource = Resource<Result<FrameView, ServerProblem>>;
+pub type FrameResource = Resource<Result<FrameView, ServerProblem>, PageJson>;
 
 /// Raised whenever the list of conversations may have changed.
 #[derive(Clone, Copy)]
@@ -23,7 +24,7 @@ pub struct HistoryVersion(pub RwSignal<u32>);
 
 #[component]
 pub fn SignedIn() -> impl IntoView {
-    let frame: FrameResource = Resource::new_blocking(|| (), |()| frame());
+    let frame: FrameResource = awaited(|| (), |()| frame());
     provide_context(frame);
     provide_context(HistoryVersion(RwSignal::new(0)));
     let path = use_location().pathname;

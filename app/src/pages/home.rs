@@ -1,11 +1,14 @@
 //! `/`: leads to the chat or to the sign-in.
 
-use crate::{api::session::home, components::entrance::Entrance};
+use crate::{
+    api::{codec::awaited, session::home},
+    components::entrance::Entrance,
+};
 use leptos::prelude::*;
 
 #[component]
 pub fn HomeShow() -> impl IntoView {
-    let there = Resource::new_blocking(|| (), |()| home());
+    let there = awaited(|| (), |()| home());
     view! {
         <Suspense>{move || Suspend::new(async move { there.await.err().map(|refused| refused.problem.detail) })}</Suspense>
         <Entrance title="Seam">

@@ -1,7 +1,10 @@
 //! `/start/model`: step 2 of the first run, choosing who answers.
 
 use crate::{
-    api::first_run::{ModelChoose as Choose, StartView, start},
+    api::{
+        codec::awaited,
+        first_run::{ModelChoose as Choose, StartView, start},
+    },
     components::{
         entrance::Entrance,
         form::{Field, PlainForm, Submit},
@@ -13,7 +16,7 @@ use server_fn::ServerFn;
 
 #[component]
 pub fn ModelChoose() -> impl IntoView {
-    let started = Resource::new_blocking(|| (), |()| start());
+    let started = awaited(|| (), |()| start());
     view! {
         <Suspense>
             {move || Suspend::new(async move {

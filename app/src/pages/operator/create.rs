@@ -1,7 +1,10 @@
 //! `/setup/{token}`: the one-time link that makes the operator's account.
 
 use crate::{
-    api::first_run::{OperatorCreate as Create, operator_link_check},
+    api::{
+        codec::awaited,
+        first_run::{OperatorCreate as Create, operator_link_check},
+    },
     components::{
         entrance::Entrance,
         form::{Field, PlainForm, Submit},
@@ -15,7 +18,7 @@ use server_fn::ServerFn;
 #[component]
 pub fn OperatorCreate() -> impl IntoView {
     let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
-    let checked = Resource::new_blocking(
+    let checked = awaited(
         {
             let token = token.clone();
             move || token.clone()

@@ -1,7 +1,10 @@
 //! `/start`: step 1 of the first run, naming the first tenant.
 
 use crate::{
-    api::first_run::{TenantCreate as Create, start},
+    api::{
+        codec::awaited,
+        first_run::{TenantCreate as Create, start},
+    },
     components::{
         entrance::Entrance,
         form::{Field, PlainForm, Submit},
@@ -13,7 +16,7 @@ use server_fn::ServerFn;
 
 #[component]
 pub fn TenantCreate() -> impl IntoView {
-    let started = Resource::new_blocking(|| (), |()| start());
+    let started = awaited(|| (), |()| start());
     view! {
         <Suspense>
             {move || Suspend::new(async move {
