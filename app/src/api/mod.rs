@@ -5,7 +5,6 @@
 
 pub mod account;
 pub mod chat;
-pub mod codec;
 #[cfg(feature = "ssr")]
 pub mod context;
 pub mod first_run;

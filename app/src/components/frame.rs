@@ -5,7 +5,6 @@
 use crate::{
     api::{
         ServerProblem,
-        codec::{PageJson, awaited},
         session::{FrameView, SignOut, frame},
     },
     browser::dom,
@@ -16,7 +15,7 @@ use leptos::prelude::*;
 use leptos_router::{components::Outlet, hooks::use_location};
 use server_fn::ServerFn;
 
-pub type FrameResource = Resource<Result<FrameView, ServerProblem>, PageJson>;
+pub type FrameResource = Resource<Result<FrameView, ServerProblem>>;
 
 /// Raised whenever the list of conversations may have changed.
 #[derive(Clone, Copy)]
@@ -24,7 +23,7 @@ pub struct HistoryVersion(pub RwSignal<u32>);
 
 #[component]
 pub fn SignedIn() -> impl IntoView {
-    let frame: FrameResource = awaited(|| (), |()| frame());
+    let frame: FrameResource = Resource::new_blocking(|| (), |()| frame());
     provide_context(frame);
     provide_context(HistoryVersion(RwSignal::new(0)));
     let path = use_location().pathname;

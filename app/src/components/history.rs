@@ -3,7 +3,7 @@
 //! A column on wide screens, a drawer (the popover attribute, no script needed) on narrow ones.
 
 use crate::{
-    api::{chat::conversation_list, codec::awaited, session::FrameView},
+    api::{chat::conversation_list, session::FrameView},
     components::{
         frame::{FrameResource, HistoryVersion},
         icon::{Glyph, Icon},
@@ -25,7 +25,8 @@ pub fn History() -> impl IntoView {
     let version = expect_context::<HistoryVersion>().0;
     let search = RwSignal::new(use_query_map().with_untracked(|query| query.get("q")).unwrap_or_default());
     let first = search.get_untracked();
-    let listed = awaited(move || (search.get(), version.get()), |(search, _)| conversation_list(Some(search)));
+    let listed =
+        Resource::new_blocking(move || (search.get(), version.get()), |(search, _)| conversation_list(Some(search)));
     let typed = leptos::prelude::debounce(REST, move |text: String| search.set(text));
     view! {
         <aside class="history" id="history" popover="auto" aria-label="Conversations">

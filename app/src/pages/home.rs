@@ -1,14 +1,11 @@
 //! `/`: leads to the chat or to the sign-in.
 
-use crate::{
-    api::{codec::awaited, session::home},
-    components::entrance::Entrance,
-};
+use crate::{api::session::home, components::entrance::Entrance};
 use leptos::prelude::*;
 
 #[component]
 pub fn HomeShow() -> impl IntoView {
-    let there = awaited(|| (), |()| home());
+    let there = Resource::new_blocking(|| (), |()| home());
     view! {
         <Suspense>{move || Suspend::new(async move { there.await.err().map(|refused| refused.problem.detail) })}</Suspense>
         <Entrance title="Seam">

@@ -8,15 +8,12 @@ use crate::{
         ServerProblem,
         chat::{answer_regenerate, branch_show, conversation_open, message_edit, message_send, run_stop},
     },
-    browser::{
-        draft,
-        run_events::{self, Heard, Kind},
-    },
+    browser::{draft, run_events},
     components::frame::HistoryVersion,
 };
 use contract::{
-    ConversationId, ConversationView, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, Problem, RunId,
-    RunStarted,
+    ConversationId, ConversationView, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, Problem,
+    RunEvent, RunEventRecord, RunId, RunStarted,
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -238,7 +235,7 @@ impl ThreadState {
         }
         self.announcement.set("Answering");
         let pending = Rc::new(RefCell::new(String::new()));
-        let on_event = move |kind, heard: Heard| self.hear(&entry, &pending, kind, heard);
+        let on_event = move |record: RunEventRecord| self.hear(&entry, &pending, record);
         let on_lost = move || {
             // Refused for good: signed out elsewhere, or the server has restarted. The page says which.
             set_timeout(move || spawn_local(async move { self.reload().await }), Duration::from_secs(2));
@@ -246,38 +243,49 @@ impl ThreadState {
         run_events::listen(run, after, on_event, on_lost);
     }
 
-    fn hear(self, entry: &Entry, pending: &Rc<RefCell<String>>, kind: Kind, heard: Heard) {
-        let Heard { seq, event } = heard;
-        let (status, announcement) = match kind {
-            Kind::Started => return,
-            Kind::Delta => return self.hear_more(entry, pending, seq, &event.text),
-            Kind::Finished => (MessageStatus::Complete, "The answer is complete"),
-            Kind::Stopped => (MessageStatus::Stopped, "The answer was stopped"),
-            Kind::Failed => (MessageStatus::Failed, "The answer failed"),
+    fn hear(self, entry: &Entry, pending: &Rc<RefCell<String>>, record: RunEventRecord) {
+        let seq = record.seq;
+        let ended = |change: &dyn Fn(&mut MessageView), announcement| {
+            say(entry, pending);
+            entry.view.update(|view| {
+                view.last_seq = seq;
+                change(view);
+            });
+            self.running.try_set(None);
+            self.announcement.try_set(announcement);
+            self.history.try_update(|version| *version = version.wrapping_add(1));
+            // Not from within the listener's own callback.
+            set_timeout(run_events::leave, Duration::ZERO);
         };
-        say(entry, pending);
-        entry.view.update(|view| {
-            (view.last_seq, view.status) = (seq, status);
-            (view.details, view.problem) = (event.details, event.problem);
-        });
-        self.running.try_set(None);
-        self.announcement.try_set(announcement);
-        self.history.try_update(|version| *version = version.wrapping_add(1));
-        // Not from within the listener's own callback.
-        set_timeout(run_events::leave, Duration::ZERO);
-    }
-
-    /// Text is put on the page once a frame, however fast it comes.
-    fn hear_more(self, entry: &Entry, pending: &Rc<RefCell<String>>, seq: i64, text: &str) {
-        let quiet = pending.borrow().is_empty();
-        pending.borrow_mut().push_str(text);
-        entry.view.try_maybe_update(|view| {
-            view.last_seq = seq;
-            (false, ())
-        });
-        if quiet {
-            let (entry, pending) = (entry.clone(), Rc::clone(pending));
-            request_animation_frame(move || say(&entry, &pending));
+        match record.event {
+            RunEvent::Started { .. } => {}
+            RunEvent::Delta { text } => {
+                let quiet = pending.borrow().is_empty();
+                pending.borrow_mut().push_str(&text);
+                entry.view.try_maybe_update(|view| {
+                    view.last_seq = seq;
+                    (false, ())
+                });
+                if quiet {
+                    let (entry, pending) = (entry.clone(), pending.clone());
+                    request_animation_frame(move || say(&entry, &pending));
+                }
+            }
+            RunEvent::Finished { details, .. } => ended(
+                &|view| (view.status, view.details) = (MessageStatus::Complete, Some(details.clone())),
+                "The answer is complete",
+            ),
+            RunEvent::Stopped { details } => ended(
+                &|view| (view.status, view.details) = (MessageStatus::Stopped, Some(details.clone())),
+                "The answer was stopped",
+            ),
+            RunEvent::Failed { problem, details } => ended(
+                &|view| {
+                    (view.status, view.details) = (MessageStatus::Failed, details.clone());
+                    view.problem = Some(problem.clone());
+                },
+                "The answer failed",
+            ),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `/chat` and `/chat/{id}`: a new conversation, or one that goes on.
 
 use crate::{
-    api::{chat::conversation_open, codec::awaited},
+    api::chat::conversation_open,
     components::{
         chat::Thread, frame::FrameResource, history::History, offline::OfflineBanner, palette::Palette,
         problem::ProblemPage,
@@ -16,7 +16,7 @@ pub fn ChatShow() -> impl IntoView {
     let (params, query) = (use_params_map(), use_query_map());
     let frame = expect_context::<FrameResource>();
     let id = Memo::new(move |_| params.with(|params| params.get("id")));
-    let opened = awaited(
+    let opened = Resource::new_blocking(
         move || id.get(),
         move |id| {
             let before = query.with_untracked(|query| query.get("before"));

@@ -1,10 +1,7 @@
 //! `/start/model`: step 2 of the first run, choosing who answers.
 
 use crate::{
-    api::{
-        codec::awaited,
-        first_run::{ModelChoose as Choose, StartView, start},
-    },
+    api::first_run::{ModelChoose as Choose, StartView, start},
     components::{
         entrance::Entrance,
         form::{Field, PlainForm, Submit},
@@ -16,7 +13,7 @@ use server_fn::ServerFn;
 
 #[component]
 pub fn ModelChoose() -> impl IntoView {
-    let started = awaited(|| (), |()| start());
+    let started = Resource::new_blocking(|| (), |()| start());
     view! {
         <Suspense>
             {move || Suspend::new(async move {

@@ -1,10 +1,7 @@
 //! `/setup/{token}`: the one-time link that makes the operator's account.
 
 use crate::{
-    api::{
-        codec::awaited,
-        first_run::{OperatorCreate as Create, operator_link_check},
-    },
+    api::first_run::{OperatorCreate as Create, operator_link_check},
     components::{
         entrance::Entrance,
         form::{Field, PlainForm, Submit},
@@ -18,7 +15,7 @@ use server_fn::ServerFn;
 #[component]
 pub fn OperatorCreate() -> impl IntoView {
     let token = use_params_map().with_untracked(|params| params.get("token")).unwrap_or_default();
-    let checked = awaited(
+    let checked = Resource::new_blocking(
         {
             let token = token.clone();
             move || token.clone()

@@ -1,10 +1,7 @@
 //! `/start`: step 1 of the first run, naming the first tenant.
 
 use crate::{
-    api::{
-        codec::awaited,
-        first_run::{TenantCreate as Create, start},
-    },
+    api::first_run::{TenantCreate as Create, start},
     components::{
         entrance::Entrance,
         form::{Field, PlainForm, Submit},
@@ -16,7 +13,7 @@ use server_fn::ServerFn;
 
 #[component]
 pub fn TenantCreate() -> impl IntoView {
-    let started = awaited(|| (), |()| start());
+    let started = Resource::new_blocking(|| (), |()| start());
     view! {
         <Suspense>
             {move || Suspend::new(async move {
