@@ -13,6 +13,8 @@ export default defineConfig({
     /the skip link, the palette and every control/,
     /pages fit and axe finds nothing/,
     /the one-time link leads from nothing to an answer/,
+    /a page is whole before any script runs/,
+    /an unknown address says so, with the right status/,
   ],
   testIgnore: ['**/readme_picture.spec.ts', '**/markdown.spec.ts', '**/session.spec.ts', '**/throttling.spec.ts'],
   workers: 1,
