@@ -15,6 +15,8 @@
 pub mod api;
 pub mod browser;
 pub mod components;
+mod escape;
+#[cfg(feature = "ssr")]
 pub mod markdown;
 pub mod pages;
 pub mod router;

@@ -1,18 +1,80 @@
-//! Markdown of a model's answer to HTML that is safe to insert.
+//! Markdown of a model's answer to HTML that is safe to insert. Runs on the server alone: the browser gets
+//! HTML, with the page or while an answer grows, and carries no parser (docs/adr/0006).
 //!
 //! A model's words are untrusted input. What always holds, and the property test below checks: only the
 //! elements and attributes named there come out; raw HTML comes out as the text it was; nothing loads by
 //! itself (an image becomes a link that somebody may follow); links lead to http, https or mail and hand
 //! over neither window nor rank. Inline styles never occur, so the content security policy forbids them.
 
+use crate::escape::escaped;
+use contract::RenderedTail;
 use pulldown_cmark::{Alignment, CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+
+const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH);
 
 /// Renders Markdown. Half of a text renders as far as it goes, which is what a stream needs.
 pub fn to_html(text: &str) -> String {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let mut out = String::with_capacity(text.len() + text.len() / 2);
-    html::push_html(&mut out, Safe::new(Parser::new_ext(text, options)));
+    html::push_html(&mut out, Safe::new(Parser::new_ext(text, OPTIONS)));
     out
+}
+
+/// Where each block of a text begins. A block becomes one element. What stands before the last one renders
+/// the same whatever follows, but for links that are defined later.
+fn blocks(text: &str) -> Vec<usize> {
+    let (mut depth, mut starts) = (0u32, Vec::new());
+    for (event, range) in Parser::new_ext(text, OPTIONS).into_offset_iter() {
+        if depth == 0 {
+            // A block begins with its line: indentation belongs to it.
+            let before = text.get(..range.start).unwrap_or_default();
+            starts.push(before.rfind('\n').map_or(0, |line_end| line_end + 1));
+        }
+        match event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    starts
+}
+
+/// An answer in progress, rendered as far as it has come, each block that is whole once.
+#[derive(Debug, Default)]
+pub struct Growing {
+    text: String,
+    /// So many bytes are settled, and so many blocks are what they became.
+    settled: usize,
+    kept: u32,
+}
+
+impl Growing {
+    pub fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// What follows the blocks that were settled by an earlier call. The first call gives all there is.
+    pub fn tail(&mut self) -> RenderedTail {
+        let open = self.text.get(self.settled..).unwrap_or_default();
+        let tail = RenderedTail { keep: self.kept, html: to_html(open) };
+        let starts = blocks(open);
+        if let Some((last, whole)) = starts.split_last() {
+            self.settled += last;
+            self.kept += u32::try_from(whole.len()).unwrap_or(u32::MAX);
+        }
+        tail
+    }
+
+    /// The end of an answer that is over. A link may have been defined below its use: then all of it again.
+    pub fn end(mut self) -> RenderedTail {
+        if self.text.contains("]:") {
+            (self.settled, self.kept) = (0, 0);
+        }
+        self.tail()
+    }
 }
 
 /// Turns the parser's events into ones that render safely.
@@ -134,22 +196,6 @@ fn leads_somewhere_safe(destination: &str) -> bool {
     let schemes = ["https://", "http://", "mailto:"];
     let starts = |scheme: &str| destination.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     schemes.into_iter().any(starts) && !destination.chars().any(|c| c.is_control() || c.is_whitespace())
-}
-
-/// Text for between tags and inside double quotes.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -283,6 +329,72 @@ mod tests {
         }
     }
 
+    /// What the page shows after `pieces` have arrived, each as a patch of what was there.
+    fn grown(pieces: &[String]) -> String {
+        let mut answer = Growing::default();
+        let mut page: Vec<String> = Vec::new();
+        let patch = |page: &mut Vec<String>, tail: RenderedTail| {
+            page.truncate(tail.keep as usize);
+            page.extend(elements(&tail.html));
+        };
+        for piece in pieces {
+            answer.push(piece);
+            patch(&mut page, answer.tail());
+        }
+        patch(&mut page, answer.end());
+        page.concat()
+    }
+
+    /// The outermost elements of HTML that `to_html` made.
+    fn elements(html: &str) -> Vec<String> {
+        let (mut depth, mut from, mut found) = (0, 0, Vec::new());
+        for (at, _) in html.match_indices('<') {
+            let tag = &html[at..=at + html[at..].find('>').unwrap()];
+            let void = tag.ends_with("/>");
+            depth += if tag.starts_with("</") { -1 } else { i32::from(!void) };
+            if depth == 0 {
+                let to = at + tag.len();
+                found.push(html[from..to].to_owned());
+                from = to;
+            }
+        }
+        if let Some(last) = found.last_mut() {
+            last.push_str(&html[from..]);
+        }
+        found
+    }
+
+    #[test]
+    fn the_last_block_is_what_may_still_change() {
+        assert_eq!(blocks("one\n\ntwo"), [0, 5]);
+        assert_eq!(blocks("- a\n\n- b"), [0]);
+        assert_eq!(blocks("one\n\n```\ncode\n\ncode"), [0, 5]);
+        assert!(blocks("").is_empty());
+    }
+
+    #[test]
+    fn a_link_that_is_defined_below_its_use_works_in_the_end() {
+        let whole = "See [this].\n\nMore.\n\n[this]: https://a.test\n";
+        let pieces: Vec<_> = whole.split_inclusive('\n').map(str::to_owned).collect();
+        assert_eq!(grown(&pieces), to_html(whole));
+        assert!(to_html(whole).contains("<a "));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+        #[test]
+        fn an_answer_that_grew_looks_like_one_that_was_there_at_once(
+            pieces in prop::collection::vec(prop_oneof![
+                "[a-z *_`#>|~()!.\n-]{0,10}",
+                Just("\n\n".to_owned()), Just("\n- ".to_owned()), Just("\n1. ".to_owned()), Just("\n```\n".to_owned()),
+                Just("\n| a | b |\n|---|---|\n| c | d |\n".to_owned()), Just("\n    ".to_owned()), Just("\n> ".to_owned()),
+                Just("\n===\n".to_owned()), Just("\n---\n".to_owned()), Just("<div>\n".to_owned()), Just("\t".to_owned()),
+            ], 0..16)
+        ) {
+            prop_assert_eq!(grown(&pieces), elements(&to_html(&pieces.concat())).concat());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
@@ -300,6 +412,7 @@ mod tests {
             let text = pieces.concat();
             let html = to_html(&text);
             prop_assert!(check(&html).is_ok(), "{:?}\n{text}\n{html}", check(&html));
+            prop_assert_eq!(elements(&html).len(), blocks(&text).len(), "{}\n{}", text, html);
         }
     }
 }

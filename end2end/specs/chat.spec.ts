@@ -1,5 +1,5 @@
 // Chatting with the model that runs inside the server.
-import { answers, composer, expect, finished, grownTo, lastAnswer, open, quietLine, send, stopButton, test, words } from '../support/world';
+import { answers, composer, expect, finished, grownTo, hydrated, lastAnswer, open, quietLine, send, stopButton, test, words } from '../support/world';
 
 test('an answer of the local model grows as it comes, and says what it took', async ({ chat: page }) => {
   await open(page, '/chat');
@@ -128,4 +128,32 @@ test('the history is searched on the server', async ({ chat: page }) => {
   await expect(list.getByRole('link', { name: /tides/ })).toHaveCount(0);
   await list.getByRole('link', { name: /Quokka/ }).click();
   await expect(page.getByRole('article', { name: 'You' })).toContainText('Quokka facts');
+});
+
+test('a conversation is renamed and deleted, after a question', async ({ chat: page }) => {
+  await open(page, '/chat');
+  await send(page, 'Name me', 'quick');
+  await finished(page);
+  await expect(page.getByRole('heading', { level: 1, name: 'Name me' })).toBeVisible();
+  const menu = page.getByRole('button', { name: 'Rename or delete' });
+  await menu.click();
+  await page.getByLabel('Title').fill('A better <b>name</b>');
+  await page.getByRole('button', { name: 'Rename', exact: true }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'A better <b>name</b>' })).toBeVisible();
+  const list = page.getByRole('navigation', { name: 'Conversations' });
+  await expect(list.getByRole('link', { name: 'A better <b>name</b>' })).toBeVisible();
+
+  const address = page.url();
+  await hydrated(page);
+  await menu.press('Enter');
+  await page.getByRole('button', { name: 'Delete this conversation' }).press('Enter');
+  await expect(page.getByRole('dialog', { name: /^Delete/ })).toContainText('removed for good');
+  await page.getByRole('button', { name: 'Keep it' }).press('Enter');
+  await expect(page).toHaveURL(address);
+  await menu.press('Enter');
+  await page.getByRole('button', { name: 'Delete this conversation' }).press('Enter');
+  await page.getByRole('button', { name: 'Delete', exact: true }).press('Enter');
+  await expect(page).toHaveURL(/\/chat$/);
+  await expect(list.getByRole('link', { name: 'A better <b>name</b>' })).toHaveCount(0);
+  expect((await page.request.get(address)).status()).toBe(404);
 });

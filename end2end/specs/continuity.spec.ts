@@ -1,5 +1,5 @@
 // The run belongs to the server: leaving, joining and coming back lose nothing and repeat nothing.
-import { answers, composer, expect, finished, grownTo, hydrated, open, quietLine, send, SLOW_WORDS, test, watch, words } from '../support/world';
+import { answers, composer, expect, finished, grownTo, hydrated, lastAnswer, open, quietLine, send, SLOW_WORDS, test, watch, words } from '../support/world';
 
 test('a reload in the middle continues without loss or repetition', async ({ chat: page }) => {
   await open(page, '/chat');
@@ -112,10 +112,47 @@ test('a restart of the server ends an answer plainly and loses nothing said', as
   // SIGTERM lets the answer finish: it takes four seconds, the limit is twenty.
   expect(await world.seam.stop()).toBe(0);
   await world.seam.start();
-  // Another port, but cookies belong to the host.
-  await page.goto(new URL(here, world.seam.url).href);
+  await page.goto(here);
   await expect(answers(page)).toHaveCount(1);
   expect((await words(page).innerText()).startsWith(said.slice(0, 40))).toBe(true);
   await expect(quietLine(page)).toBeVisible();
   await context.close();
+});
+
+test('a server that is killed in the middle comes back with what was said, and the open page learns of it by itself', async ({ world, browser, complaints }) => {
+  complaints.expected.push(/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|status of 5\d\d/);
+  const context = await world.member(browser);
+  const page = await context.newPage();
+  watch(page, complaints, world.seam.url);
+  await open(page, '/chat');
+  await send(page, 'Pull the plug', 'slow');
+  const said = await grownTo(page, 60);
+  await world.seam.stop('SIGKILL');
+  await world.seam.start();
+  await expect(lastAnswer(page).getByRole('alert')).toBeVisible({ timeout: 20_000 });
+  expect((await words(page).innerText()).startsWith(said.slice(0, 40))).toBe(true);
+  await page.reload();
+  await expect(lastAnswer(page).getByRole('alert')).toBeVisible();
+  expect((await words(page).innerText()).startsWith(said.slice(0, 40))).toBe(true);
+  await send(page, 'And on we go', 'quick');
+  await finished(page);
+  await context.close();
+});
+
+test('what stands above the last block stays selected while an answer grows', async ({ chat: page, world }) => {
+  const paragraphs = Array.from({ length: 60 }, (_, at) => `Paragraph ${at} says a few words.`);
+  world.scripted.text = paragraphs.join('\n\n');
+  world.scripted.pause = 20;
+  await open(page, '/chat');
+  await send(page, 'Many paragraphs', 'scripted');
+  await grownTo(page, 120);
+  const selected = await page.evaluate(() => {
+    const first = document.querySelector('.message-answer .prose p')!;
+    getSelection()!.selectAllChildren(first);
+    return getSelection()!.toString();
+  });
+  await finished(page);
+  world.scripted.pause = 0;
+  expect(await page.evaluate(() => getSelection()!.toString())).toBe(selected);
+  expect(await words(page).locator('p').count()).toBe(60);
 });

@@ -32,6 +32,13 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await send(page, 'What does it look like?', 'scripted');
       await finished(page);
       await look('conversation');
+      await page.getByRole('button', { name: 'Rename or delete' }).click();
+      await page.getByRole('button', { name: 'Delete this conversation' }).click();
+      await expect(page.getByRole('dialog', { name: /^Delete/ })).toBeVisible();
+      await look('question');
+      await page.keyboard.press('Escape');
+      await look('menu');
+      await page.keyboard.press('Escape');
       if (screen.viewport.width < 700) {
         await page.getByRole('button', { name: 'History' }).click();
         await expect(page.getByRole('searchbox', { name: 'Search conversations' })).toBeVisible();

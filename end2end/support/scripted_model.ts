@@ -6,6 +6,8 @@ export class ScriptedModel {
   #server: Server;
   /** What the next answers say; the last one stays. */
   text = 'Hello.';
+  /** Milliseconds between two pieces of it. */
+  pause = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -16,7 +18,7 @@ export class ScriptedModel {
     const model = new ScriptedModel(server);
     server.on('request', (request, response) => {
       request.resume();
-      request.on('end', () => {
+      request.on('end', async () => {
         if (request.method === 'GET') {
           response.setHeader('content-type', 'application/json');
           return response.end(JSON.stringify({ object: 'list', data: [{ id: 'scripted', object: 'model' }] }));
@@ -25,7 +27,10 @@ export class ScriptedModel {
         const event = (delta: object, finish: string | null) =>
           response.write(`data: ${JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'scripted', choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`);
         event({ role: 'assistant', content: '' }, null);
-        for (const piece of model.text.match(/[\s\S]{1,7}/g) ?? []) event({ content: piece }, null);
+        for (const piece of model.text.match(/[\s\S]{1,7}/g) ?? []) {
+          event({ content: piece }, null);
+          if (model.pause) await new Promise((done) => setTimeout(done, model.pause));
+        }
         event({}, 'stop');
         const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46 };
         response.write(`data: ${JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'scripted', choices: [], usage })}\n\n`);

@@ -18,6 +18,7 @@ export class Seam {
   /** Everything that the server has said so far. */
   output = '';
   #process?: ChildProcess;
+  #port?: number;
 
   private constructor() {}
 
@@ -41,7 +42,8 @@ export class Seam {
   }
 
   async start(environment: Record<string, string> = {}): Promise<void> {
-    const port = await freePort();
+    // A restart keeps the address.
+    const port = (this.#port ??= await freePort());
     this.url = `http://127.0.0.1:${port}`;
     const child = spawn(BINARY, ['serve'], {
       env: this.#env({ SEAM_LISTEN: `127.0.0.1:${port}`, ...environment }),

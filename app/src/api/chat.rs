@@ -4,7 +4,10 @@ use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::context;
 use contract::{ConversationId, ConversationSummary, ConversationView, MessageId, NewMessage, RunId, RunStarted};
+#[cfg(feature = "ssr")]
+use contract::{MessageRole, MessageView};
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
 
 /// Messages in one page of a conversation.
@@ -23,6 +26,27 @@ pub async fn conversation_list(search: Option<String>) -> Result<Vec<Conversatio
     Ok(platform.chats.conversations(&scope, search.as_deref(), None, CONVERSATIONS_SHOWN).await?)
 }
 
+/// A page of a conversation as the interface gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenConversation {
+    pub view: ConversationView,
+    /// The words of each message as HTML, in the order of the messages. None while a page is being rendered:
+    /// they are in the page already.
+    pub html: Vec<String>,
+}
+
+impl OpenConversation {
+    #[cfg(feature = "ssr")]
+    fn of(view: ConversationView, for_page: bool) -> Self {
+        let html = |message: &MessageView| match message.role {
+            MessageRole::User => String::new(),
+            MessageRole::Assistant => crate::markdown::to_html(&message.text),
+        };
+        let html = if for_page { Vec::new() } else { view.messages.iter().map(html).collect() };
+        Self { view, html }
+    }
+}
+
 /// A page of a conversation, its end unless `older_than` says otherwise. With `wait`, an answer in progress
 /// is waited for: that is how a browser without JavaScript sees it.
 #[server(prefix = "/api/ui", endpoint = "conversation-open", input = Json)]
@@ -30,14 +54,17 @@ pub async fn conversation_open(
     id: String,
     older_than: Option<String>,
     wait: bool,
-) -> Result<ConversationView, ServerProblem> {
-    let (platform, scope) = (context::platform()?, context::scope()?);
+) -> Result<OpenConversation, ServerProblem> {
+    let (platform, scope, page) = (context::platform()?, context::scope()?, context::renders_page());
     let id: ConversationId = id.parse().map_err(|_| ServerProblem::not_found("conversation"))?;
     let older_than: Option<MessageId> = older_than.and_then(|text| text.parse().ok());
     let view = platform.chats.conversation(&scope, id, older_than, MESSAGES_PER_PAGE).await?;
-    let Some(run) = crate::wording::running(&view).filter(|_| wait) else { return Ok(view) };
+    let Some(run) = crate::wording::running(&view).filter(|_| wait) else {
+        return Ok(OpenConversation::of(view, page));
+    };
     platform.chats.wait(&scope, run, PATIENCE).await?;
-    Ok(platform.chats.conversation(&scope, id, older_than, MESSAGES_PER_PAGE).await?)
+    let view = platform.chats.conversation(&scope, id, older_than, MESSAGES_PER_PAGE).await?;
+    Ok(OpenConversation::of(view, page))
 }
 
 #[server(prefix = "/api/ui", endpoint = "message-send", input = Json)]
@@ -89,16 +116,20 @@ pub async fn run_stop(run: RunId) -> Result<(), ServerProblem> {
     Ok(())
 }
 
-#[server(prefix = "/api/ui", endpoint = "conversation-rename", input = Json)]
+/// From a plain form: back to the conversation under its new title.
+#[server(prefix = "/api/ui", endpoint = "conversation-rename")]
 pub async fn conversation_rename(id: ConversationId, title: String) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     platform.chats.rename(&scope, id, &title).await?;
+    context::go(&format!("/chat/{id}"));
     Ok(())
 }
 
-#[server(prefix = "/api/ui", endpoint = "conversation-delete", input = Json)]
+/// From a plain form: on to a new chat.
+#[server(prefix = "/api/ui", endpoint = "conversation-delete")]
 pub async fn conversation_delete(id: ConversationId) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     platform.chats.delete(&scope, id).await?;
+    context::go("/chat");
     Ok(())
 }

@@ -51,6 +51,11 @@ pub fn address() -> IpAddr {
     use_context::<ClientAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
 }
 
+/// Whether a page is being rendered, rather than a server function called over HTTP.
+pub fn renders_page() -> bool {
+    use_context::<Parts>().is_some_and(|parts| parts.method == Method::GET)
+}
+
 /// Sends the browser to another page of ours.
 pub fn go(path: &str) {
     leptos_axum::redirect(path);

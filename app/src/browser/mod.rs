@@ -2,4 +2,5 @@
 
 pub mod dom;
 pub mod draft;
+pub mod prose;
 pub mod run_events;

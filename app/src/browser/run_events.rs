@@ -3,10 +3,17 @@
 //!
 //! One conversation is open at a time and one run at a time runs in it, so there is one listener.
 
-use contract::{RunEventRecord, RunId};
+use contract::{RenderedTail, RunEventRecord, RunId};
 use std::cell::RefCell;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, EventSource, MessageEvent};
+
+/// What a run tells a page.
+pub enum Heard {
+    Event(RunEventRecord),
+    /// The words so far, rendered.
+    Html(RenderedTail),
+}
 
 struct Listener {
     run: RunId,
@@ -36,17 +43,20 @@ pub fn leave() {
     drop(listener);
 }
 
-/// Hands every event after `after` to `on_event`, once and in order, until the terminal one. `on_lost` is
+/// Hands every event after `after` to `on_heard`, once and in order, until the terminal one. `on_lost` is
 /// called when the server refuses to go on.
-pub fn listen(run: RunId, after: i64, on_event: impl Fn(RunEventRecord) + 'static, on_lost: impl Fn() + 'static) {
+pub fn listen(run: RunId, after: i64, on_heard: impl Fn(Heard) + 'static, on_lost: impl Fn() + 'static) {
     leave();
-    let Ok(source) = EventSource::new(&format!("/api/v1/runs/{run}/events?after={after}")) else {
+    let Ok(source) = EventSource::new(&format!("/api/v1/runs/{run}/events?after={after}&render=html")) else {
         return on_lost();
     };
     let mut seen = after;
     let closing = source.clone();
     let on_event = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
         let data = message.data().as_string().unwrap_or_default();
+        if message.type_() == RenderedTail::NAME {
+            return serde_json::from_str(&data).map(|tail| on_heard(Heard::Html(tail))).unwrap_or_default();
+        }
         let Ok(record) = serde_json::from_str::<RunEventRecord>(&data) else { return };
         if record.seq <= seen {
             return;
@@ -55,7 +65,7 @@ pub fn listen(run: RunId, after: i64, on_event: impl Fn(RunEventRecord) + 'stati
         if record.event.is_terminal() {
             closing.close();
         }
-        on_event(record);
+        on_heard(Heard::Event(record));
     });
     let watched = source.clone();
     let on_error = Closure::<dyn FnMut(Event)>::new(move |_: Event| {
@@ -64,7 +74,7 @@ pub fn listen(run: RunId, after: i64, on_event: impl Fn(RunEventRecord) + 'stati
             on_lost();
         }
     });
-    for name in ["started", "delta", "finished", "stopped", "failed"] {
+    for name in ["started", "delta", "finished", "stopped", "failed", RenderedTail::NAME] {
         let _ = source.add_event_listener_with_callback(name, on_event.as_ref().unchecked_ref());
     }
     source.set_onerror(Some(on_error.as_ref().unchecked_ref()));

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// The longest message a member may send, in characters. 1 MB pastes are refused with this number.
 pub const MAX_MESSAGE_CHARS: usize = 100_000;
+/// The longest title of a conversation, in characters.
+pub const MAX_TITLE_CHARS: usize = 200;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

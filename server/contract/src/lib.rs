@@ -14,14 +14,14 @@ mod session;
 mod time;
 
 pub use chat::{
-    AnswerDetails, ConversationSummary, ConversationView, MAX_MESSAGE_CHARS, MessageRole, MessageStatus, MessageView,
-    NewMessage, RunStarted,
+    AnswerDetails, ConversationSummary, ConversationView, MAX_MESSAGE_CHARS, MAX_TITLE_CHARS, MessageRole,
+    MessageStatus, MessageView, NewMessage, RunStarted,
 };
 pub use id::{AttemptNo, ConversationId, MessageId, ParseIdError, RequestId, RunId, SessionId, TenantId, UserId};
 pub use model::{ModelView, ProviderKind};
 pub use money::{NanoUsd, ParseMoneyError, TokenPrice};
 pub use name::{Email, NameError, Password, Slug};
 pub use problem::{FieldError, Problem, ProblemCode};
-pub use run_event::{FinishReason, RunEvent, RunEventRecord, TokenUsage};
+pub use run_event::{FinishReason, RenderedTail, RunEvent, RunEventRecord, TokenUsage};
 pub use session::{Role, SessionView, TenantMembership};
 pub use time::Timestamp;

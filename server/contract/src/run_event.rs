@@ -65,6 +65,19 @@ impl RunEvent {
     }
 }
 
+/// The end of an answer in progress as HTML, for pages: it takes the place of everything after the first `keep`
+/// blocks, which cannot change any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderedTail {
+    pub keep: u32,
+    pub html: String,
+}
+
+impl RenderedTail {
+    /// The SSE event name.
+    pub const NAME: &'static str = "html";
+}
+
 /// An event with its place in the run; the number is SSE's `id`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunEventRecord {

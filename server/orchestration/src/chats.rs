@@ -11,8 +11,8 @@ use crate::{
     subscription,
 };
 use contract::{
-    ConversationId, ConversationSummary, ConversationView, MessageId, NewMessage, Role, RunEventRecord, RunId,
-    RunStarted, Timestamp, UserId,
+    ConversationId, ConversationSummary, ConversationView, MAX_TITLE_CHARS, MessageId, NewMessage, Role,
+    RunEventRecord, RunId, RunStarted, Timestamp, UserId,
 };
 use futures::stream::{BoxStream, StreamExt};
 use gateway::{Gateway, provider::ChatParameters};
@@ -158,8 +158,8 @@ impl Chats {
 
     pub async fn rename(&self, scope: &Scope, id: ConversationId, title: &str) -> Result<(), ChatError> {
         let title = title.trim();
-        if title.is_empty() || title.chars().count() > conversation::MAX_TITLE_CHARS || title.contains('\0') {
-            let detail = format!("A title has 1 to {} characters.", conversation::MAX_TITLE_CHARS);
+        if title.is_empty() || title.chars().count() > MAX_TITLE_CHARS || title.contains('\0') {
+            let detail = format!("A title has 1 to {} characters.", MAX_TITLE_CHARS);
             return Err(ChatError::invalid("title", detail));
         }
         let (store, owner) = self.open(scope).await?;

@@ -6,8 +6,6 @@ use store::{FromRow, Row, StoreError, TenantStore, Transaction};
 
 /// Long enough to recognise a conversation by, short enough for a narrow list.
 const TITLE_CHARS: usize = 60;
-/// The longest title a member may give.
-pub(crate) const MAX_TITLE_CHARS: usize = 200;
 
 const INSERT: &str = "
 INSERT INTO conversation (tenant_id, id, account_id, title, model, created_at, updated_at)

@@ -16,6 +16,7 @@ mod headers;
 mod health;
 mod pages;
 mod public_url;
+mod rendered;
 mod router;
 mod session;
 mod sse;

@@ -1,11 +1,14 @@
 //! `GET /api/v1/runs/{id}/events`: a run's events as they come, from any point on.
 //!
+//! With `render=html`, the words come rendered as well (`rendered.rs`): that is how pages follow.
+//!
 //! The run belongs to the server: a reader that leaves stops nothing, and one that comes back with
 //! `Last-Event-ID` misses and repeats nothing. The stream ends after the run's terminal event.
 
 use super::{
     WebState,
     answer::{self, Reader},
+    rendered::{Told, rendered},
     session::Visitor,
 };
 use axum::{
@@ -16,8 +19,8 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use contract::{Problem, ProblemCode, RunEventRecord, RunId};
-use futures::{Stream, StreamExt};
+use contract::{Problem, ProblemCode, RenderedTail, RunId};
+use futures::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, header};
 use orchestration::ChatError;
 use platform::{IntoProblem, current_trace_id, with_trace_id};
@@ -32,6 +35,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub(super) struct From {
     /// The number of the last event that is known already.
     after: Option<String>,
+    /// `html` for a page.
+    render: Option<String>,
 }
 
 pub(super) async fn events(
@@ -58,8 +63,11 @@ async fn subscribe(
     let scope = principal.scope().map_err(IntoProblem::into_problem)?;
     let run: RunId =
         run.parse().map_err(|_| Problem::new(ProblemCode::NotFound, "There is no such run, or it is not yours."))?;
+    let render = renders(&from)?;
     let after = start(from, headers)?;
-    let events = state.platform().chats.subscribe(&scope, run, after).await.map_err(IntoProblem::into_problem)?;
+    let first = if render { 0 } else { after };
+    let events = state.platform().chats.subscribe(&scope, run, first).await.map_err(IntoProblem::into_problem)?;
+    let events = if render { rendered(events, after).boxed() } else { events.map_ok(Told::Event).boxed() };
     let mut response = Sse::new(told(events)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -80,24 +88,39 @@ fn start(from: From, headers: &HeaderMap) -> Result<i64, Problem> {
     }
 }
 
+fn renders(from: &From) -> Result<bool, Problem> {
+    match from.render.as_deref() {
+        None => Ok(false),
+        Some("html") => Ok(true),
+        Some(_) => Err(Problem::field("render", "Events can be rendered as “html”, or left as they are without it.")),
+    }
+}
+
 /// Events on the wire. What goes wrong in between is an event too, `problem`, and ends the stream: the
 /// reader comes back and goes on from the last event it saw.
 fn told(
-    events: impl Stream<Item = Result<RunEventRecord, ChatError>> + Send,
+    events: impl Stream<Item = Result<Told, ChatError>> + Send,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let trace_id = current_trace_id();
     events.then(move |event| {
         let trace_id = trace_id.clone();
-        with_trace_id(trace_id, async move { Ok(event.map_or_else(|error| problem(&error.into_problem()), record)) })
+        with_trace_id(trace_id, async move { Ok(event.map_or_else(|error| problem(&error.into_problem()), on_wire)) })
     })
 }
 
-fn record(record: RunEventRecord) -> Event {
-    let event = Event::default().id(record.seq.to_string()).event(record.event.name());
-    event.json_data(&record).unwrap_or_else(|error| {
+fn on_wire(told: Told) -> Event {
+    let written = match told {
+        Told::Event(record) => event(record.seq, record.event.name()).json_data(&record),
+        Told::Html(seq, tail) => event(seq, RenderedTail::NAME).json_data(&tail),
+    };
+    written.unwrap_or_else(|error| {
         tracing::error!(%error, "an event could not be written");
         problem(&Problem::new(ProblemCode::Internal, "An event could not be written."))
     })
+}
+
+fn event(seq: i64, name: &str) -> Event {
+    Event::default().id(seq.to_string()).event(name)
 }
 
 fn problem(problem: &Problem) -> Event {
@@ -114,7 +137,7 @@ mod tests {
         if let Some(last) = last {
             headers.insert("last-event-id", HeaderValue::from_static(last));
         }
-        start(From { after: after.map(str::to_owned) }, &headers).ok()
+        start(From { after: after.map(str::to_owned), render: None }, &headers).ok()
     }
 
     #[test]

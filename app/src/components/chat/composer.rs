@@ -11,7 +11,7 @@ use crate::{
         icon::{Glyph, Icon},
         problem::ProblemNote,
     },
-    markdown,
+    escape,
 };
 use contract::{ModelView, RunStarted};
 use leptos::{
@@ -30,7 +30,7 @@ const REST: Duration = Duration::from_millis(300);
 pub fn Composer(state: ThreadState, models: Vec<ModelView>, field: NodeRef<Textarea>) -> impl IntoView {
     let conversation = state.conversation.get_value();
     let came_back = ServerProblem::from_url(MessagePost::PATH);
-    let kept = came_back.as_ref().and_then(|refused| refused.kept.first()).map(|(_, text)| markdown::escaped(text));
+    let kept = came_back.as_ref().and_then(|refused| refused.kept.first()).map(|(_, text)| escape::escaped(text));
     if let Some(refused) = came_back {
         state.problem.set(Some(refused.problem));
     }

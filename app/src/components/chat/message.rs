@@ -7,7 +7,6 @@ use crate::{
         icon::{Glyph, Icon},
         problem::ProblemNote,
     },
-    markdown,
     wording::{absolute, quiet_line},
 };
 use contract::{AnswerDetails, MessageRole, MessageStatus, MessageView};
@@ -107,11 +106,7 @@ fn Rewording(entry: Entry, state: ThreadState) -> impl IntoView {
 
 #[component]
 fn Answer(entry: Entry, state: ThreadState) -> impl IntoView {
-    let (id, text, view) = (entry.id, entry.text.clone(), entry.view.clone());
-    let html = {
-        let text = text.clone();
-        move || text.with(|text| markdown::to_html(text))
-    };
+    let (id, text, html, view) = (entry.id, entry.text.clone(), entry.html.clone(), entry.view.clone());
     let status = {
         let view = view.clone();
         Memo::new(move |_| view.with(|view| view.status))
@@ -123,7 +118,7 @@ fn Answer(entry: Entry, state: ThreadState) -> impl IntoView {
     let (details, ending) = (view.clone(), view.clone());
     view! {
         <article aria-label="Answer" aria-busy=move || (status.get() == MessageStatus::Streaming).then_some("true")>
-            <div class="prose" inner_html=html></div>
+            <div class="prose" inner_html=move || html.get()></div>
             {move || waiting().then(|| view! { <p class="waiting">"Thinking" <span aria-hidden="true">"…"</span></p> })}
             {move || ending.with(ended)}
             <footer class="answer-foot">
@@ -195,14 +190,16 @@ fn CopyButton(text: ArcRwSignal<String>) -> impl IntoView {
 fn Pager(view: ArcRwSignal<MessageView>, state: ThreadState) -> impl IntoView {
     move || {
         let (id, at, of) = view.with(|view| (view.id, view.sibling, view.siblings));
+        // Named: the macro would read the “>” of a comparison as the end of the tag.
+        let (first, last) = (at <= 1, at >= of);
         (of > 1).then(|| {
             view! {
                 <span class="pager">
-                    <button class="act" r#type="button" aria-label="Previous version" disabled=at <= 1 on:click=move |_| state.branch(id, at - 1)>
+                    <button class="act" r#type="button" aria-label="Previous version" disabled=first on:click=move |_| state.branch(id, at - 1)>
                         <Icon glyph=Glyph::Previous />
                     </button>
                     <span aria-label=format!("Version {at} of {of}")>{format!("{at}/{of}")}</span>
-                    <button class="act" r#type="button" aria-label="Next version" disabled=at >= of on:click=move |_| state.branch(id, at + 1)>
+                    <button class="act" r#type="button" aria-label="Next version" disabled=last on:click=move |_| state.branch(id, at + 1)>
                         <Icon glyph=Glyph::Next />
                     </button>
                 </span>

@@ -6,14 +6,19 @@
 use crate::{
     api::{
         ServerProblem,
-        chat::{answer_regenerate, branch_show, conversation_open, message_edit, message_send, run_stop},
+        chat::{
+            OpenConversation, answer_regenerate, branch_show, conversation_open, message_edit, message_send, run_stop,
+        },
     },
-    browser::{draft, run_events},
+    browser::{
+        draft, prose,
+        run_events::{self, Heard},
+    },
     components::frame::HistoryVersion,
 };
 use contract::{
-    ConversationId, ConversationView, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, Problem,
-    RunEvent, RunEventRecord, RunId, RunStarted,
+    ConversationId, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, Problem, RunEvent, RunEventRecord,
+    RunId, RunStarted,
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -26,18 +31,29 @@ pub struct Entry {
     pub role: MessageRole,
     pub view: ArcRwSignal<MessageView>,
     pub text: ArcRwSignal<String>,
+    /// The words as the server rendered them; what comes while an answer grows goes to the page directly.
+    pub html: ArcRwSignal<String>,
 }
 
 impl Entry {
-    fn new(mut message: MessageView) -> Self {
-        let text = ArcRwSignal::new(std::mem::take(&mut message.text));
-        Self { id: message.id, role: message.role, view: ArcRwSignal::new(message), text }
+    fn new((mut message, html): (MessageView, String)) -> Self {
+        let text = std::mem::take(&mut message.text);
+        #[cfg(feature = "ssr")]
+        let html = if html.is_empty() { crate::markdown::to_html(&text) } else { html };
+        Self {
+            id: message.id,
+            role: message.role,
+            view: ArcRwSignal::new(message),
+            text: ArcRwSignal::new(text),
+            html: ArcRwSignal::new(html),
+        }
     }
 
-    fn refresh(&self, mut message: MessageView) {
+    fn refresh(&self, (mut message, html): (MessageView, String)) {
         let text = std::mem::take(&mut message.text);
         if self.text.with_untracked(|shown| *shown != text) {
             self.text.set(text);
+            self.html.set(html);
         }
         if self.view.with_untracked(|shown| *shown != message) {
             self.view.set(message);
@@ -67,15 +83,15 @@ pub struct ThreadState {
 }
 
 impl ThreadState {
-    pub fn new(opened: Option<ConversationView>, default_model: String) -> Self {
+    pub fn new(opened: Option<OpenConversation>, default_model: String) -> Self {
         let history = use_context::<HistoryVersion>().map_or_else(|| RwSignal::new(0), |version| version.0);
-        let running = opened.as_ref().and_then(crate::wording::running);
-        let model = opened.as_ref().map(|view| view.model.clone()).filter(|model| !model.is_empty());
-        let (conversation, older_than) = opened.as_ref().map_or((None, None), |view| (Some(view.id), view.older_than));
-        let messages = opened.map(|view| view.messages).unwrap_or_default();
+        let view = opened.as_ref().map(|opened| &opened.view);
+        let running = view.and_then(crate::wording::running);
+        let model = view.map(|view| view.model.clone()).filter(|model| !model.is_empty());
+        let (conversation, older_than) = view.map_or((None, None), |view| (Some(view.id), view.older_than));
         Self {
             conversation: StoredValue::new(conversation),
-            entries: RwSignal::new(messages.into_iter().map(Entry::new).collect()),
+            entries: RwSignal::new(opened.into_iter().flat_map(messages).map(Entry::new).collect()),
             older_than: RwSignal::new(older_than),
             running: RwSignal::new(running),
             busy: RwSignal::new(false),
@@ -163,13 +179,14 @@ impl ThreadState {
     async fn reload(self) {
         let Some(Some(id)) = self.conversation.try_get_value() else { return };
         match conversation_open(id.to_string(), None, false).await {
-            Ok(view) => self.merge(view),
+            Ok(opened) => self.merge(opened),
             Err(refused) => drop(self.problem.try_set(Some(refused.problem))),
         }
     }
 
-    fn merge(self, view: ConversationView) {
-        let running = crate::wording::running(&view);
+    fn merge(self, opened: OpenConversation) {
+        let view = &opened.view;
+        let running = crate::wording::running(view);
         let Some(mut shown) = self.entries.try_get_untracked() else { return };
         // What was loaded before the first message of this page stays: a message's ancestors never change.
         let overlap = view.messages.first().and_then(|first| shown.iter().position(|entry| entry.id == first.id));
@@ -184,17 +201,17 @@ impl ThreadState {
             }
         };
         let mut entries = kept;
-        for message in view.messages {
-            match known.iter().position(|entry| entry.id == message.id) {
+        for read in messages(opened) {
+            match known.iter().position(|entry| entry.id == read.0.id) {
                 Some(at) => {
                     let entry = known.swap_remove(at);
                     // An answer that is being listened to is further along than what was just read.
-                    if !(entry.is_streaming() && run_events::listening() == message.run && message.run.is_some()) {
-                        entry.refresh(message);
+                    if !(entry.is_streaming() && run_events::listening() == read.0.run && read.0.run.is_some()) {
+                        entry.refresh(read);
                     }
                     entries.push(entry);
                 }
-                None => entries.push(Entry::new(message)),
+                None => entries.push(Entry::new(read)),
             }
         }
         self.entries.set(entries);
@@ -211,10 +228,10 @@ impl ThreadState {
         self.busy.set(true);
         spawn_local(async move {
             match conversation_open(id.to_string(), Some(before.to_string()), false).await {
-                Ok(view) => {
-                    let older: Vec<Entry> = view.messages.into_iter().map(Entry::new).collect();
+                Ok(opened) => {
+                    self.older_than.try_set(opened.view.older_than);
+                    let older: Vec<Entry> = messages(opened).map(Entry::new).collect();
                     self.entries.try_update(|entries| drop(entries.splice(0..0, older)));
-                    self.older_than.try_set(view.older_than);
                 }
                 Err(refused) => drop(self.problem.try_set(Some(refused.problem))),
             }
@@ -235,7 +252,15 @@ impl ThreadState {
         }
         self.announcement.set("Answering");
         let pending = Rc::new(RefCell::new(String::new()));
-        let on_event = move |record: RunEventRecord| self.hear(&entry, &pending, record);
+        let on_event = move |heard| match heard {
+            Heard::Event(record) => self.hear(&entry, &pending, record),
+            Heard::Html(tail) => {
+                // What waits for the next frame is in it already.
+                let waiting = std::mem::take(&mut *pending.borrow_mut());
+                entry.text.update(|shown| shown.push_str(&waiting));
+                prose::replace(entry.id, &tail);
+            }
+        };
         let on_lost = move || {
             // Refused for good: signed out elsewhere, or the server has restarted. The page says which.
             set_timeout(move || spawn_local(async move { self.reload().await }), Duration::from_secs(2));
@@ -290,10 +315,16 @@ impl ThreadState {
     }
 }
 
-/// Puts what has arrived since the last frame on the page.
+/// Puts what has arrived since the last frame on the page, as it is until the server has rendered it.
 fn say(entry: &Entry, pending: &RefCell<String>) {
     let text = std::mem::take(&mut *pending.borrow_mut());
     if !text.is_empty() {
         entry.text.update(|shown| shown.push_str(&text));
+        prose::append(entry.id, &text);
     }
+}
+
+/// Messages with their words as HTML.
+fn messages(opened: OpenConversation) -> impl Iterator<Item = (MessageView, String)> {
+    opened.view.messages.into_iter().zip(opened.html.into_iter().chain(std::iter::repeat(String::new())))
 }

@@ -3,12 +3,13 @@
 //! The scroller is a column in reverse: its start is the bottom. It opens there without a script, follows
 //! a growing answer only while the reader is there, and older messages appear above without a jump.
 
-use super::{composer::Composer, message::Message, state::ThreadState};
+use super::{composer::Composer, head::Head, message::Message, state::ThreadState};
 use crate::{
+    api::chat::OpenConversation,
     browser::{dom, draft, run_events},
     components::icon::{Glyph, Icon, Mark},
 };
-use contract::{ConversationView, ModelView};
+use contract::ModelView;
 use leptos::{
     html::{Div, Textarea},
     prelude::*,
@@ -27,12 +28,14 @@ const EXAMPLES: [&str; 3] = [
 #[component]
 pub fn Thread(
     /// None is a conversation that does not exist yet.
-    opened: Option<ConversationView>,
+    opened: Option<OpenConversation>,
     models: Vec<ModelView>,
 ) -> impl IntoView {
     let default_model = models.iter().find(|model| model.available).map(|model| model.name.clone());
     let fresh = opened.is_none();
-    let waiting = opened.as_ref().is_some_and(|view| crate::wording::running(view).is_some());
+    let view = opened.as_ref().map(|opened| &opened.view);
+    let head = view.map(|view| view! { <Head id=view.id title=view.title.clone() /> });
+    let waiting = view.is_some_and(|view| crate::wording::running(view).is_some());
     let state = ThreadState::new(opened, default_model.unwrap_or_default());
     let field = NodeRef::<Textarea>::new();
     let scroller = NodeRef::<Div>::new();
@@ -69,6 +72,7 @@ pub fn Thread(
     };
     view! {
         <div class="thread">
+            {head}
             <div
                 class="scroller"
                 node_ref=scroller

@@ -31,7 +31,7 @@ pub fn AccountShow() -> impl IntoView {
     };
     view! {
         <Title text="Settings" />
-        <main class="main settings" id="main">
+        <main class="main settings" id="main" tabindex="-1">
             <div class="settings-column">
                 <h1>"Settings"</h1>
                 <section aria-labelledby="account">

@@ -31,13 +31,13 @@ pub fn ChatShow() -> impl IntoView {
     );
     view! {
         <History />
-        <main class="main" id="main">
+        <main class="main" id="main" tabindex="-1">
             <Transition fallback=|| view! { <div class="thread" aria-busy="true"></div> }>
                 {move || Suspend::new(async move {
                     let models = frame.await.map(|frame| frame.models).unwrap_or_default();
                     match opened.await {
                         Ok(opened) => {
-                            let title = opened.as_ref().map_or_else(|| "New chat".to_owned(), |view| view.title.clone());
+                            let title = opened.as_ref().map_or_else(|| "New chat".to_owned(), |opened| opened.view.title.clone());
                             Either::Left(view! {
                                 <Title text=title />
                                 <Thread opened models />
