@@ -96,7 +96,7 @@ async function ask(text, model) {
   if (!response.ok) throw new Error(`message-send: ${response.status} ${await response.text()}`);
   const { run } = await response.json();
   const accepted = now() - began;
-  const events = await fetch(`${url}/api/v1/runs/${run}/events?after=0`, { headers: { cookie, accept: 'text/event-stream' } });
+  const events = await fetch(`${url}/api/v1/runs/${run}/events?after=0&render=html`, { headers: { cookie, accept: 'text/event-stream' } });
   if (!events.ok) throw new Error(`events: ${events.status}`);
   let buffered = '', first;
   for await (const chunk of events.body.pipeThrough(new TextDecoderStream())) {
@@ -105,6 +105,7 @@ async function ask(text, model) {
       const data = buffered.slice(0, end).split('\n').filter((line) => line.startsWith('data:')).map((line) => line.slice(5)).join('\n');
       if (!data) continue;
       const { event } = JSON.parse(data);
+      if (!event) continue; // the words so far, rendered
       if (event.type === 'delta') first ??= now() - began;
       if (event.type === 'failed') throw new Error(JSON.stringify(event.problem));
       if (event.details) return { accepted, first, whole: now() - began, details: event.details };

@@ -50,7 +50,7 @@ impl Glyph {
             Self::Previous => "M14 6l-6 6 6 6",
             Self::Next => "M10 6l6 6-6 6",
             Self::Down => "M6 10l6 6 6-6",
-            Self::More => "M6 12h.01M12 12h.01M18 12h.01",
+            Self::More => "M5.5 11h1v2h-1zM11.5 11h1v2h-1zM17.5 11h1v2h-1z",
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn AccountShow() -> impl IntoView {
                                     <dd>{frame.session.email.to_string()}</dd>
                                     {frame.session.current.map(|membership| view! {
                                         <dt>"Tenant"</dt>
-                                        <dd>{membership.display_name} <span class="hint">{membership.role.to_string()}</span></dd>
+                                        <dd>{membership.display_name} <span class="hint">" · "{membership.role.to_string()}</span></dd>
                                     })}
                                 </dl>
                             })
