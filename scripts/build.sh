@@ -33,7 +33,7 @@ say "Making the web assets"
   --wasm "$CARGO_TARGET_DIR/wasm32-unknown-unknown/$profile/frontend.wasm" ||
   fail "The web assets could not be made" "The message is above."
 
-cargo_step "Building the server (the first time on a machine: about 15 minutes on two cores)" \
+cargo_step "Building the server (the first time on a machine: about 8 minutes on two cores)" \
   "The compiler's message is above. If a C compiler, cmake or libclang fails in it, run scripts/setup.sh." \
   build --release -p seam
 built="$CARGO_TARGET_DIR/release/seam"

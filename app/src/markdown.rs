@@ -29,10 +29,10 @@ fn blocks(text: &str) -> Vec<usize> {
             let before = text.get(..range.start).unwrap_or_default();
             starts.push(before.rfind('\n').map_or(0, |line_end| line_end + 1));
         }
-        match event {
-            Event::Start(_) => depth += 1,
-            Event::End(_) => depth = depth.saturating_sub(1),
-            _ => {}
+        if matches!(event, Event::Start(_)) {
+            depth += 1;
+        } else if matches!(event, Event::End(_)) {
+            depth = depth.saturating_sub(1);
         }
     }
     starts

@@ -8,13 +8,6 @@ use std::cell::RefCell;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, EventSource, MessageEvent};
 
-/// What a run tells a page.
-pub enum Heard {
-    Event(RunEventRecord),
-    /// The words so far, rendered.
-    Html(RenderedTail),
-}
-
 struct Listener {
     run: RunId,
     source: EventSource,
@@ -43,9 +36,16 @@ pub fn leave() {
     drop(listener);
 }
 
-/// Hands every event after `after` to `on_heard`, once and in order, until the terminal one. `on_lost` is
+/// Hands every event after `after` to `on_event`, once and in order, until the terminal one, and to `on_html`
+/// what the words so far look like. `on_lost` is
 /// called when the server refuses to go on.
-pub fn listen(run: RunId, after: i64, on_heard: impl Fn(Heard) + 'static, on_lost: impl Fn() + 'static) {
+pub fn listen(
+    run: RunId,
+    after: i64,
+    on_event: impl Fn(RunEventRecord) + 'static,
+    on_html: impl Fn(RenderedTail) + 'static,
+    on_lost: impl Fn() + 'static,
+) {
     leave();
     let Ok(source) = EventSource::new(&format!("/api/v1/runs/{run}/events?after={after}&render=html")) else {
         return on_lost();
@@ -55,7 +55,7 @@ pub fn listen(run: RunId, after: i64, on_heard: impl Fn(Heard) + 'static, on_los
     let on_event = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
         let data = message.data().as_string().unwrap_or_default();
         if message.type_() == RenderedTail::NAME {
-            return serde_json::from_str(&data).map(|tail| on_heard(Heard::Html(tail))).unwrap_or_default();
+            return serde_json::from_str(&data).map(&on_html).unwrap_or_default();
         }
         let Ok(record) = serde_json::from_str::<RunEventRecord>(&data) else { return };
         if record.seq <= seen {
@@ -65,7 +65,7 @@ pub fn listen(run: RunId, after: i64, on_heard: impl Fn(Heard) + 'static, on_los
         if record.event.is_terminal() {
             closing.close();
         }
-        on_heard(Heard::Event(record));
+        on_event(record);
     });
     let watched = source.clone();
     let on_error = Closure::<dyn FnMut(Event)>::new(move |_: Event| {

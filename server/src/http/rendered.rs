@@ -20,6 +20,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// What a page is told.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // They are passed on one by one, and most are events.
 pub(super) enum Told {
     Event(RunEventRecord),
     /// The words up to the event of this number.

@@ -10,10 +10,7 @@ use crate::{
             OpenConversation, answer_regenerate, branch_show, conversation_open, message_edit, message_send, run_stop,
         },
     },
-    browser::{
-        draft, prose,
-        run_events::{self, Heard},
-    },
+    browser::{draft, prose, run_events},
     components::frame::HistoryVersion,
 };
 use contract::{
@@ -252,20 +249,19 @@ impl ThreadState {
         }
         self.announcement.set("Answering");
         let pending = Rc::new(RefCell::new(String::new()));
-        let on_event = move |heard| match heard {
-            Heard::Event(record) => self.hear(&entry, &pending, record),
-            Heard::Html(tail) => {
-                // What waits for the next frame is in it already.
-                let waiting = std::mem::take(&mut *pending.borrow_mut());
-                entry.text.update(|shown| shown.push_str(&waiting));
-                prose::replace(entry.id, &tail);
-            }
+        let (answer, waiting) = (entry.clone(), Rc::clone(&pending));
+        let on_event = move |record| self.hear(&entry, &pending, record);
+        let on_html = move |tail| {
+            // What waits for the next frame is in it already.
+            let words = std::mem::take(&mut *waiting.borrow_mut());
+            answer.text.update(|shown| shown.push_str(&words));
+            prose::replace(answer.id, &tail);
         };
         let on_lost = move || {
             // Refused for good: signed out elsewhere, or the server has restarted. The page says which.
             set_timeout(move || spawn_local(async move { self.reload().await }), Duration::from_secs(2));
         };
-        run_events::listen(run, after, on_event, on_lost);
+        run_events::listen(run, after, on_event, on_html, on_lost);
     }
 
     fn hear(self, entry: &Entry, pending: &Rc<RefCell<String>>, record: RunEventRecord) {
