@@ -11,6 +11,6 @@ SEAM_DATA_DIR="$SEAM_CACHE_DIR" target/release/seam models pull ||
   fail "The local models are not complete" "See the message above; without a network: target/release/seam models pull --from DIR, with the files in DIR."
 
 data=${1:-${SEAM_DATA_DIR:-data}}
-mkdir -p "$data"
+[ -d "$data" ] || mkdir -p -m 700 "$data"
 # Somebody's own directory of models stays as it is.
 if [ ! -e "$data/models" ]; then ln -sfn "$SEAM_CACHE_DIR/models" "$data/models"; fi

@@ -9,14 +9,43 @@
 use crate::escape::escaped;
 use contract::RenderedTail;
 use pulldown_cmark::{Alignment, CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use std::fmt;
 
+/// HTML of this size is not looked at twice.
+const MOST_HTML: usize = 64 * 1024;
 const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH);
 
 /// Renders Markdown. Half of a text renders as far as it goes, which is what a stream needs.
 pub fn to_html(text: &str) -> String {
+    formatted(text).unwrap_or_else(|| as_it_is(text))
+}
+
+/// None: it would become far more than it is. A table of empty cells and quotes within quotes grow twentyfold.
+fn formatted(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len() + text.len() / 2);
-    html::push_html(&mut out, Safe::new(Parser::new_ext(text, OPTIONS)));
-    out
+    let most = MOST_HTML.max(text.len().saturating_mul(4));
+    html::write_html_fmt(Bounded { out: &mut out, most }, Safe::new(Parser::new_ext(text, OPTIONS))).ok()?;
+    Some(out)
+}
+
+fn as_it_is(text: &str) -> String {
+    format!("<pre tabindex=\"0\"><code>{}</code></pre>\n", escaped(text))
+}
+
+/// Refuses what goes beyond a size.
+struct Bounded<'o> {
+    out: &'o mut String,
+    most: usize,
+}
+
+impl fmt::Write for Bounded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.out.len() + text.len() > self.most {
+            return Err(fmt::Error);
+        }
+        self.out.push_str(text);
+        Ok(())
+    }
 }
 
 /// Where each block of a text begins. A block becomes one element. What stands before the last one renders
@@ -59,7 +88,11 @@ impl Growing {
     /// What follows the blocks that were settled by an earlier call. The first call gives all there is.
     pub fn tail(&mut self) -> RenderedTail {
         let open = self.text.get(self.settled..).unwrap_or_default();
-        let tail = RenderedTail { keep: self.kept, html: to_html(open) };
+        let Some(html) = formatted(open) else {
+            // Then all of it is shown as it is, as a reload would.
+            return RenderedTail { keep: 0, html: as_it_is(&self.text) };
+        };
+        let tail = RenderedTail { keep: self.kept, html };
         let starts = blocks(open);
         if let Some((last, whole)) = starts.split_last() {
             self.settled += last;
@@ -68,12 +101,15 @@ impl Growing {
         tail
     }
 
-    /// The end of an answer that is over. A link may have been defined below its use: then all of it again.
+    /// The end of an answer that is over, which then stands as a reload would show it. A link may have been
+    /// defined below its use, and what is out of proportion is a matter of the whole: then all of it again.
     pub fn end(mut self) -> RenderedTail {
-        if self.text.contains("]:") {
-            (self.settled, self.kept) = (0, 0);
+        let whole = formatted(&self.text);
+        let open = self.text.get(self.settled..).unwrap_or_default();
+        match whole {
+            Some(_) if !self.text.contains("]:") && formatted(open).is_some() => self.tail(),
+            whole => RenderedTail { keep: 0, html: whole.unwrap_or_else(|| as_it_is(&self.text)) },
         }
-        self.tail()
     }
 }
 
@@ -330,7 +366,7 @@ mod tests {
     }
 
     /// What the page shows after `pieces` have arrived, each as a patch of what was there.
-    fn grown(pieces: &[String]) -> String {
+    fn grown(pieces: &[String]) -> Vec<String> {
         let mut answer = Growing::default();
         let mut page: Vec<String> = Vec::new();
         let patch = |page: &mut Vec<String>, tail: RenderedTail| {
@@ -342,10 +378,10 @@ mod tests {
             patch(&mut page, answer.tail());
         }
         patch(&mut page, answer.end());
-        page.concat()
+        page
     }
 
-    /// The outermost elements of HTML that `to_html` made.
+    /// The outermost elements of HTML that `to_html` made; white space between them shows nothing.
     fn elements(html: &str) -> Vec<String> {
         let (mut depth, mut from, mut found) = (0, 0, Vec::new());
         for (at, _) in html.match_indices('<') {
@@ -354,12 +390,9 @@ mod tests {
             depth += if tag.starts_with("</") { -1 } else { i32::from(!void) };
             if depth == 0 {
                 let to = at + tag.len();
-                found.push(html[from..to].to_owned());
+                found.push(html[from..to].trim().to_owned());
                 from = to;
             }
-        }
-        if let Some(last) = found.last_mut() {
-            last.push_str(&html[from..]);
         }
         found
     }
@@ -373,10 +406,23 @@ mod tests {
     }
 
     #[test]
+    fn what_would_grow_out_of_all_proportion_is_shown_as_it_is() {
+        let table = format!("|{}\n|{}\n{}", "a|".repeat(200), "-|".repeat(200), "|x\n".repeat(20_000));
+        let quotes = "> ".repeat(50_000) + "deep";
+        for hostile in [table, quotes] {
+            let html = to_html(&hostile);
+            assert!(html.len() <= 5 * hostile.len(), "{} became {}", hostile.len(), html.len());
+            let pieces: Vec<_> =
+                hostile.as_bytes().chunks(9_000).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect();
+            assert_eq!(grown(&pieces), elements(&html));
+        }
+    }
+
+    #[test]
     fn a_link_that_is_defined_below_its_use_works_in_the_end() {
         let whole = "See [this].\n\nMore.\n\n[this]: https://a.test\n";
         let pieces: Vec<_> = whole.split_inclusive('\n').map(str::to_owned).collect();
-        assert_eq!(grown(&pieces), to_html(whole));
+        assert_eq!(grown(&pieces), elements(&to_html(whole)));
         assert!(to_html(whole).contains("<a "));
     }
 
@@ -391,7 +437,7 @@ mod tests {
                 Just("\n===\n".to_owned()), Just("\n---\n".to_owned()), Just("<div>\n".to_owned()), Just("\t".to_owned()),
             ], 0..16)
         ) {
-            prop_assert_eq!(grown(&pieces), elements(&to_html(&pieces.concat())).concat());
+            prop_assert_eq!(grown(&pieces), elements(&to_html(&pieces.concat())));
         }
     }
 

@@ -6,6 +6,7 @@
 
 use crate::{
     components::frame::SignedIn,
+    escape,
     pages::{ChatShow, MissingShow},
 };
 use leptos::prelude::*;
@@ -19,7 +20,11 @@ use leptos_router::{
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    let title = |page: String| if page.is_empty() { "Seam".to_owned() } else { format!("{page} · Seam") };
+    let title = |page: String| {
+        let title = if page.is_empty() { "Seam".to_owned() } else { format!("{page} · Seam") };
+        // The server writes it into the page as it is; a conversation is called what somebody typed.
+        if cfg!(feature = "ssr") { escape::escaped(&title) } else { title }
+    };
     view! {
         <Title formatter=title text="" />
         <Router>

@@ -12,10 +12,11 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tenancy::Secret;
 use toml::de::{DeTable, DeValue};
 
 /// Every setting: its key in `seam.toml`; in the environment `SEAM_` and upper case.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 15] = [
     "listen",
     "public_url",
     "data_dir",
@@ -30,6 +31,7 @@ pub const KEYS: [&str; 14] = [
     "local_slots",
     "shutdown_seconds",
     "trust_proxy",
+    "metrics_token",
 ];
 
 /// Names under `SEAM_` that belong to scripts and tests, not to the server.
@@ -64,6 +66,8 @@ pub struct Config {
     pub shutdown_limit: Duration,
     /// Whether the client's address is what a proxy in front says it is.
     pub trust_proxy: bool,
+    /// Who may read `/metrics` from elsewhere than this machine.
+    pub metrics_token: Option<Secret>,
     pub provider_keys: ProviderKeys,
 }
 
@@ -187,6 +191,7 @@ impl Config {
             local_slots: number("local_slots", 1, 64)?,
             shutdown_limit: Duration::from_secs(number("shutdown_seconds", 0, 3600)?.unwrap_or(20) as u64),
             trust_proxy,
+            metrics_token: text("metrics_token").map(|token| Secret::new(token.to_owned())),
             provider_keys: ProviderKeys {
                 openai: given("OPENAI_API_KEY"),
                 anthropic: given("ANTHROPIC_API_KEY"),

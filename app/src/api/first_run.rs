@@ -67,6 +67,7 @@ pub async fn tenant_create(name: String, slug: String) -> Result<(), ServerProbl
 pub async fn model_choose(provider: String, api_key: Option<String>) -> Result<(), ServerProblem> {
     use contract::{Problem, ProviderKind};
     let (platform, principal) = (context::platform()?, context::principal()?);
+    principal.require_operator()?;
     let kept = |problem: ServerProblem| problem.keep("provider", &provider);
     let kind: ProviderKind =
         provider.parse().map_err(|_| kept(Problem::field("provider", "choose one of the three").into()))?;

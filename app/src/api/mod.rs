@@ -10,12 +10,17 @@ pub mod context;
 pub mod first_run;
 pub mod session;
 
+#[cfg(feature = "ssr")]
+pub use context::own_path;
+
 use contract::{Problem, ProblemCode};
-use leptos::prelude::WithUntracked;
+use leptos::prelude::use_context;
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "ssr")]
+use server_fn::error::ServerFnUrlError;
 use server_fn::{
     codec::JsonEncoding,
-    error::{FromServerFnError, ServerFnErrorErr, ServerFnUrlError},
+    error::{FromServerFnError, ServerFnErrorErr},
 };
 
 /// What a server function answers when it cannot do what was asked.
@@ -34,17 +39,35 @@ impl ServerProblem {
         self
     }
 
-    /// The problem with which a form posted by the browser itself came back to its page.
-    pub fn from_url(action: &str) -> Option<Self> {
-        let query = leptos_router::hooks::use_query_map();
-        query.with_untracked(|query| {
-            let of_this_form = query.get("__path").is_some_and(|path| path == action);
-            query.get("__err").filter(|_| of_this_form).map(|error| ServerFnUrlError::<Self>::decode_err(&error))
-        })
-    }
-
     pub fn not_found(what: &str) -> Self {
         Problem::new(ProblemCode::NotFound, format!("There is no such {what}, or it is not yours.")).into()
+    }
+}
+
+/// A plain form that came back to its page. The server puts it into context; it travels in a cookie, never in an
+/// address, which anybody could write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedForm {
+    /// What it was posted to.
+    pub path: String,
+    pub problem: ServerProblem,
+}
+
+impl RefusedForm {
+    /// From the form in which Leptos puts it into an address.
+    #[cfg(feature = "ssr")]
+    pub fn decode(path: &str, error: &str) -> Self {
+        Self { path: path.to_owned(), problem: ServerFnUrlError::<ServerProblem>::decode_err(error) }
+    }
+
+    /// The form that this request's page gets back, if any.
+    pub fn here() -> Option<Self> {
+        use_context::<Self>()
+    }
+
+    /// What was wrong with the form that is posted to `action`.
+    pub fn of(action: &str) -> Option<ServerProblem> {
+        Self::here().filter(|refused| refused.path == action).map(|refused| refused.problem)
     }
 }
 

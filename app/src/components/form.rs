@@ -1,9 +1,9 @@
 //! A form that works without JavaScript and keeps what was typed either way.
 //!
-//! Rendered on the server only. Posted by the browser itself, a refused form comes back with the problem in
-//! its URL and is rendered with it; `forms.js` posts it in the background and fills in the same places.
+//! Rendered on the server only. Posted by the browser itself, a refused form comes back with the
+//! problem and is rendered with it; `forms.js` posts it in the background and fills in the same places.
 
-use crate::api::ServerProblem;
+use crate::api::{RefusedForm, ServerProblem};
 use leptos::prelude::*;
 
 /// What was wrong with a form that came back; its fields read it from context.
@@ -31,7 +31,7 @@ pub fn PlainForm(
     #[prop(optional)] class: &'static str,
     children: Children,
 ) -> impl IntoView {
-    let refused = ServerProblem::from_url(to);
+    let refused = RefusedForm::of(to);
     let general = refused.as_ref().map(|refused| &refused.problem).filter(|problem| problem.errors.is_empty());
     let (title, detail) = general.map(|problem| (problem.title.clone(), problem.detail.clone())).unwrap_or_default();
     let quiet = general.is_none();

@@ -7,6 +7,7 @@ use crate::{
     ChatError, conversation, event_log,
     hub::{EndCause, Hub, LiveRun},
     message,
+    search::Searches,
     start::{self, Begin, Start},
     subscription,
 };
@@ -46,11 +47,21 @@ pub(crate) struct Inner {
     pub registry: Registry,
     pub clock: SharedClock,
     pub hub: Hub,
+    pub searches: Searches,
 }
 
 impl Chats {
     pub fn new(stores: TenantStores, gateway: Gateway, registry: Registry, clock: SharedClock) -> Self {
-        Self { inner: Arc::new(Inner { stores, gateway, registry, clock, hub: Hub::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                stores,
+                gateway,
+                registry,
+                clock,
+                hub: Hub::default(),
+                searches: Searches::default(),
+            }),
+        }
     }
 
     /// Stores a message with its answer to be, and starts the run that writes it.
@@ -121,8 +132,12 @@ impl Chats {
             return Err(ChatError::invalid("search", detail));
         }
         let (store, owner) = self.open(scope).await?;
-        let before = before.unwrap_or(Timestamp::from_millis(i64::MAX));
-        Ok(conversation::list(&store, owner, words, before, limit.clamp(1, MAX_PAGE)).await?)
+        let (before, limit) = (before.unwrap_or(Timestamp::from_millis(i64::MAX)), limit.clamp(1, MAX_PAGE));
+        let Some(words) = words.map(str::to_owned) else {
+            return Ok(conversation::list(&store, owner, None, before, limit).await?);
+        };
+        let search = async move { Ok(conversation::list(&store, owner, Some(&words), before, limit).await?) };
+        self.inner.searches.in_turn(scope.tenant(), search).await
     }
 
     /// The end of the shown branch, or what is before the message `older_than`.

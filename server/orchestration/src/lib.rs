@@ -20,6 +20,7 @@ mod hub;
 mod message;
 mod problem;
 mod run;
+mod search;
 mod start;
 mod subscription;
 

@@ -8,7 +8,7 @@ use super::{
 use crate::config::{Config, ConfigError};
 use platform::models;
 use serde::Serialize;
-use std::net::TcpListener;
+use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
 use tenancy::Vault;
 
 #[derive(Debug, clap::Args)]
@@ -76,11 +76,18 @@ fn data(config: &Config) -> Result<String, String> {
         ));
     }
     match lock::prepare(&config.data_dir) {
-        Ok(()) => Ok(format!("{dir} can be written to")),
+        Ok(()) if others_may_enter(&config.data_dir) => {
+            Err(format!("{dir} can be entered by other users of this machine; close it: chmod 700 {dir}"))
+        }
+        Ok(()) => Ok(format!("{dir} can be written to, and is closed to others")),
         Err(_) => Err(format!(
             "{dir} cannot be written to; give this user the right to, or choose another one with SEAM_DATA_DIR"
         )),
     }
+}
+
+fn others_may_enter(directory: &Path) -> bool {
+    directory.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
 
 async fn database(config: &Config) -> Result<String, String> {

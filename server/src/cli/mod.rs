@@ -60,6 +60,8 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    // Databases, logs and keys are this user's alone, whatever the shell's own mask is.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     let command = cli.command.unwrap_or(Command::Serve);
     // The doctor tells about settings in its own form.

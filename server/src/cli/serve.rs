@@ -6,9 +6,8 @@ use super::{
 };
 use crate::{
     config::Config,
-    http::{self, PublicUrl, WebSettings, WebState},
+    http::{self, Places, PublicUrl, WebSettings, WebState},
 };
-use axum::serve::ListenerExt;
 use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use platform::{Platform, PlatformSettings};
@@ -22,7 +21,6 @@ use tenancy::{ControlSessions, SystemClock};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -65,10 +63,16 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
 
     let web = WebState::new(
         Arc::clone(&platform),
-        WebSettings { public_url: public_url.clone(), trust_proxy: config.trust_proxy, metrics: Some(metrics.clone()) },
+        WebSettings {
+            public_url: public_url.clone(),
+            trust_proxy: config.trust_proxy,
+            metrics: Some(metrics.clone()),
+            metrics_token: config.metrics_token.clone(),
+        },
     );
     let stop = CancellationToken::new();
-    let server = serve(listener, web, stop.clone());
+    let places = Places::of_this_process(config.trust_proxy);
+    let server = tokio::spawn(http::serve(listener, crate::router(web), places, stop.clone()));
     let (upkeep, upkeep_stop) = start_upkeep(&platform, metrics);
     println!("Seam is ready at {public_url}");
     if let Some(invitation) = invitation {
@@ -134,22 +138,6 @@ async fn invitation(config: &Config, platform: &Platform, public_url: &PublicUrl
         "Create the operator's account here (works once, within the hour): {public_url}/setup/{}",
         token.as_str()
     )))
-}
-
-fn serve(listener: TcpListener, web: WebState, stop: CancellationToken) -> JoinHandle<()> {
-    // Tokens are small and must leave at once.
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
-    });
-    let service = crate::router(web).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move {
-        let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the web server ended");
-        }
-    })
 }
 
 /// What must happen now and then while the server runs.

@@ -3,10 +3,12 @@
 //! - `router.rs`: which path goes where, and in which order layers apply.
 //! - `pages.rs`: Leptos, its pages and server functions, and what they find in context.
 //! - `session.rs`: the cookie, and who a request comes from; `csrf.rs`: that it comes from our own pages.
-//! - `sse.rs`: a run's events; `assets.rs`: embedded files; `health.rs`: for machines that watch.
+//! - `sse.rs`, `rendered.rs`: a run's events; `assets.rs`: embedded files; `health.rs`: for machines that watch.
 //! - `body.rs`, `headers.rs`, `trace.rs`: bounds, security headers, request ids and logs.
+//! - `accept.rs`: connections; `refused.rs`: plain forms that come back; `tally.rs`: who holds how many.
 //! - `answer.rs`: how a problem is told, to programs and to browsers.
 
+mod accept;
 mod address;
 mod answer;
 pub(crate) mod assets;
@@ -16,13 +18,16 @@ mod headers;
 mod health;
 mod pages;
 mod public_url;
+mod refused;
 mod rendered;
 mod router;
 mod session;
 mod sse;
 mod state;
+mod tally;
 mod trace;
 
+pub use accept::{Places, serve};
 pub use body::MAX_BODY_BYTES;
 pub use public_url::PublicUrl;
 pub use router::router;

@@ -3,10 +3,10 @@
 //! Server functions are called by address from the browser and directly while a page renders; both find the
 //! same things in context, put there by `provide`, and authorise themselves.
 
-use super::{WebState, address, assets, headers, session::Visitor};
+use super::{WebState, address, assets, headers, refused, session::Visitor};
 use app::ClientAddress;
 use axum::{Router, body::Body, extract::Request, response::Response};
-use http::{HeaderValue, header, request::Parts};
+use http::{HeaderValue, Method, header, request::Parts};
 use leptos::{
     nonce::use_nonce,
     prelude::{provide_context, use_context},
@@ -41,6 +41,14 @@ fn provide(state: &WebState) {
         provide_context(visitor);
         if let Some(session) = parts.extensions.get::<Session>() {
             provide_context(session.clone());
+        }
+        if parts.method == Method::GET
+            && let Some(refused) = refused::brought(&parts.headers)
+        {
+            provide_context(refused);
+            if let Some(response) = use_context::<ResponseOptions>() {
+                response.append_header(header::SET_COOKIE, HeaderValue::from_static(refused::FORGET));
+            }
         }
         let address = address::client(&parts.headers, &parts.extensions, state.settings().trust_proxy);
         provide_context(ClientAddress(address));

@@ -13,10 +13,9 @@ use futures::{Stream, StreamExt, pin_mut};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// So many bytes of HTML a millisecond, and so long at least and at most from one to the next.
+/// So many bytes of HTML a millisecond, and so long at least from one to the next.
 const BYTES_PER_MS: u64 = 24;
 const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(1);
 
 /// What a page is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,7 +71,7 @@ pub(super) fn rendered<E: Send>(
 }
 
 fn pause(tail: &RenderedTail) -> Duration {
-    Duration::from_millis(tail.html.len() as u64 / BYTES_PER_MS).clamp(SHORTEST, LONGEST)
+    Duration::from_millis(tail.html.len() as u64 / BYTES_PER_MS).max(SHORTEST)
 }
 
 #[cfg(test)]

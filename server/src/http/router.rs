@@ -6,7 +6,7 @@
 use super::{
     WebState,
     answer::{self, Reader},
-    assets, body, csrf, headers, health, pages, session, sse, trace,
+    assets, body, csrf, headers, health, pages, refused, session, sse, trace,
 };
 use axum::{
     Router,
@@ -26,6 +26,7 @@ pub fn router(state: WebState) -> Router {
         .fallback(pages::unknown(&state))
         // Event streams, files and what is small are left as they are.
         .layer(CompressionLayer::new().gzip(true).br(true).quality(tower_http::CompressionLevel::Fastest))
+        .layer(from_fn(refused::carry))
         .layer(from_fn_with_state(state.clone(), session::resolve))
         .layer(session::layer(&state))
         .layer(from_fn_with_state(state.clone(), csrf::refuse_foreign));

@@ -11,6 +11,7 @@ use axum::{
 };
 use contract::{Problem, ProblemCode};
 use platform::{IntoProblem, Platform};
+use std::sync::Arc;
 use tenancy::{ControlSessions, IDLE_EXPIRY, Principal, SESSION_CLAIMS_KEY, SessionClaims};
 use tower_sessions::{
     Expiry, Session, SessionManagerLayer,
@@ -50,6 +51,15 @@ pub(super) async fn resolve(
         }
         Err(problem) => answer::problem(&problem, Reader::of(request.headers(), request.uri().path())),
     }
+}
+
+/// Who a session belongs to now, read anew: what this request has loaded may be over.
+pub(super) async fn revisit(platform: &Platform, session: &Session) -> Result<Option<Principal>, Problem> {
+    let sessions = ControlSessions::new(platform.control.clone(), platform.tenancy.clock().clone());
+    let fresh = Session::new(session.id(), Arc::new(sessions), None);
+    let claims: Option<SessionClaims> = fresh.get(SESSION_CLAIMS_KEY).await.map_err(unavailable)?;
+    let Some(claims) = claims else { return Ok(None) };
+    platform.tenancy.authenticate(&claims).await.map_err(IntoProblem::into_problem)
 }
 
 async fn visitor(platform: &Platform, session: &Session) -> Result<Visitor, Problem> {

@@ -9,27 +9,36 @@ use super::{
     WebState,
     answer::{self, Reader},
     rendered::{Told, rendered},
-    session::Visitor,
+    session::{self, Visitor},
 };
+use async_stream::stream;
 use axum::{
     Extension,
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
     },
 };
-use contract::{Problem, ProblemCode, RenderedTail, RunId};
-use futures::{Stream, StreamExt, TryStreamExt};
+use contract::{Problem, ProblemCode, RenderedTail, RunId, TenantId, UserId};
+use futures::{Stream, StreamExt, TryStreamExt, pin_mut};
 use http::{HeaderMap, HeaderValue, header};
-use orchestration::ChatError;
 use platform::{IntoProblem, current_trace_id, with_trace_id};
 use serde::Deserialize;
 use std::{convert::Infallible, time::Duration};
 use tenancy::TenancyError;
+use tokio::time::{Instant, interval_at};
+use tower_sessions::Session;
 
 /// Proxies drop connections that are silent for longer, typically after a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a stream may outlive the permission to read it.
+const ASKED_AGAIN: Duration = Duration::from_secs(5);
+/// Streams of one person: more tabs than anybody looks at.
+const MOST_READERS: usize = 32;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct From {
@@ -42,38 +51,108 @@ pub(super) struct From {
 pub(super) async fn events(
     State(state): State<WebState>,
     Extension(visitor): Extension<Visitor>,
-    Path(run): Path<String>,
-    Query(from): Query<From>,
+    Extension(session): Extension<Session>,
+    run: Result<Path<String>, PathRejection>,
+    from: Result<Query<From>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    match subscribe(&state, &visitor, &run, from, &headers).await {
+    let asked = Asked { visitor, session, run, from, headers };
+    match subscribe(&state, asked).await {
         Ok(response) => response,
         Err(problem) => answer::problem(&problem, Reader::Program),
     }
 }
 
-async fn subscribe(
-    state: &WebState,
-    visitor: &Visitor,
-    run: &str,
-    from: From,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    let principal = visitor.0.as_ref().ok_or(TenancyError::NotSignedIn).map_err(IntoProblem::into_problem)?;
+struct Asked {
+    visitor: Visitor,
+    session: Session,
+    run: Result<Path<String>, PathRejection>,
+    from: Result<Query<From>, QueryRejection>,
+    headers: HeaderMap,
+}
+
+async fn subscribe(state: &WebState, asked: Asked) -> Result<Response, Problem> {
+    let principal = asked.visitor.0.ok_or(TenancyError::NotSignedIn).map_err(IntoProblem::into_problem)?;
     let scope = principal.scope().map_err(IntoProblem::into_problem)?;
+    let unreadable =
+        |reason: String| Problem::new(ProblemCode::InvalidInput, format!("The address cannot be read: {reason}."));
+    let Query(from) = asked.from.map_err(|error| unreadable(error.body_text()))?;
+    let Path(run) = asked.run.map_err(|error| unreadable(error.body_text()))?;
     let run: RunId =
         run.parse().map_err(|_| Problem::new(ProblemCode::NotFound, "There is no such run, or it is not yours."))?;
     let render = renders(&from)?;
-    let after = start(from, headers)?;
+    let after = start(from, &asked.headers)?;
     let first = if render { 0 } else { after };
+    let place = state.readers().hold(principal.user(), MOST_READERS).ok_or_else(too_many)?;
     let events = state.platform().chats.subscribe(&scope, run, first).await.map_err(IntoProblem::into_problem)?;
     let events = if render { rendered(events, after).boxed() } else { events.map_ok(Told::Event).boxed() };
+    let events = events.map_err(IntoProblem::into_problem);
+    let watch = Watch { state: state.clone(), session: asked.session, user: principal.user(), tenant: scope.tenant() };
+    let events = while_allowed(events, watch).map(move |event| {
+        // The reader's place is given back with the stream.
+        let _ = &place;
+        event
+    });
     let mut response = Sse::new(told(events)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies that gather answers before they pass them on are asked not to.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+fn too_many() -> Problem {
+    let detail =
+        format!("{MOST_READERS} answers are being followed from this account already. Close some of those pages.");
+    Problem::new(ProblemCode::TooManyRequests, detail).retry_after(5)
+}
+
+/// Who reads a stream, to be asked again while it lasts.
+struct Watch {
+    state: WebState,
+    session: Session,
+    user: UserId,
+    tenant: TenantId,
+}
+
+impl Watch {
+    /// Whether the same request would be admitted now. A database that does not answer changes nothing.
+    async fn admits(&self) -> bool {
+        match session::revisit(self.state.platform(), &self.session).await {
+            Ok(Some(principal)) => {
+                principal.user() == self.user && principal.scope().is_ok_and(|scope| scope.tenant() == self.tenant)
+            }
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+}
+
+/// Ends when the reader has signed out, lost the membership, or the tenant was closed: a stream lasts as long as
+/// an answer does, and permission may not.
+fn while_allowed(
+    events: impl Stream<Item = Result<Told, Problem>> + Send,
+    watch: Watch,
+) -> impl Stream<Item = Result<Told, Problem>> + Send {
+    stream! {
+        pin_mut!(events);
+        let mut asked = interval_at(Instant::now() + ASKED_AGAIN, ASKED_AGAIN);
+        loop {
+            tokio::select! {
+                biased;
+                _ = asked.tick() => {
+                    if !watch.admits().await {
+                        yield Err(Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on."));
+                        break;
+                    }
+                }
+                event = events.next() => match event {
+                    Some(event) => yield event,
+                    None => break,
+                },
+            }
+        }
+    }
 }
 
 /// Where to begin. A browser that reconnects says so in `Last-Event-ID`, which is newer than the address.
@@ -99,12 +178,12 @@ fn renders(from: &From) -> Result<bool, Problem> {
 /// Events on the wire. What goes wrong in between is an event too, `problem`, and ends the stream: the
 /// reader comes back and goes on from the last event it saw.
 fn told(
-    events: impl Stream<Item = Result<Told, ChatError>> + Send,
+    events: impl Stream<Item = Result<Told, Problem>> + Send,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let trace_id = current_trace_id();
     events.then(move |event| {
         let trace_id = trace_id.clone();
-        with_trace_id(trace_id, async move { Ok(event.map_or_else(|error| problem(&error.into_problem()), on_wire)) })
+        with_trace_id(trace_id, async move { Ok(event.map_or_else(|refused| problem(&refused), on_wire)) })
     })
 }
 

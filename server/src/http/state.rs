@@ -1,7 +1,8 @@
 //! What every handler can reach.
 
-use super::PublicUrl;
+use super::{PublicUrl, tally::Tally};
 use axum::extract::FromRef;
+use contract::UserId;
 use leptos::config::LeptosOptions;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::Platform;
@@ -14,6 +15,8 @@ pub struct WebSettings {
     pub trust_proxy: bool,
     /// Renders `/metrics`; none: there are none.
     pub metrics: Option<PrometheusHandle>,
+    /// Who may read them; none: this machine alone.
+    pub metrics_token: Option<tenancy::Secret>,
 }
 
 struct Inner {
@@ -21,6 +24,8 @@ struct Inner {
     settings: WebSettings,
     /// Leptos wants them; our assets have paths of their own.
     leptos: LeptosOptions,
+    /// Open event streams of each person.
+    readers: Tally<UserId>,
 }
 
 /// Cheap to clone.
@@ -30,11 +35,15 @@ pub struct WebState(Arc<Inner>);
 impl WebState {
     pub fn new(platform: Arc<Platform>, settings: WebSettings) -> Self {
         let leptos = LeptosOptions::builder().output_name("seam").build();
-        Self(Arc::new(Inner { platform, settings, leptos }))
+        Self(Arc::new(Inner { platform, settings, leptos, readers: Tally::default() }))
     }
 
     pub fn platform(&self) -> &Arc<Platform> {
         &self.0.platform
+    }
+
+    pub(super) fn readers(&self) -> &Tally<UserId> {
+        &self.0.readers
     }
 
     pub fn settings(&self) -> &WebSettings {

@@ -9,11 +9,12 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use platform::{LocalSettings, Platform, PlatformSettings, ProviderKeys};
 use seam::{PublicUrl, WebSettings, WebState, apply::apply};
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex},
 };
 use tempfile::TempDir;
-use tenancy::{NewTenant, SystemClock};
+use tenancy::{NewTenant, Secret, SystemClock};
 use tower::ServiceExt;
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -60,6 +61,10 @@ impl Server {
     }
 
     pub async fn start_at(public_url: &str) -> Self {
+        Self::start_with(public_url, None).await
+    }
+
+    pub async fn start_with(public_url: &str, metrics_token: Option<&str>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let platform = open_platform(directory.path()).await;
         apply(&platform.tenancy, MODELS, &|_| None, false).await.unwrap();
@@ -68,9 +73,21 @@ impl Server {
             public_url: PublicUrl::parse(public_url).unwrap(),
             trust_proxy: true,
             metrics: Some(metrics),
+            metrics_token: metrics_token.map(|token| Secret::new(token.to_owned())),
         };
         let router = seam::router(WebState::new(Arc::clone(&platform), settings));
         Self { platform, router, _directory: directory }
+    }
+
+    /// A model `slow`, whose answer takes a minute.
+    pub async fn slow_model(&self) {
+        let slow = MODELS
+            .replace("sim\"", "slow\"")
+            .replace("tokens = 12, tokens_per_second = 200", "tokens = 600, tokens_per_second = 10");
+        let slow = slow.split("[[price]]").next().unwrap();
+        apply(&self.platform.tenancy, slow, &|_| None, false).await.unwrap();
+        self.platform.registry.invalidate().await;
+        self.platform.gateway.invalidate();
     }
 
     /// A tenant with one member.
@@ -97,7 +114,7 @@ impl Server {
     }
 
     pub fn browser(&self) -> Browser {
-        Browser { router: self.router.clone(), cookie: Mutex::new(None) }
+        Browser { router: self.router.clone(), cookies: Mutex::default() }
     }
 
     /// A browser in which a new member of a tenant is signed in.
@@ -112,7 +129,7 @@ impl Server {
 
 pub struct Browser {
     router: Router,
-    cookie: Mutex<Option<String>>,
+    cookies: Mutex<BTreeMap<String, String>>,
 }
 
 pub struct Answer {
@@ -155,15 +172,25 @@ impl Browser {
             request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
         }
         let response = self.router.clone().oneshot(request).await.unwrap();
-        if let Some(set) = response.headers().get(header::SET_COOKIE) {
-            let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
-            *self.cookie.lock().unwrap() = Some(pair);
+        let mut cookies = self.cookies.lock().unwrap();
+        for set in response.headers().get_all(header::SET_COOKIE) {
+            let set = set.to_str().unwrap();
+            let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
+            // The session's end is told by an empty value; tests look at it.
+            if set.contains("Max-Age=0") && name != "seam_session" {
+                cookies.remove(name);
+            } else {
+                cookies.insert(name.to_owned(), value.to_owned());
+            }
         }
+        drop(cookies);
         response
     }
 
     pub fn cookie(&self) -> Option<String> {
-        self.cookie.lock().unwrap().clone()
+        let cookies = self.cookies.lock().unwrap();
+        let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -183,10 +210,9 @@ impl Browser {
 
     /// As a plain HTML form posts.
     pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let encode = |text: &str| text.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace(' ', "+");
-        let body = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&");
-        let mut request = post(path, "application/x-www-form-urlencoded", body);
+        let mut request = post(path, "application/x-www-form-urlencoded", encoded(fields));
         request.headers_mut().insert(header::ACCEPT, "text/html".parse().unwrap());
+        request.headers_mut().insert(header::REFERER, "http://seam.test/login".parse().unwrap());
         self.send(request).await
     }
 
@@ -196,12 +222,20 @@ impl Browser {
 
     /// The same from a script, which is told the status.
     pub async fn sign_in_by_script(&self, email: &str, password: &str) -> Answer {
-        let body = format!("email={email}&password={}", password.replace(' ', "+"));
-        self.send(post("/api/ui/sign-in", "application/x-www-form-urlencoded", body)).await
+        self.script_form("/api/ui/sign-in", &[("email", email), ("password", password)]).await
+    }
+
+    /// A form as `forms.js` posts it.
+    pub async fn script_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(post(path, "application/x-www-form-urlencoded", encoded(fields))).await
     }
 
     pub async fn message(&self, text: &str) -> RunStarted {
-        let message = NewMessage { conversation: None, text: text.to_owned(), model: Some("sim".to_owned()) };
+        self.message_to("sim", text).await
+    }
+
+    pub async fn message_to(&self, model: &str, text: &str) -> RunStarted {
+        let message = NewMessage { conversation: None, text: text.to_owned(), model: Some(model.to_owned()) };
         let answer = self.post("/api/ui/message-send", &serde_json::json!({ "message": message })).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
         serde_json::from_slice(&answer.body).unwrap()
@@ -210,6 +244,11 @@ impl Browser {
 
 pub fn get(path: &str) -> Request<Body> {
     Request::get(path).header(header::HOST, "seam.test").body(Body::empty()).unwrap()
+}
+
+fn encoded(fields: &[(&str, &str)]) -> String {
+    let encode = |text: &str| text.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace(' ', "+");
+    fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
 }
 
 pub fn post(path: &str, media: &str, body: impl Into<Body>) -> Request<Body> {

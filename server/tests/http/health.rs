@@ -1,6 +1,6 @@
 //! What machines that watch are told.
 
-use crate::browser::Server;
+use crate::browser::{Server, get};
 use http::{StatusCode, header};
 
 #[tokio::test]
@@ -46,4 +46,20 @@ async fn metrics_are_in_prometheus_form() {
     let answer = Server::start().await.browser().get("/metrics").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.header(header::CONTENT_TYPE).starts_with("text/plain; version=0.0.4"));
+}
+
+#[tokio::test]
+async fn metrics_are_for_this_machine_alone_unless_a_token_says_otherwise() {
+    let server = Server::start().await;
+    let mut from_elsewhere = get("/metrics");
+    from_elsewhere.headers_mut().insert("x-forwarded-for", "192.0.2.7".parse().unwrap());
+    assert_eq!(server.browser().send(from_elsewhere).await.status, StatusCode::FORBIDDEN);
+
+    let server = Server::start_with("http://seam.test", Some("a token of its own")).await;
+    assert_eq!(server.browser().get("/metrics").await.status, StatusCode::FORBIDDEN);
+    for (token, status) in [("a token of its own", StatusCode::OK), ("a token of its owN", StatusCode::FORBIDDEN)] {
+        let mut asked = get("/metrics");
+        asked.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        assert_eq!(server.browser().send(asked).await.status, status, "{token}");
+    }
 }

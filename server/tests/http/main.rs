@@ -7,4 +7,5 @@ mod events;
 mod first_run;
 mod guards;
 mod health;
+mod hostile;
 mod session;

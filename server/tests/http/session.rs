@@ -117,10 +117,20 @@ async fn every_server_function_asks_who_it_is() {
         ("message-edit", json!({ "message": id, "text": "x" })),
         ("branch-show", json!({ "message": id, "sibling": 1 })),
         ("run-stop", json!({ "run": id })),
-        ("conversation-rename", json!({ "id": id, "title": "x" })),
-        ("conversation-delete", json!({ "id": id })),
     ] {
         let answer = server.browser().post(&format!("/api/ui/{path}"), &body).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text());
+    }
+    for (path, fields) in [
+        ("conversation-rename", &[("id", id), ("title", "x")][..]),
+        ("conversation-delete", &[("id", id)]),
+        ("message-post", &[("text", "x")]),
+        ("password-change", &[("current", "x"), ("chosen", "y")]),
+        ("sign-out-everywhere", &[]),
+        ("tenant-create", &[("name", "x"), ("slug", "x")]),
+        ("model-choose", &[("provider", "local")]),
+    ] {
+        let answer = server.browser().script_form(&format!("/api/ui/{path}"), fields).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text());
     }
 }

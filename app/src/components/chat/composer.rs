@@ -5,7 +5,7 @@
 
 use super::state::ThreadState;
 use crate::{
-    api::{ServerProblem, chat::MessagePost},
+    api::{RefusedForm, chat::MessagePost},
     browser::{dom, draft},
     components::{
         icon::{Glyph, Icon},
@@ -27,12 +27,18 @@ use std::time::Duration;
 const REST: Duration = Duration::from_millis(300);
 
 #[component]
-pub fn Composer(state: ThreadState, models: Vec<ModelView>, field: NodeRef<Textarea>) -> impl IntoView {
+pub fn Composer(
+    state: ThreadState,
+    models: Vec<ModelView>,
+    field: NodeRef<Textarea>,
+    /// A form of this page that came back.
+    refused: Option<RefusedForm>,
+) -> impl IntoView {
     let conversation = state.conversation.get_value();
-    let came_back = ServerProblem::from_url(MessagePost::PATH);
-    let kept = came_back.as_ref().and_then(|refused| refused.kept.first()).map(|(_, text)| escape::escaped(text));
-    if let Some(refused) = came_back {
-        state.problem.set(Some(refused.problem));
+    let of_this = refused.as_ref().filter(|refused| refused.path == MessagePost::PATH);
+    let kept = of_this.and_then(|refused| refused.problem.kept.first()).map(|(_, text)| escape::escaped(text));
+    if let Some(refused) = refused {
+        state.problem.set(Some(refused.problem.problem));
     }
     Effect::new(move |_| {
         let Some(field) = field.get() else { return };

@@ -1,17 +1,11 @@
 //! The conversation's title, and what can be done to all of it.
 //!
 //! Needs no script: the menu and the question are popovers, the acts plain forms. A page that comes back
-//! from either is a new one, so nothing here has state.
+//! from either is a new one, so nothing here has state; a refusal is shown above the composer.
 
 use crate::{
-    api::{
-        ServerProblem,
-        chat::{ConversationDelete, ConversationRename},
-    },
-    components::{
-        icon::{Glyph, Icon},
-        problem::ProblemNote,
-    },
+    api::chat::{ConversationDelete, ConversationRename},
+    components::icon::{Glyph, Icon},
 };
 use contract::{ConversationId, MAX_TITLE_CHARS};
 use leptos::prelude::*;
@@ -19,7 +13,6 @@ use server_fn::ServerFn;
 
 #[component]
 pub fn Head(id: ConversationId, title: String) -> impl IntoView {
-    let refused = [ConversationRename::PATH, ConversationDelete::PATH].into_iter().find_map(ServerProblem::from_url);
     let question = format!("Delete “{title}”?");
     let id = id.to_string();
     view! {
@@ -53,7 +46,6 @@ pub fn Head(id: ConversationId, title: String) -> impl IntoView {
                 </form>
             </div>
         </header>
-        {refused.map(|refused| view! { <ProblemNote problem=refused.problem /> })}
     }
     .into_any()
 }

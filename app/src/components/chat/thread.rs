@@ -5,7 +5,7 @@
 
 use super::{composer::Composer, head::Head, message::Message, state::ThreadState};
 use crate::{
-    api::chat::OpenConversation,
+    api::{RefusedForm, chat::OpenConversation},
     browser::{dom, draft, run_events},
     components::icon::{Glyph, Icon, Mark},
 };
@@ -30,6 +30,8 @@ pub fn Thread(
     /// None is a conversation that does not exist yet.
     opened: Option<OpenConversation>,
     models: Vec<ModelView>,
+    /// A form of this page that came back.
+    refused: Option<RefusedForm>,
 ) -> impl IntoView {
     let default_model = models.iter().find(|model| model.available).map(|model| model.name.clone());
     let fresh = opened.is_none();
@@ -104,7 +106,7 @@ pub fn Thread(
                     <Icon glyph=Glyph::Down />
                     "Latest"
                 </button>
-                <Composer state models field />
+                <Composer state models field refused />
             </div>
             <div class="visually-hidden" role="status" aria-live="polite">
                 {move || state.announcement.get()}

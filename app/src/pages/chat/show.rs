@@ -1,7 +1,7 @@
 //! `/chat` and `/chat/{id}`: a new conversation, or one that goes on.
 
 use crate::{
-    api::chat::conversation_open,
+    api::{RefusedForm, chat::conversation_open},
     components::{
         chat::Thread, frame::FrameResource, history::History, offline::OfflineBanner, palette::Palette,
         problem::ProblemPage,
@@ -16,6 +16,14 @@ pub fn ChatShow() -> impl IntoView {
     let (params, query) = (use_params_map(), use_query_map());
     let frame = expect_context::<FrameResource>();
     let id = Memo::new(move |_| params.with(|params| params.get("id")));
+    // Known to both renderings of this one page, and gone when another conversation is opened.
+    let refused = StoredValue::new(SharedValue::new(RefusedForm::here).into_inner());
+    Effect::new(move |earlier: Option<()>| {
+        id.track();
+        if earlier.is_some() {
+            refused.set_value(None);
+        }
+    });
     let opened = Resource::new_blocking(
         move || id.get(),
         move |id| {
@@ -40,7 +48,7 @@ pub fn ChatShow() -> impl IntoView {
                             let title = opened.as_ref().map_or_else(|| "New chat".to_owned(), |opened| opened.view.title.clone());
                             Either::Left(view! {
                                 <Title text=title />
-                                <Thread opened models />
+                                <Thread opened models refused=refused.get_value() />
                             })
                         }
                         Err(refused) => Either::Right(view! { <ProblemPage problem=refused.problem /> }),
