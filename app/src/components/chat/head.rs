@@ -18,10 +18,10 @@ pub fn Head(id: ConversationId, title: String) -> impl IntoView {
     view! {
         <header class="thread-head">
             <div class="thread-title">
-            <h1 title=title.clone()>{title.clone()}</h1>
-            <button class="act" r#type="button" popovertarget="conversation-menu" aria-label="Rename or delete" title="Rename or delete">
-                <Icon glyph=Glyph::More />
-            </button>
+                <h1 title=title.clone()>{title.clone()}</h1>
+                <button class="act" r#type="button" popovertarget="conversation-menu" aria-label="Rename or delete" title="Rename or delete">
+                    <Icon glyph=Glyph::More />
+                </button>
             </div>
             <div class="menu thread-menu" id="conversation-menu" popover="auto">
                 <form method="post" action=ConversationRename::PATH>
