@@ -6,8 +6,8 @@ mod fixture;
 use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage, UserId};
 use fixture::{FIRST, Fixture, NOW, intent, metering_on, price_from, reopened, succeeded, tokens, usd};
 use metering::{AttemptStatus, Intent, MeteringError, Settlement};
-use std::path::Path;
-use store::ControlStore;
+use store::{ControlStore, Location};
+use testbase::{Scratch, location_from};
 
 #[tokio::test]
 async fn an_intent_is_in_the_ledger_before_anything_is_known() {
@@ -186,18 +186,18 @@ const HALF_A_SETTLEMENT: &str =
 /// middle of a transaction that would have settled it.
 #[tokio::test]
 async fn what_a_killed_process_left_open_is_closed_at_the_next_start_and_nothing_else() {
-    if let Some(directory) = std::env::var_os(DIES_IN) {
-        die_in(Path::new(&directory)).await;
+    if let Ok(address) = std::env::var(DIES_IN) {
+        die_in(&location_from(&address).unwrap()).await;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let scratch = Scratch::new().await.unwrap();
     let died = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "what_a_killed_process_left_open_is_closed_at_the_next_start_and_nothing_else"])
-        .env(DIES_IN, directory.path())
+        .env(DIES_IN, scratch.address())
         .output()
         .unwrap();
     assert!(!died.status.success());
 
-    let metering = reopened(directory.path()).await;
+    let metering = reopened(&scratch).await;
     assert_eq!(metering.resolve_unsettled().await.unwrap(), 2);
     assert_eq!(metering.resolve_unsettled().await.unwrap(), 0);
     let rows = metering.ledger_rows(tenant_of_the_dead(), None, 10).await.unwrap();
@@ -214,8 +214,8 @@ fn tenant_of_the_dead() -> TenantId {
     "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
 }
 
-async fn die_in(directory: &Path) {
-    let control = ControlStore::open(directory).await.unwrap();
+async fn die_in(location: &Location) {
+    let control = ControlStore::open(location).await.unwrap();
     let metering = metering_on(&control);
     let mut tx = control.begin().await.unwrap();
     metering::Metering::apply_price(&mut tx, NOW, &price_from(Timestamp::from_millis(0))).await.unwrap();

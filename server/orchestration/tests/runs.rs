@@ -10,7 +10,7 @@ use orchestration::ChatError;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tenancy::SystemClock;
-use testkit::{Fixture, text_of};
+use testkit::{Engine, Fixture, Scratch, text_of};
 
 fn new_message(text: &str) -> NewMessage {
     NewMessage { conversation: None, text: text.to_owned(), model: Some("sim".to_owned()) }
@@ -231,22 +231,22 @@ async fn shutdown_lets_short_answers_finish_and_ends_long_ones_with_their_text_k
 
 #[test]
 fn after_a_crash_the_open_run_is_ended_with_what_was_stored_of_it() {
-    let directory = tempfile::tempdir().unwrap();
     let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
 
     let first_life = runtime();
-    let (started, seen) = first_life.block_on(async {
-        let fixture = Fixture::open_at(directory.path(), Arc::new(SystemClock)).await.unwrap();
+    let (scratch, started, seen) = first_life.block_on(async {
+        let scratch = Arc::new(Scratch::new().await.unwrap());
+        let fixture = Fixture::open_at(&scratch, Arc::new(SystemClock)).await.unwrap();
         fixture.simulate("sim", slow()).await.unwrap();
         let started = fixture.chats.send(&fixture.member, new_message("talk")).await.unwrap();
         let seen = first_events(&fixture, &started, 5).await;
-        (started, seen)
+        (scratch, started, seen)
     });
     // Every task is dropped wherever it stands.
     first_life.shutdown_timeout(Duration::from_secs(5));
 
     runtime().block_on(async {
-        let fixture = Fixture::open_at(directory.path(), Arc::new(SystemClock)).await.unwrap();
+        let fixture = Fixture::open_at(&scratch, Arc::new(SystemClock)).await.unwrap();
         assert_eq!(answer(&fixture, &started).await.status, MessageStatus::Streaming);
         let upkeep = fixture.tenancy.upkeep_scope(fixture.tenant);
         assert_eq!(fixture.chats.recover(std::slice::from_ref(&upkeep)).await, 1);

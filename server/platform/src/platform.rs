@@ -19,11 +19,14 @@ use std::{
     },
     time::Duration,
 };
-use store::{ControlStore, TenantStores};
+use store::{ControlStore, Location, TenantStores};
 use tenancy::{SharedClock, Tenancy, Vault};
 
 /// Where the platform lives and what it is given.
 pub struct PlatformSettings {
+    /// Where both planes are.
+    pub database: Location,
+    /// Where the master key is unless it is given.
     pub data_dir: PathBuf,
     /// 32 bytes in base64; at most one of this and `master_key_file`. Neither: a file in the data directory.
     pub master_key: Option<String>,
@@ -58,7 +61,7 @@ pub struct Platform {
 impl Platform {
     /// Opens the stores, brings them to this version, and ends what a crash may have left open.
     pub async fn open(settings: PlatformSettings) -> Result<Self, OpenError> {
-        let control = ControlStore::open(&settings.data_dir).await?;
+        let control = ControlStore::open(&settings.database).await?;
         let vault =
             Vault::open(&settings.data_dir, settings.master_key.as_deref(), settings.master_key_file.as_deref())?;
         let clock = settings.clock;
@@ -68,7 +71,8 @@ impl Platform {
         // Weights load on the provider's own thread while the rest goes on.
         let local = LocalProvider::start(settings.local);
         let gateway = Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local.clone());
-        let stores = TenantStores::new(&settings.data_dir);
+        let stores = TenantStores::new(&settings.database);
+        stores.prepare().await?;
         let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock);
         let platform = Self {
             control,

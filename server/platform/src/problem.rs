@@ -79,12 +79,23 @@ impl IntoProblem for StoreError {
                 &self,
             )
             .retry_after(2),
+            Self::Unreachable(_) => logged(
+                ProblemCode::StorageUnavailable,
+                "The database does not answer. Tell the operator, then try again.",
+                &self,
+            )
+            .retry_after(5),
             Self::ReadOnly(_) | Self::Directory { .. } => logged(
                 ProblemCode::StorageUnavailable,
                 "The server cannot write to its data directory. Tell the operator, then try again.",
                 &self,
             ),
-            Self::Constraint(_) | Self::Migration { .. } | Self::Column { .. } | Self::Database(_) => internal(&self),
+            Self::Constraint(_)
+            | Self::Aborted
+            | Self::Engine(_)
+            | Self::Migration { .. }
+            | Self::Column { .. }
+            | Self::Database(_) => internal(&self),
         }
     }
 }

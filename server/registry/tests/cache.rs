@@ -34,7 +34,7 @@ async fn a_moved_label_is_served_within_a_second_and_not_read_for_each_request()
 #[tokio::test]
 async fn a_move_by_another_process_is_served_within_a_second_of_real_time() {
     let fixture = Fixture::new().await;
-    let beside = Registry::new(ControlStore::open(fixture.directory.path()).await.unwrap(), Arc::new(SystemClock));
+    let beside = Registry::new(ControlStore::open(fixture.scratch.location()).await.unwrap(), Arc::new(SystemClock));
     let version = async || beside.resolve("chat", "production").await.unwrap().version;
     assert_eq!(version().await, 1);
     fixture.apply_prompt(&chat_prompt("Be brief.")).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_database_that_fails_leaves_the_last_known_pointers() {
 async fn while_the_database_fails_a_request_in_a_second_asks_it_and_then_finds_it_well_again() {
     let fixture = Fixture::new().await;
     assert_eq!(fixture.chat_version().await, 1);
-    let rename = |sql: &'static str| fixture.control.write(sql).execute();
+    let rename = |sql: &'static str| fixture.scratch.administrate(sql);
     rename("ALTER TABLE prompt_label RENAME TO away").await.unwrap();
     fixture.clock.advance(MAX_AGE);
     assert_eq!(fixture.chat_version().await, 1);

@@ -1,9 +1,16 @@
 //! The control plane: what the operator owns across tenants.
 
-use crate::{Database, StoreError, database::Durability};
-use std::{ops::Deref, path::Path};
+use crate::{
+    Database, Location, StoreError,
+    database::Engine,
+    location::Place,
+    postgres::{self, Plane, Postgres},
+    sqlite::{Durability, Sqlite},
+};
+use std::ops::Deref;
 
 pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/control/sqlite");
+pub(crate) const FILE: &str = "control.db";
 
 /// Enough for pages and the hot path side by side; readers never wait for the writer.
 const READERS: u32 = 8;
@@ -13,10 +20,23 @@ const READERS: u32 = 8;
 pub struct ControlStore(Database);
 
 impl ControlStore {
-    /// Opens `control.db` in the data directory, creates it when missing, and migrates it.
-    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let path = data_dir.join("control.db");
-        Ok(Self(Database::open(&path, READERS, Durability::PowerLoss, &MIGRATIONS).await?))
+    /// Opens the control plane, creates it when missing, and migrates it.
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        let engine = match &location.0 {
+            Place::Files(directory) => {
+                let path = directory.join(FILE);
+                Engine::Sqlite(Sqlite::open(&path, READERS, Durability::PowerLoss, &MIGRATIONS).await?)
+            }
+            Place::Postgres(options) => {
+                Engine::Postgres(Postgres::control(Plane::open(options, &postgres::CONTROL).await?))
+            }
+        };
+        Ok(Self(Database(engine)))
+    }
+
+    /// Finishes what is under way and closes all connections.
+    pub async fn close(&self) {
+        self.0.close().await;
     }
 }
 

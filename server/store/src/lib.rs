@@ -1,7 +1,8 @@
 //! The database engines and the two planes, behind one way to run SQL.
 //!
-//! - [`ControlStore`]: what the operator owns across tenants (`control.db`).
-//! - [`TenantStore`]: what belongs to one tenant (`tenants/<id>.db`), opened only with a [`TenantAccess`].
+//! - [`ControlStore`]: what the operator owns across tenants.
+//! - [`TenantStore`]: what belongs to one tenant, opened only with a [`TenantAccess`].
+//! - [`Location`]: where both live: files of SQLite, or one PostgreSQL database.
 //!
 //! Layers above write SQL with `$1` placeholders and portable types; nothing above this crate names an
 //! engine. Which thing lives where is told by the migrations under `migrations/`.
@@ -11,6 +12,10 @@ mod control;
 mod database;
 mod error;
 mod inspect;
+mod location;
+mod postgres;
+mod row;
+mod sqlite;
 mod statement;
 mod tenant;
 mod value;
@@ -19,7 +24,9 @@ pub use access::TenantAccess;
 pub use control::ControlStore;
 pub use database::{Database, Transaction};
 pub use error::StoreError;
-pub use inspect::{Inspection, inspect};
-pub use statement::{FromRow, Row, Statement};
+pub use inspect::{Inspection, ServerFacts, inspect, inspect_server};
+pub use location::{Location, LocationError};
+pub use row::{FromRow, Row};
+pub use statement::Statement;
 pub use tenant::{TenantStore, TenantStores};
-pub use value::{Bind, Column};
+pub use value::{Bind, Column, Value};

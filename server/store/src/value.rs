@@ -1,57 +1,87 @@
 //! Values that go into statements and come out of rows: a closed set that both engines hold exactly.
+//!
+//! What one engine would hold otherwise than the other never reaches them: the character NUL, which PostgreSQL
+//! refuses in text, is stored as U+FFFD; a number that is none (NaN), which SQLite stores as NULL, is NULL.
 
-use crate::StoreError;
+use crate::{Row, StoreError};
 use contract::{
     AttemptNo, ConversationId, Email, MessageId, NanoUsd, RequestId, RunId, SessionId, Slug, TenantId, Timestamp,
     TokenPrice, UserId,
 };
-use sqlx::{Arguments, Row as _, sqlite::SqliteArguments, sqlite::SqliteRow};
+
+/// What a placeholder or a column holds. `None` is NULL, of this type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(Option<String>),
+    Integer(Option<i64>),
+    Real(Option<f64>),
+    Boolean(Option<bool>),
+    Bytes(Option<Vec<u8>>),
+}
 
 /// A value that can be bound to a placeholder.
 pub trait Bind {
-    fn bind_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::error::BoxDynError>;
+    fn into_value(self) -> Value;
 }
 
 /// A value that can be read from a column.
 pub trait Column: Sized {
-    fn from_column(row: &SqliteRow, column: &str) -> Result<Self, StoreError>;
+    fn from_column(row: &Row, column: &str) -> Result<Self, StoreError>;
 }
 
+fn text(text: Option<String>) -> Value {
+    Value::Text(text.map(|text| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }))
+}
+
+fn real(number: Option<f64>) -> Value {
+    Value::Real(number.filter(|number| !number.is_nan()))
+}
+
+/// The types of [`Value`]: how each is wrapped, and how a row is asked for it.
 macro_rules! native {
-    ($($type:ty),+) => {$(
+    ($($type:ty: $wrap:expr, $read:ident;)+) => {$(
         impl Bind for $type {
-            fn bind_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::error::BoxDynError> {
-                arguments.add(self)
+            fn into_value(self) -> Value {
+                $wrap(Some(self))
             }
         }
         impl Bind for Option<$type> {
-            fn bind_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::error::BoxDynError> {
-                arguments.add(self)
+            fn into_value(self) -> Value {
+                $wrap(self)
             }
         }
         impl Column for $type {
-            fn from_column(row: &SqliteRow, column: &str) -> Result<Self, StoreError> {
-                Ok(row.try_get(column)?)
+            fn from_column(row: &Row, column: &str) -> Result<Self, StoreError> {
+                row.$read(column)?.ok_or_else(|| StoreError::Column {
+                    column: column.to_owned(),
+                    reason: "it is NULL".to_owned(),
+                })
             }
         }
         impl Column for Option<$type> {
-            fn from_column(row: &SqliteRow, column: &str) -> Result<Self, StoreError> {
-                Ok(row.try_get(column)?)
+            fn from_column(row: &Row, column: &str) -> Result<Self, StoreError> {
+                row.$read(column)
             }
         }
     )+};
 }
-native!(String, i64, f64, bool, Vec<u8>);
+native! {
+    String: text, text;
+    i64: Value::Integer, integer;
+    f64: real, real;
+    bool: Value::Boolean, boolean;
+    Vec<u8>: Value::Bytes, bytes;
+}
 
 impl Bind for &str {
-    fn bind_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::error::BoxDynError> {
-        arguments.add(self.to_owned())
+    fn into_value(self) -> Value {
+        text(Some(self.to_owned()))
     }
 }
 
 impl Bind for Option<&str> {
-    fn bind_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::error::BoxDynError> {
-        arguments.add(self.map(str::to_owned))
+    fn into_value(self) -> Value {
+        text(self.map(str::to_owned))
     }
 }
 
@@ -59,26 +89,26 @@ impl Bind for Option<&str> {
 macro_rules! stored_as {
     ($native:ty; $($type:ty: $store:expr, $load:expr;)+) => {$(
         impl Bind for $type {
-            fn bind_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::error::BoxDynError> {
+            fn into_value(self) -> Value {
                 let store: fn($type) -> $native = $store;
-                store(self).bind_to(arguments)
+                store(self).into_value()
             }
         }
         impl Bind for Option<$type> {
-            fn bind_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::error::BoxDynError> {
+            fn into_value(self) -> Value {
                 let store: fn($type) -> $native = $store;
-                self.map(store).bind_to(arguments)
+                self.map(store).into_value()
             }
         }
         impl Column for $type {
-            fn from_column(row: &SqliteRow, column: &str) -> Result<Self, StoreError> {
+            fn from_column(row: &Row, column: &str) -> Result<Self, StoreError> {
                 let load: fn($native) -> Result<$type, String> = $load;
                 load(<$native>::from_column(row, column)?)
                     .map_err(|reason| StoreError::Column { column: column.to_owned(), reason })
             }
         }
         impl Column for Option<$type> {
-            fn from_column(row: &SqliteRow, column: &str) -> Result<Self, StoreError> {
+            fn from_column(row: &Row, column: &str) -> Result<Self, StoreError> {
                 let load: fn($native) -> Result<$type, String> = $load;
                 Option::<$native>::from_column(row, column)?
                     .map(load)

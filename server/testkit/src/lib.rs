@@ -14,14 +14,11 @@ use metering::{Metering, NewPrice};
 use orchestration::{ChatError, Chats};
 use registry::{ModelConfig, Registry, Strategy, Target};
 use serde_json::{Value, json};
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 use store::{ControlStore, TenantStores};
-use tempfile::TempDir;
 use tenancy::{NewTenant, Scope, SessionClaims, SharedClock, SystemClock, Tenancy, Vault};
+/// Which engine a fixture runs on is chosen by `SEAM_TEST_ENGINE`.
+pub use testbase::{Engine, Scratch};
 
 /// Whatever goes wrong while a fixture is laid out; a test shows it and fails.
 pub type Broken = Box<dyn std::error::Error + Send + Sync>;
@@ -29,7 +26,7 @@ pub type Broken = Box<dyn std::error::Error + Send + Sync>;
 /// How long a simulated `hang` lasts: short, so that the test does not.
 const HANG: Duration = Duration::from_secs(1);
 
-/// All layers over one data directory.
+/// All layers over one place for data.
 pub struct Fixture {
     pub control: ControlStore,
     pub stores: TenantStores,
@@ -44,30 +41,26 @@ pub struct Fixture {
     pub tenant: TenantId,
     /// Its member `ada@acme.test`.
     pub member: Scope,
-    data_dir: PathBuf,
-    /// Removed with the fixture.
-    _directory: Option<TempDir>,
+    /// Removed last, with whoever else holds it.
+    scratch: Arc<Scratch>,
 }
 
 impl Fixture {
-    /// In a new directory, with the machine's clock, a tenant with one member, and the model `sim`.
+    /// In a new place, with the machine's clock, a tenant with one member, and the model `sim`.
     pub async fn open() -> Result<Self, Broken> {
         Self::open_with_clock(Arc::new(SystemClock)).await
     }
 
     /// The same at a time that the test sets.
     pub async fn open_with_clock(clock: SharedClock) -> Result<Self, Broken> {
-        let directory = tempfile::tempdir()?;
-        let mut fixture = Self::open_at(directory.path(), clock).await?;
-        fixture._directory = Some(directory);
-        Ok(fixture)
+        Self::open_at(&Arc::new(Scratch::new().await?), clock).await
     }
 
-    /// In a directory that the test keeps; finds there what an earlier fixture left, as a restart does.
-    pub async fn open_at(data_dir: &Path, clock: SharedClock) -> Result<Self, Broken> {
-        let control = ControlStore::open(data_dir).await?;
-        let stores = TenantStores::new(data_dir);
-        let vault = Vault::open(data_dir, None, None)?;
+    /// In a place that the test keeps; finds there what an earlier fixture left, as a restart does.
+    pub async fn open_at(scratch: &Arc<Scratch>, clock: SharedClock) -> Result<Self, Broken> {
+        let control = ControlStore::open(scratch.location()).await?;
+        let stores = TenantStores::new(scratch.location());
+        let vault = Vault::open(scratch.dir(), None, None)?;
         let tenancy = Tenancy::new(control.clone(), clock.clone(), vault);
         let metering = Metering::new(control.clone(), clock.clone());
         let registry = Registry::new(control.clone(), clock.clone());
@@ -87,15 +80,18 @@ impl Fixture {
             local,
             tenant,
             member,
-            data_dir: data_dir.to_owned(),
-            _directory: None,
+            scratch: Arc::clone(scratch),
         };
         fixture.simulate("sim", json!({})).await?;
         Ok(fixture)
     }
 
     pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+        self.scratch.dir()
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.scratch.engine()
     }
 
     pub fn clock(&self) -> &SharedClock {

@@ -3,24 +3,25 @@
 use contract::{Email, Password, Role, Slug, Timestamp, UserId};
 use std::{net::IpAddr, sync::Arc};
 use store::ControlStore;
-use tempfile::TempDir;
 use tenancy::{FixedClock, NewTenant, Principal, SessionClaims, Tenancy, TenantRecord, Vault};
+use testbase::Scratch;
 
 pub const PASSWORD: &str = "correct horse battery";
 
 pub struct Fixture {
     pub tenancy: Tenancy,
     pub clock: Arc<FixedClock>,
-    pub dir: TempDir,
+    /// Removed with the fixture.
+    pub scratch: Scratch,
 }
 
 impl Fixture {
     pub async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let control = ControlStore::open(dir.path()).await.unwrap();
+        let scratch = Scratch::new().await.unwrap();
+        let control = ControlStore::open(scratch.location()).await.unwrap();
         let clock = Arc::new(FixedClock::at(Timestamp::from_millis(1_790_000_000_000)));
-        let vault = Vault::open(dir.path(), None, None).unwrap();
-        Self { tenancy: Tenancy::new(control, clock.clone(), vault), clock, dir }
+        let vault = Vault::open(scratch.dir(), None, None).unwrap();
+        Self { tenancy: Tenancy::new(control, clock.clone(), vault), clock, scratch }
     }
 
     /// A person who can sign in with [`PASSWORD`].

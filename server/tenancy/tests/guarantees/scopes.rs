@@ -7,7 +7,7 @@ use store::TenantStores;
 use tenancy::{Actor, Needs, TenancyError};
 
 #[tokio::test]
-async fn a_member_opens_the_own_tenants_file() {
+async fn a_member_opens_the_own_tenants_store() {
     let fixture = Fixture::new().await;
     let acme = fixture.tenant("acme").await;
     fixture.tenant("globex").await;
@@ -21,8 +21,9 @@ async fn a_member_opens_the_own_tenants_file() {
     let refused = scope.require(Role::Admin).unwrap_err();
     assert!(matches!(refused, TenancyError::PermissionDenied { needs: Needs::Role(Role::Admin) }), "{refused}");
 
-    let stores = TenantStores::new(fixture.dir.path());
-    assert_eq!(scope.store(&stores).await.unwrap().tenant(), acme.id);
+    let stores = TenantStores::new(fixture.scratch.location());
+    let store = scope.store(&stores).await.unwrap();
+    assert_eq!(store.tenant(), acme.id);
     assert_eq!(stores.open_count(), 1);
 }
 
