@@ -26,7 +26,7 @@ LAYERS = [
     ["frontend", "seam"],
 ]
 # Outside the order: fixtures for tests (dev-dependency only), and tools that know no layer.
-TESTKIT = "testkit"
+TESTKITS = {"testbase", "testkit"}
 TOOLS = {"webbuild"}
 # What the browser links of ours.
 BROWSER = {"contract", "app", "frontend"}
@@ -52,17 +52,17 @@ def check_direction() -> None:
     rank = {name: number for number, names in enumerate(LAYERS) for name in names}
     for package in metadata["packages"]:
         name = package["name"]
-        if name not in rank and name != TESTKIT and name not in TOOLS:
+        if name not in rank and name not in TESTKITS and name not in TOOLS:
             found(f"crate {name}", "stands in no layer", "Enter it in LAYERS of scripts/check_layers.py and in docs/ARCHITECTURE.md.")
             continue
         for dependency in package["dependencies"]:
             target, kind, optional = dependency["name"], dependency["kind"], dependency["optional"]
             if target not in own:
                 continue
-            if target == TESTKIT:
-                if kind != "dev":
-                    found(f"crate {name}", "links testkit into the product", "Make it a [dev-dependencies] entry.")
-            elif name == TESTKIT:
+            if target in TESTKITS:
+                if kind != "dev" and name not in TESTKITS:
+                    found(f"crate {name}", f"links {target} into the product", "Make it a [dev-dependencies] entry.")
+            elif name in TESTKITS:
                 pass  # fixtures may use what they set up
             elif name in TOOLS or target in TOOLS:
                 found(f"crate {name}", f"depends on {target}", "Tools and layers know nothing of each other.")
@@ -117,7 +117,7 @@ def check_files() -> None:
 
 
 def check_migrations() -> None:
-    """Both engines carry the same file names, as far as the second engine exists."""
+    """Both engines carry the same file names."""
     for plane in ("control", "tenant"):
         engines = [directory for directory in sorted((ROOT / "migrations" / plane).iterdir()) if directory.is_dir()]
         names = {directory.name: sorted(file.name for file in directory.glob("*.sql")) for directory in engines}

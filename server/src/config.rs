@@ -6,6 +6,7 @@
 use crate::{http::PublicUrl, nearest::hint};
 use contract::{Email, Password};
 use platform::{LocalSettings, ProviderKeys};
+use store::Location;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -54,6 +55,8 @@ pub struct Config {
     /// None: from the address that is listened on.
     pub public_url: Option<PublicUrl>,
     pub data_dir: PathBuf,
+    /// SQLite under the data directory, or PostgreSQL.
+    pub database: Location,
     pub master_key: Option<String>,
     pub master_key_file: Option<PathBuf>,
     /// The first operator, created without the one-time link.
@@ -132,15 +135,11 @@ impl Config {
             Ok(url) => url,
             Err(reason) => return Err(refusal("public_url", reason)),
         };
-        match text("database_url") {
-            None | Some("sqlite:") => {}
-            Some(_) => {
-                return Err(refusal(
-                    "database_url",
-                    "this version keeps its data in SQLite under the data directory; leave this setting out".to_owned(),
-                ));
-            }
-        }
+        let data_dir = path("data_dir").unwrap_or_else(|| PathBuf::from("data"));
+        let database = match Location::parse(text("database_url"), &data_dir) {
+            Ok(database) => database,
+            Err(error) => return Err(refusal("database_url", error.to_string())),
+        };
         let operator = match (text("operator_email"), text("operator_password")) {
             (None, None) => None,
             (Some(email), Some(password)) => {
@@ -181,7 +180,8 @@ impl Config {
         Ok(Self {
             listen,
             public_url,
-            data_dir: path("data_dir").unwrap_or_else(|| PathBuf::from("data")),
+            data_dir,
+            database,
             master_key: text("master_key").map(str::to_owned),
             master_key_file: path("master_key_file"),
             operator,
@@ -324,8 +324,8 @@ mod tests {
             ("", Some(("SEAM_OPERATOR_EMAIL", "ada@acme.test")), "SEAM_OPERATOR_EMAIL: operator_password must be set"),
             (
                 "",
-                Some(("SEAM_DATABASE_URL", "postgres://x")),
-                "SEAM_DATABASE_URL: this version keeps its data in SQLite",
+                Some(("SEAM_DATABASE_URL", "mysql://ada:hunter2@x/seam")),
+                "SEAM_DATABASE_URL: Seam knows no database of this kind; use postgres://",
             ),
             ("", Some(("SEAM_PUBLIC_URL", "example.com")), "SEAM_PUBLIC_URL: “example.com” is not"),
             ("local_slots = 0", None, "./seam.toml line 1: local_slots: use a whole number from 1 to 64"),
@@ -335,6 +335,13 @@ mod tests {
             let refused = load(Some(file), variables.as_slice()).map(drop).unwrap_err();
             assert!(refused.starts_with(expected), "{refused}");
         }
+    }
+
+    #[test]
+    fn the_database_is_files_under_the_data_directory_or_another_machines() {
+        assert_eq!(load(None, &[("SEAM_DATA_DIR", "here")]).unwrap().database.to_string(), "here");
+        let shared = load(Some("database_url = \"postgres://seam:hunter2@db.test/seam\""), &[]).unwrap();
+        assert_eq!(shared.database.to_string(), "postgres://seam@db.test:5432/seam");
     }
 
     #[test]

@@ -4,9 +4,10 @@
 use contract::{NanoUsd, Timestamp};
 use metering::Metering;
 use seam::apply::{ApplyError, Mistake, Report, apply};
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 use store::ControlStore;
 use tenancy::{Change, FixedClock, Tenancy, Vault};
+use testbase::Scratch;
 
 /// A Wednesday.
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -56,9 +57,9 @@ input_tokens = 100
 output_tokens = 20
 "#;
 
-async fn tenancy(dir: &Path) -> Tenancy {
-    let control = ControlStore::open(dir).await.unwrap();
-    let vault = Vault::open(dir, None, None).unwrap();
+async fn tenancy(scratch: &Scratch) -> Tenancy {
+    let control = ControlStore::open(scratch.location()).await.unwrap();
+    let vault = Vault::open(scratch.dir(), None, None).unwrap();
     Tenancy::new(control, Arc::new(FixedClock::at(NOW)), vault)
 }
 
@@ -93,8 +94,8 @@ async fn rows(tenancy: &Tenancy) -> i64 {
 
 #[tokio::test]
 async fn a_whole_file_is_created_once_and_unchanged_after_that() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     let first = applied(&tenancy, WHOLE).await;
     assert_eq!((first.created(), first.updated(), first.unchanged()), (7, 0, 0), "{first}");
     let kinds: Vec<_> = first.resources.iter().map(|resource| resource.kind).collect();
@@ -107,8 +108,8 @@ async fn a_whole_file_is_created_once_and_unchanged_after_that() {
 
 #[tokio::test]
 async fn what_changes_is_told_field_by_field() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     applied(&tenancy, WHOLE).await;
     let changed = applied(&tenancy, &WHOLE.replace("99.00", "79.00")).await;
     let plan = changed.resources.iter().find(|resource| resource.kind == "plan").unwrap();
@@ -118,8 +119,8 @@ async fn what_changes_is_told_field_by_field() {
 
 #[tokio::test]
 async fn a_dry_run_tells_the_same_and_writes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     let before = rows(&tenancy).await;
     let report = apply(&tenancy, WHOLE, &environment, true).await.unwrap();
     assert_eq!((report.created(), report.dry_run), (7, true));
@@ -129,8 +130,8 @@ async fn a_dry_run_tells_the_same_and_writes_nothing() {
 
 #[tokio::test]
 async fn every_mistake_is_told_with_its_line_and_nothing_is_written() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     let before = rows(&tenancy).await;
     let text = r#"[[plan]]
 name = "pro"
@@ -185,8 +186,8 @@ tenant = "acme"
 
 #[tokio::test]
 async fn what_a_layer_refuses_undoes_what_was_written_before_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     applied(&tenancy, WHOLE).await;
     let before = rows(&tenancy).await;
     // A new tenant comes along, and the price of January is edited.
@@ -200,16 +201,16 @@ async fn what_a_layer_refuses_undoes_what_was_written_before_it() {
 
 #[tokio::test]
 async fn a_name_declared_twice_is_one_mistake() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     let told = mistakes(&tenancy, "[[tenant]]\nname = \"acme\"\n[[tenant]]\nname = \"acme\"\n").await;
     assert_eq!(told, ["line 4: the tenant “acme” is declared on line 2 already"]);
 }
 
 #[tokio::test]
 async fn broken_syntax_and_weak_passwords_say_their_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     let told = mistakes(&tenancy, "[[tenant]]\nname = \"acme\n").await;
     assert!(told[0].starts_with("line 2: "), "{told:?}");
     let told = mistakes(&tenancy, "[[user]]\nemail = \"op@seam.test\"\npassword_env = \"SHORT\"\n").await;
@@ -218,8 +219,8 @@ async fn broken_syntax_and_weak_passwords_say_their_line() {
 
 #[tokio::test]
 async fn secrets_are_told_nowhere() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     let report = applied(&tenancy, WHOLE).await;
     let told = format!("{report}\n{:#}\n{report:?}", report.to_json());
     assert!(!told.contains("sk-test") && !told.contains("a long password"), "{told}");
@@ -227,8 +228,8 @@ async fn secrets_are_told_nowhere() {
 
 #[tokio::test]
 async fn the_demo_has_three_tenants_and_one_of_them_loses_money() {
-    let dir = tempfile::tempdir().unwrap();
-    let tenancy = tenancy(dir.path()).await;
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
     let demo = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo.toml")).unwrap();
     applied(&tenancy, &demo).await;
     assert_eq!(applied(&tenancy, &demo).await.unchanged(), applied(&tenancy, &demo).await.resources.len());

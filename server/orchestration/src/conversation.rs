@@ -38,11 +38,11 @@ const MATCHING: &str = "
 SELECT id, title, updated_at FROM conversation
 WHERE tenant_id = $1 AND account_id = $2 AND updated_at < $3
     AND (
-        LOWER(title) LIKE LOWER($5) ESCAPE '\\'
+        LOWER(title) LIKE $5 ESCAPE '\\'
         OR EXISTS (
             SELECT 1 FROM message
             WHERE message.tenant_id = $1 AND message.conversation_id = conversation.id
-                AND LOWER(message.content) LIKE LOWER($5) ESCAPE '\\'
+                AND LOWER(message.content) LIKE $5 ESCAPE '\\'
         )
     )
 ORDER BY updated_at DESC, id DESC
@@ -212,14 +212,15 @@ pub(crate) async fn list(
     Ok(statement.fetch_all::<Summary>().await?.into_iter().map(|row| row.0).collect())
 }
 
-/// The LIKE pattern of everything that holds these words, which are taken literally.
+/// The LIKE pattern of everything that holds these words, which are taken literally. In small letters, like what it is
+/// compared with: of ASCII alone, since that is what LOWER does to our columns on either engine.
 fn containing(words: &str) -> String {
     let mut pattern = String::from("%");
     for c in words.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
-        pattern.push(c);
+        pattern.push(c.to_ascii_lowercase());
     }
     pattern.push('%');
     pattern
@@ -241,5 +242,6 @@ mod tests {
     #[test]
     fn a_search_takes_wildcards_literally() {
         assert_eq!(containing("100%_\\"), "%100\\%\\_\\\\%");
+        assert_eq!(containing("ÉCOLE"), "%École%");
     }
 }

@@ -9,6 +9,7 @@ use crate::config::{Config, ConfigError};
 use platform::models;
 use serde::Serialize;
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
+use store::ServerFacts;
 use tenancy::Vault;
 
 #[derive(Debug, clap::Args)]
@@ -91,22 +92,54 @@ fn others_may_enter(directory: &Path) -> bool {
 }
 
 async fn database(config: &Config) -> Result<String, String> {
-    let found = store::inspect(&config.data_dir).await.map_err(|error| error.to_string())?;
+    let found = store::inspect(&config.database).await.map_err(|error| error.to_string())?;
     for database in &found {
-        let path = database.path.display();
+        let name = &database.name;
         if let Some(damage) = database.damage.first() {
-            return Err(format!("{path} is damaged ({damage}); restore it from a backup"));
+            return Err(format!("{name} is damaged ({damage}); restore it from a backup"));
         }
         if !database.unknown.is_empty() {
-            return Err(format!("{path} was written by a newer Seam; use that version"));
+            return Err(format!("{name} was written by a newer Seam; use that version"));
         }
     }
     let behind = found.iter().filter(|database| !database.pending.is_empty()).count();
+    if let Some(server) = store::inspect_server(&config.database).await.map_err(|error| error.to_string())? {
+        return shared(&config.database.to_string(), &server, found.len(), behind);
+    }
     Ok(match (found.len(), behind) {
-        (0, _) => "none yet; it is made at the first start".to_owned(),
-        (files, 0) => format!("{files} files are sound and at this version"),
-        (files, behind) => format!("{files} files are sound; {behind} are brought to this version at the next start"),
+        (0, _) => "SQLite; none yet, it is made at the first start".to_owned(),
+        (files, 0) => format!("SQLite; {files} files are sound and at this version"),
+        (files, behind) => {
+            format!("SQLite; {files} files are sound; {behind} are brought to this version at the next start")
+        }
     })
+}
+
+/// PostgreSQL: who is who there, and whether tenants are kept apart.
+fn shared(place: &str, server: &ServerFacts, planes: usize, behind: usize) -> Result<String, String> {
+    let head = format!("PostgreSQL {} at {place}", server.version);
+    if !server.unprotected.is_empty() {
+        return Err(format!(
+            "{head}: row level security is not forced on {}, so that tenants would see each other's data; restore it \
+             from the migrations that made these tables",
+            server.unprotected.join(", ")
+        ));
+    }
+    let mut said = vec![match (planes, behind) {
+        (0, _) => "no schema yet, the first start makes both".to_owned(),
+        (_, 0) if planes == 2 => "both planes are at this version".to_owned(),
+        _ => "the next start brings it to this version".to_owned(),
+    }];
+    if planes > 0 {
+        said.push("row level security is forced on every table of the tenant plane".to_owned());
+    }
+    said.push(match server.missing_roles.as_slice() {
+        [] => "works as the roles seam_control and seam_tenant".to_owned(),
+        missing => format!("the first start makes the roles {}", missing.join(" and ")),
+    });
+    let superuser = if server.login_is_superuser { " (a superuser, which is more than Seam needs)" } else { "" };
+    said.push(format!("connects as {}{superuser}", server.login));
+    Ok(format!("{head}: {}", said.join("; ")))
 }
 
 fn master_key(config: &Config) -> Result<String, String> {

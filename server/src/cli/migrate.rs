@@ -14,11 +14,12 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub async fn run(self, config: Config) -> Result<(), Failure> {
-        let before = store::inspect(&config.data_dir).await?;
+        let before = store::inspect(&config.database).await?;
         let pending: usize = before.iter().map(|database| database.pending.len()).sum();
         // Opening a database migrates it.
         let tenancy = workbench::open(&config).await?;
-        let stores = TenantStores::new(&config.data_dir);
+        let stores = TenantStores::new(&config.database);
+        stores.prepare().await?;
         let tenants = tenancy.tenant_list().await?;
         for tenant in &tenants {
             tenancy.upkeep_scope(tenant.id).store(&stores).await?;
@@ -28,7 +29,7 @@ impl Migrate {
         if self.json {
             print_json(&json!({ "applied": pending, "tenants": tenants.len(), "new": before.is_empty() }));
         } else if before.is_empty() {
-            println!("A new database was made in {}.", config.data_dir.display());
+            println!("A new database was made in {}.", config.database);
         } else if pending == 0 {
             println!("All databases are at this version: the control plane and {} tenants.", tenants.len());
         } else {

@@ -17,6 +17,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use store::Claim;
 use tenancy::{ControlSessions, SystemClock};
 use tokio::{
     net::TcpListener,
@@ -45,7 +46,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| Failure::new(format!("metrics cannot be kept: {error}")))?;
 
+    let claim = Claim::take(&config.database).await?;
     let settings = PlatformSettings {
+        database: config.database.clone(),
         data_dir: config.data_dir.clone(),
         master_key: config.master_key.clone(),
         master_key_file: config.master_key_file.clone(),
@@ -98,6 +101,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     upkeep.close();
     upkeep.wait().await;
     platform.shutdown(Duration::ZERO).await;
+    drop(claim);
     drop(lock);
     tracing::info!("stopped");
     Ok(())

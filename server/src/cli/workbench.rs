@@ -9,7 +9,7 @@ use tenancy::{SystemClock, Tenancy, Vault};
 
 pub(super) async fn open(config: &Config) -> Result<Tenancy, Failure> {
     lock::prepare(&config.data_dir)?;
-    let control = ControlStore::open(&config.data_dir).await?;
+    let control = ControlStore::open(&config.database).await?;
     let vault = Vault::open(&config.data_dir, config.master_key.as_deref(), config.master_key_file.as_deref())?;
     Ok(Tenancy::new(control, Arc::new(SystemClock), vault))
 }

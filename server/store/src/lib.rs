@@ -8,6 +8,7 @@
 //! engine. Which thing lives where is told by the migrations under `migrations/`.
 
 mod access;
+mod claim;
 mod control;
 mod database;
 mod error;
@@ -21,6 +22,7 @@ mod tenant;
 mod value;
 
 pub use access::TenantAccess;
+pub use claim::Claim;
 pub use control::ControlStore;
 pub use database::{Database, Transaction};
 pub use error::StoreError;

@@ -61,7 +61,10 @@ fn statements_in(file: &Path, source: &str) -> Vec<Found> {
         .collect()
 }
 
-/// In `server/src` and in `server/*/src`. What the store says to PostgreSQL itself is of no layer.
+/// What the store says to PostgreSQL about itself is of no layer.
+const OF_THE_STORE_ITSELF: [&str; 2] = ["store/src/postgres", "store/src/claim.rs"];
+
+/// In `server/src` and in `server/*/src`.
 fn all_statements() -> Vec<Found> {
     let server = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut open: Vec<PathBuf> = std::fs::read_dir(server)
@@ -74,10 +77,11 @@ fn all_statements() -> Vec<Found> {
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(directory).unwrap().flatten() {
             let path = entry.path();
+            if OF_THE_STORE_ITSELF.iter().any(|own| path.ends_with(own)) {
+                continue;
+            }
             if path.is_dir() {
-                if !path.ends_with("store/src/postgres") {
-                    open.push(path);
-                }
+                open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let source = std::fs::read_to_string(&path).unwrap();
                 found.extend(statements_in(path.strip_prefix(server).unwrap(), &source));

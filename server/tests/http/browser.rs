@@ -10,11 +10,10 @@ use platform::{LocalSettings, Platform, PlatformSettings, ProviderKeys};
 use seam::{PublicUrl, WebSettings, WebState, apply::apply};
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, Mutex},
 };
-use tempfile::TempDir;
 use tenancy::{NewTenant, Secret, SystemClock};
+use testbase::Scratch;
 use tower::ServiceExt;
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -39,16 +38,17 @@ effective_from = "2020-01-01T00:00:00Z"
 pub struct Server {
     pub platform: Arc<Platform>,
     router: Router,
-    _directory: TempDir,
+    pub scratch: Scratch,
 }
 
-pub async fn open_platform(data_dir: &Path) -> Arc<Platform> {
+pub async fn open_platform(scratch: &Scratch) -> Arc<Platform> {
     let settings = PlatformSettings {
-        data_dir: data_dir.to_owned(),
+        database: scratch.location().clone(),
+        data_dir: scratch.dir().to_owned(),
         master_key: None,
         master_key_file: None,
         // There are no weights here: the local model says so, and costs nothing.
-        local: LocalSettings::new(data_dir.join("models")),
+        local: LocalSettings::new(scratch.dir().join("models")),
         clock: Arc::new(SystemClock),
         provider_keys: ProviderKeys::default(),
     };
@@ -65,8 +65,8 @@ impl Server {
     }
 
     pub async fn start_with(public_url: &str, metrics_token: Option<&str>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let platform = open_platform(directory.path()).await;
+        let scratch = Scratch::new().await.unwrap();
+        let platform = open_platform(&scratch).await;
         apply(&platform.tenancy, MODELS, &|_| None, false).await.unwrap();
         let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
         let settings = WebSettings {
@@ -76,7 +76,7 @@ impl Server {
             metrics_token: metrics_token.map(|token| Secret::new(token.to_owned())),
         };
         let router = seam::router(WebState::new(Arc::clone(&platform), settings));
-        Self { platform, router, _directory: directory }
+        Self { platform, router, scratch }
     }
 
     /// A model `slow`, whose answer takes a minute.

@@ -35,7 +35,7 @@ async fn a_server_without_its_database_is_alive_but_not_ready() {
 #[tokio::test]
 async fn a_database_that_lacks_a_migration_is_not_ready() {
     let server = Server::start().await;
-    server.platform.control.write("DELETE FROM _sqlx_migrations WHERE version = 2").execute().await.unwrap();
+    server.scratch.administrate("DELETE FROM _sqlx_migrations WHERE version = 2").await.unwrap();
     let ready = server.browser().get("/readyz").await;
     assert_eq!(ready.problem().0, 503);
     assert!(ready.text().contains("seam migrate"), "{}", ready.text());

@@ -52,6 +52,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 const SETUP_LOCK: &str = "SELECT pg_advisory_lock(1397047629, 2)";
 
 const VERSION: &str = "SELECT current_setting('server_version_num')::int4";
+/// Letters are counted and lowered by it.
+const ENCODING: &str = "SELECT current_setting('server_encoding')";
 const SCHEMA_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)";
 const ROLE_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = $1)";
 /// From 16 on, belonging to a role and being allowed to work as it are two things.
@@ -161,6 +163,12 @@ async fn set_up(options: &PgConnectOptions, kind: &PlaneKind) -> Result<(), Stor
             "PostgreSQL {} is too old for Seam; use version {} or newer",
             version / 10_000,
             OLDEST / 10_000
+        )));
+    }
+    let encoding: String = one(&mut connection, ENCODING).await?;
+    if encoding != "UTF8" {
+        return Err(StoreError::Engine(format!(
+            "this database holds text as {encoding}; make one with: CREATE DATABASE seam ENCODING 'UTF8' TEMPLATE template0"
         )));
     }
     // Until the connection closes. Several processes may start at once.
