@@ -6,13 +6,13 @@
 use crate::{http::PublicUrl, nearest::hint};
 use contract::{Email, Password};
 use platform::{LocalSettings, ProviderKeys};
-use store::Location;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
+use store::Location;
 use tenancy::Secret;
 use toml::de::{DeTable, DeValue};
 

@@ -97,10 +97,12 @@ pub(crate) fn of_store(error: &StoreError) -> Problem {
             "The server's disk is full, so the rest of the answer could not be kept. \
              Tell whoever runs this server, then try again.",
         ),
-        StoreError::ReadOnly(_) | StoreError::Busy(_) | StoreError::Unreachable(_) | StoreError::Directory { .. } => Problem::new(
-            ProblemCode::StorageUnavailable,
-            "The server's database did not take the answer. Try again in a moment.",
-        ),
+        StoreError::ReadOnly(_) | StoreError::Busy(_) | StoreError::Unreachable(_) | StoreError::Directory { .. } => {
+            Problem::new(
+                ProblemCode::StorageUnavailable,
+                "The server's database did not take the answer. Try again in a moment.",
+            )
+        }
         StoreError::Constraint(_)
         | StoreError::Aborted
         | StoreError::Engine(_)

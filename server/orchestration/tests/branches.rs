@@ -140,6 +140,8 @@ async fn deleting_a_conversation_ends_its_run_and_leaves_nothing_of_it() {
     let clock = Instant::now();
     fixture.chats.shutdown(Duration::from_secs(3)).await;
     assert!(clock.elapsed() < Duration::from_secs(3));
+    // In the order of the platform's end: the gateway settles what the run has let go of.
+    fixture.gateway.shutdown().await;
     let store = fixture.member.store(&fixture.stores).await.unwrap();
     let left = "SELECT COUNT(*) AS value FROM run_event WHERE tenant_id = $1";
     assert_eq!(store.read(left).bind(fixture.tenant).fetch_one::<i64>().await.unwrap(), 0);

@@ -96,7 +96,12 @@ impl Transaction {
         }
     }
 
-    pub(crate) async fn run(&mut self, sql: &'static str, values: Vec<Value>, want: Want) -> Result<Answer, StoreError> {
+    pub(crate) async fn run(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value>,
+        want: Want,
+    ) -> Result<Answer, StoreError> {
         let failed_before = std::mem::replace(&mut self.failed, true);
         let answer = match &mut self.running {
             Running::Sqlite(transaction) => sqlite::run(&mut **transaction, sql, values, want).await,

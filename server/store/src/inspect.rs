@@ -10,9 +10,7 @@ use crate::{
     tenant,
 };
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, Row as _,
-    migrate::Migrator,
-    postgres::PgConnectOptions,
+    ConnectOptions, Connection, PgConnection, Row as _, migrate::Migrator, postgres::PgConnectOptions,
     sqlite::SqliteConnectOptions,
 };
 use std::path::{Path, PathBuf};

@@ -1,7 +1,9 @@
 //! A row of a result, whichever engine it comes from.
 
 use crate::{Column, StoreError};
-use sqlx::{ColumnIndex, Database, Decode, Postgres, Row as _, Type, TypeInfo, ValueRef, postgres::PgRow, sqlite::SqliteRow};
+use sqlx::{
+    ColumnIndex, Database, Decode, Postgres, Row as _, Type, TypeInfo, ValueRef, postgres::PgRow, sqlite::SqliteRow,
+};
 
 /// A row of a result, read by column name.
 pub struct Row(Engine);

@@ -130,8 +130,7 @@ async fn postgres_planes(scratch: &Scratch) -> [PgConnection; 2] {
 
 #[tokio::test]
 async fn every_statement_of_every_layer_is_understood_by_both_engines() {
-    let (sqlite, postgres) =
-        (Scratch::on(Engine::Sqlite).await.unwrap(), Scratch::on(Engine::Postgres).await.unwrap());
+    let (sqlite, postgres) = (Scratch::on(Engine::Sqlite).await.unwrap(), Scratch::on(Engine::Postgres).await.unwrap());
     let (mut sqlite, mut postgres) = (sqlite_planes(&sqlite).await, postgres_planes(&postgres).await);
     let statements = all_statements();
     assert!(statements.len() > 60, "only {} statements were found", statements.len());
@@ -167,11 +166,9 @@ fn statements_are_found_as_the_compiler_reads_them() {
         const NAME: &str = "selected";
         const fn other(name: &str) {}
     "###;
-    let found: Vec<_> = statements_in(Path::new("x.rs"), source).into_iter().map(|found| (found.name, found.sql)).collect();
-    let expected = [
-        ("ONE", "SELECT 1"),
-        ("TWO", "\n        UPDATE t SET a = '\\' WHERE b = \"c\""),
-        ("RAW", "DELETE FROM \"t\""),
-    ];
+    let found: Vec<_> =
+        statements_in(Path::new("x.rs"), source).into_iter().map(|found| (found.name, found.sql)).collect();
+    let expected =
+        [("ONE", "SELECT 1"), ("TWO", "\n        UPDATE t SET a = '\\' WHERE b = \"c\""), ("RAW", "DELETE FROM \"t\"")];
     assert_eq!(found, expected.map(|(name, sql)| (name.to_owned(), sql.to_owned())));
 }

@@ -64,7 +64,9 @@ async fn a_statement_without_a_predicate_sees_its_own_tenant_alone() {
 async fn another_tenants_rows_can_be_neither_added_nor_changed_nor_removed() {
     let two = two().await;
     assert!(insert(&two.acme, two.globex.tenant(), "c2", "smuggled").await.is_err());
-    assert!(two.acme.write("UPDATE conversation SET tenant_id = $1").bind(two.globex.tenant()).execute().await.is_err());
+    assert!(
+        two.acme.write("UPDATE conversation SET tenant_id = $1").bind(two.globex.tenant()).execute().await.is_err()
+    );
     const RENAME: &str = "UPDATE conversation SET title = 'taken' WHERE tenant_id = $1";
     assert_eq!(two.acme.write(RENAME).bind(two.globex.tenant()).execute().await.unwrap(), 0);
     const REMOVE: &str = "DELETE FROM conversation WHERE tenant_id = $1";

@@ -67,8 +67,12 @@ async fn it_serves_alone_and_gives_the_database_back_however_it_ends() {
 #[test]
 fn a_database_that_cannot_be_reached_is_told_without_the_password() {
     let dir = tempfile::tempdir().unwrap();
-    let output = run(seam(dir.path()).arg("migrate").env("SEAM_DATABASE_URL", "postgres://seam:hunter2@127.0.0.1:1/seam"));
+    let output =
+        run(seam(dir.path()).arg("migrate").env("SEAM_DATABASE_URL", "postgres://seam:hunter2@127.0.0.1:1/seam"));
     assert_eq!(output.status.code(), Some(1));
     let told = stderr(&output);
-    assert!(told.contains("does not answer") && told.contains("SEAM_DATABASE_URL") && !told.contains("hunter2"), "{told}");
+    assert!(
+        told.contains("does not answer") && told.contains("SEAM_DATABASE_URL") && !told.contains("hunter2"),
+        "{told}"
+    );
 }

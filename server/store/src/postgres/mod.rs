@@ -173,7 +173,10 @@ mod tests {
 
     #[test]
     fn single_writes_share_the_lock_that_a_transaction_has_alone() {
-        assert_eq!(opening(None, Access::Write), "BEGIN READ WRITE; SELECT pg_advisory_xact_lock_shared(1397047629, 1)");
+        assert_eq!(
+            opening(None, Access::Write),
+            "BEGIN READ WRITE; SELECT pg_advisory_xact_lock_shared(1397047629, 1)"
+        );
         assert_eq!(opening(None, Access::Transaction), "BEGIN READ WRITE; SELECT pg_advisory_xact_lock(1397047629, 1)");
     }
 }

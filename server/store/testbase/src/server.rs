@@ -27,7 +27,10 @@ impl Server {
     }
 
     async fn connect(&self) -> Result<PgConnection, Broken> {
-        self.options.connect().await.map_err(|error| format!("the server in {VARIABLE} does not answer: {error}").into())
+        self.options
+            .connect()
+            .await
+            .map_err(|error| format!("the server in {VARIABLE} does not answer: {error}").into())
     }
 
     fn url(&self, database: &str) -> String {
