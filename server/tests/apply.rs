@@ -4,7 +4,7 @@
 use contract::{NanoUsd, Timestamp};
 use metering::Metering;
 use seam::apply::{ApplyError, Mistake, Report, apply};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use store::ControlStore;
 use tenancy::{Change, FixedClock, Tenancy, Vault};
 use testbase::Scratch;
