@@ -51,15 +51,20 @@ impl From<sqlx::Error> for StoreError {
             Kind::ReadOnly => Self::ReadOnly(error),
             Kind::Busy => Self::Busy(error),
             Kind::Unreachable => Self::Unreachable(error),
-            Kind::Other => match error {
-                // What a check on a new connection found (postgres/plane.rs) comes through the pool like this.
-                sqlx::Error::Configuration(found) => match found.downcast::<Self>() {
-                    Ok(found) => *found,
-                    Err(other) => Self::Database(sqlx::Error::Configuration(other)),
-                },
-                error => Self::Database(error),
-            },
+            Kind::Other => unwrapped(error),
         }
+    }
+}
+
+/// What a check on a new connection found (`postgres/plane.rs`) comes through the pool as a wrong configuration.
+fn unwrapped(error: sqlx::Error) -> StoreError {
+    if let sqlx::Error::Configuration(found) = error {
+        match found.downcast::<StoreError>() {
+            Ok(found) => *found,
+            Err(other) => StoreError::Database(sqlx::Error::Configuration(other)),
+        }
+    } else {
+        StoreError::Database(error)
     }
 }
 

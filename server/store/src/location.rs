@@ -52,10 +52,7 @@ impl Location {
             return Err(LocationError::UnknownKind);
         }
         let options = PgConnectOptions::from_str(url).map_err(|error| LocationError::Malformed {
-            reason: match error {
-                sqlx::Error::Configuration(reason) => reason.to_string(),
-                other => other.to_string(),
-            },
+            reason: if let sqlx::Error::Configuration(reason) = error { reason.to_string() } else { error.to_string() },
         })?;
         if options.get_database().is_none_or(str::is_empty) {
             return Err(LocationError::NoDatabase);

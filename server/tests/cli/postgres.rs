@@ -35,7 +35,11 @@ async fn an_empty_database_is_migrated_filled_and_examined() {
     let mut user = on(&scratch);
     user.args(["user", "create", "ada@acme.test", "--tenant", "acme", "--password-env", "ADA"]);
     succeed(user.env("ADA", "correct horse battery"));
-    std::fs::write(scratch.dir().join("resources.toml"), "[[plan]]\nname = \"pro\"\nmonthly_fee = \"9\"\noverage_markup = \"1\"\n").unwrap();
+    std::fs::write(
+        scratch.dir().join("resources.toml"),
+        "[[plan]]\nname = \"pro\"\nmonthly_fee = \"9\"\noverage_markup = \"1\"\n",
+    )
+    .unwrap();
     assert!(succeed(on(&scratch).args(["apply", "-f", "resources.toml"])).contains("1 created"));
 
     let after = database_check(&scratch);

@@ -148,10 +148,10 @@ fn settings(options: &PgConnectOptions, kind: &PlaneKind, read_only: bool) -> Pg
 
 /// A session of the connecting role in a plane, for setting up and for looking.
 pub(crate) async fn connect(options: &PgConnectOptions, kind: &PlaneKind) -> Result<PgConnection, StoreError> {
-    settings(options, kind, false).connect().await.map_err(|error| match StoreError::from(error) {
+    settings(options, kind, false).connect().await.map_err(|error| {
+        let error = StoreError::from(error);
         // No such database, no such role, a wrong password: of interest are the settings.
-        StoreError::Database(source) => StoreError::Unreachable(source),
-        other => other,
+        if let StoreError::Database(source) = error { StoreError::Unreachable(source) } else { error }
     })
 }
 
