@@ -115,15 +115,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn words_are_rendered_as_they_come_and_whole_blocks_once() {
-        let events = vec![delta(1, "One"), delta(2, " *two*\n\nthree"), delta(3, " four"), end(4)];
+        let events = vec![delta(1, "One"), delta(2, " *two*\n\nthree\n\nfo"), delta(3, "ur"), end(4)];
         let told = told(events, Duration::from_millis(100), 0).await;
         assert_eq!(
             html(&told),
             [
                 (1, 0, "<p>One</p>\n"),
-                (2, 0, "<p>One <em>two</em></p>\n<p>three</p>\n"),
-                (3, 1, "<p>three four</p>\n"),
-                (3, 1, "<p>three four</p>\n"),
+                (2, 0, "<p>One <em>two</em></p>\n<p>three</p>\n<p>fo</p>\n"),
+                (3, 1, "<p>three</p>\n<p>four</p>\n"),
+                (3, 1, "<p>three</p>\n<p>four</p>\n"),
             ]
         );
         assert!(matches!(told.last(), Some(Told::Event(record)) if record.event.is_terminal()));
