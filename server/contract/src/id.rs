@@ -55,6 +55,8 @@ ids! {
     TenantId,
     /// A person who can sign in.
     UserId,
+    /// An API key.
+    KeyId,
     /// A browser session.
     SessionId,
     /// A conversation of one member.

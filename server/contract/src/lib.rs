@@ -8,6 +8,7 @@ mod id;
 mod model;
 mod money;
 mod name;
+mod people;
 mod problem;
 mod run_event;
 mod session;
@@ -17,10 +18,16 @@ pub use chat::{
     AnswerDetails, ConversationSummary, ConversationView, MAX_MESSAGE_CHARS, MAX_TITLE_CHARS, MessageRole,
     MessageStatus, MessageView, NewMessage, RunStarted,
 };
-pub use id::{AttemptNo, ConversationId, MessageId, ParseIdError, RequestId, RunId, SessionId, TenantId, UserId};
+pub use id::{
+    AttemptNo, ConversationId, KeyId, MessageId, ParseIdError, RequestId, RunId, SessionId, TenantId, UserId,
+};
 pub use model::{ModelView, ProviderKind};
 pub use money::{NanoUsd, ParseMoneyError, TokenPrice};
 pub use name::{Email, NameError, Password, Slug};
+pub use people::{
+    AuditEntry, InvitationOffer, InvitationView, KeyScope, KeyView, ListQuery, MemberView, Page, TenantSummary,
+    UnknownKeyScope,
+};
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use run_event::{FinishReason, RenderedTail, RunEvent, RunEventRecord, TokenUsage};
 pub use session::{Role, SessionView, TenantMembership};

@@ -1,7 +1,7 @@
 //! What tenancy answers instead of a result.
 
 use crate::VaultError;
-use contract::Role;
+use contract::{Email, Role};
 use std::fmt;
 use store::StoreError;
 
@@ -39,10 +39,19 @@ pub enum TenancyError {
     Throttled { retry_after_seconds: u64 },
     #[error("this link was used or has expired; restart Seam to get a new one")]
     LinkExpired,
+    #[error("this invitation was used, withdrawn, or has expired; ask for a new one")]
+    InvitationExpired,
+    #[error("this invitation is for {email}; sign in with that address, then open it again")]
+    InvitationForAnother { email: Email },
     #[error("this takes {needs}")]
     PermissionDenied { needs: Needs },
     #[error("this session works in no tenant; ask an admin to add you to one, then sign in again")]
     NoTenant,
+    #[error("{tenant} is suspended: {reason}")]
+    Suspended { tenant: String, reason: String },
+    /// A tenant that nobody could manage any more.
+    #[error("{email} is the last admin; make somebody else an admin first")]
+    LastAdmin { email: Email },
     #[error("there is no {what}")]
     NotFound { what: String },
     #[error("the {what} “{name}” exists already")]

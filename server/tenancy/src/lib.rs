@@ -2,19 +2,27 @@
 //!
 //! What always holds:
 //! - A [`Scope`], the only key to a tenant's data, is minted here and nowhere else: for a member whose
-//!   session is alive ([`Principal::scope`]), or for the platform's own upkeep ([`Tenancy::upkeep_scope`]).
+//!   session is alive ([`Principal::scope`]), for a key that works ([`Tenancy::authenticate_key`]), for the
+//!   commands of `seam`, or for the platform's own upkeep ([`Tenancy::upkeep_scope`]).
 //! - Passwords are argon2id hashes, made and checked off the async threads ([`password`](self::PasswordHash)).
 //! - What opens something is stored as its hash (session cookies, one-time links) or sealed ([`Vault`]).
 //!
 //! Where to look: signing in is `sign_in`, its bounds are `throttle`; the first operator is `operator`;
 //! the cookie's session is `session`, what it amounts to is `principal`; the tables have one module each:
-//! `account`, `tenant`, `membership`. The decisions are told in docs/adr/0003.
+//! `account`, `tenant` (`customer` is how operators manage them), `membership` (`member` is how admins do),
+//! `invitation`, `api_key`, `audit`. The decisions are told in docs/adr/0003.
 
 mod account;
+mod api_key;
+mod audit;
+mod author;
 mod change;
 mod clock;
+mod customer;
 mod digest;
 mod error;
+mod invitation;
+mod member;
 mod membership;
 mod operator;
 mod password;
@@ -29,13 +37,17 @@ mod throttle;
 mod vault;
 
 pub use account::{NewUser, UserRecord};
+pub use api_key::{KEY_PREFIX, KeyHolder, NewKey, OPERATOR_KEY_PREFIX};
+pub use audit::{Chain, ChainReport, audit_verify};
+pub use author::{Actor, Author};
 pub use change::Change;
 pub use clock::{Clock, FixedClock, SharedClock, SystemClock};
 pub use error::{Needs, TenancyError};
+pub use invitation::{INVITATION_LIFETIME, Invited};
 pub use operator::{LINK_LIFETIME, OneTimeToken};
 pub use password::PasswordHash;
 pub use principal::{ABSOLUTE_EXPIRY, IDLE_EXPIRY, Principal, SESSION_CLAIMS_KEY, SessionClaims, SignedIn};
-pub use scope::{Actor, Scope};
+pub use scope::{OperatorScope, Scope};
 pub use secret::Secret;
 pub use session::ControlSessions;
 pub use tenancy::Tenancy;

@@ -32,6 +32,10 @@ WHERE id = $1";
 pub struct OneTimeToken(String);
 
 impl OneTimeToken {
+    pub(crate) fn random() -> Result<Self, TenancyError> {
+        Ok(Self(URL_SAFE_NO_PAD.encode(digest::random_bytes::<32>()?)))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -62,7 +66,7 @@ impl Tenancy {
 
     /// Makes a link that creates an operator account; links made earlier and not used stop working.
     pub async fn operator_link_create(&self) -> Result<OneTimeToken, TenancyError> {
-        let token = OneTimeToken(URL_SAFE_NO_PAD.encode(digest::random_bytes::<32>()?));
+        let token = OneTimeToken::random()?;
         let expires_at = self.now().plus_millis(millis(LINK_LIFETIME));
         let mut tx = self.control.begin().await?;
         void_unused_links(&mut tx).await?;

@@ -3,10 +3,10 @@
 //! The session only claims; [`Tenancy::authenticate`] asks the database each time, so that a removed
 //! membership, a raised epoch or an age that ran out counts from the next request on.
 
-use crate::{Actor, Needs, Scope, Tenancy, TenancyError, clock::millis};
+use crate::{Author, Needs, OperatorScope, Scope, Tenancy, TenancyError, clock::millis};
 use contract::{Email, SessionView, TenantId, TenantMembership, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use store::{FromRow, Row, StoreError};
 
 /// Where the claims stand in the session.
@@ -21,7 +21,9 @@ const RENEWAL: Duration = Duration::from_secs(60 * 60);
 /// One query a request. The membership of the session's own tenant comes first, then the oldest; a
 /// person in more tenants than the limit still works in the right one.
 const PRINCIPAL: &str = "
-SELECT account.email, account.operator, tenant.id AS tenant_id, tenant.slug, tenant.display_name, membership.role
+SELECT
+    account.email, account.operator, tenant.id AS tenant_id, tenant.slug, tenant.display_name, membership.role,
+    tenant.suspended_for
 FROM account
 LEFT JOIN membership ON membership.account_id = account.id
 LEFT JOIN tenant ON tenant.id = membership.tenant_id
@@ -62,7 +64,10 @@ pub struct SignedIn {
 
 /// Who is signed in, as of this request. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Principal(Arc<Identity>);
+pub struct Principal {
+    identity: Arc<Identity>,
+    address: Option<IpAddr>,
+}
 
 #[derive(Debug)]
 struct Identity {
@@ -71,45 +76,66 @@ struct Identity {
     operator: bool,
     memberships: Vec<TenantMembership>,
     current: Option<TenantMembership>,
+    /// Why the current tenant is suspended, if it is.
+    suspended_for: Option<String>,
 }
 
 impl Principal {
     pub fn user(&self) -> UserId {
-        self.0.user
+        self.identity.user
     }
 
     pub fn email(&self) -> &Email {
-        &self.0.email
+        &self.identity.email
     }
 
     pub fn is_operator(&self) -> bool {
-        self.0.operator
+        self.identity.operator
     }
 
     /// The tenants this person belongs to: the current one first, then from the oldest membership on; at most 100.
     pub fn memberships(&self) -> &[TenantMembership] {
-        &self.0.memberships
+        &self.identity.memberships
     }
 
     /// For the frame of every page.
     pub fn view(&self) -> SessionView {
         SessionView {
-            user: self.0.user,
-            email: self.0.email.clone(),
-            operator: self.0.operator,
-            current: self.0.current.clone(),
+            user: self.identity.user,
+            email: self.identity.email.clone(),
+            operator: self.identity.operator,
+            current: self.identity.current.clone(),
         }
     }
 
-    /// The key to the current tenant's data; `NoTenant` when there is none.
+    /// The key to the current tenant's data; `NoTenant` when there is none, `Suspended` while nobody may enter it.
     pub fn scope(&self) -> Result<Scope, TenancyError> {
-        let current = self.0.current.as_ref().ok_or(TenancyError::NoTenant)?;
-        Ok(Scope::mint(current.tenant, Actor::User(self.0.user), current.role))
+        let current = self.identity.current.as_ref().ok_or(TenancyError::NoTenant)?;
+        if let Some(reason) = &self.identity.suspended_for {
+            return Err(TenancyError::Suspended { tenant: current.display_name.clone(), reason: reason.clone() });
+        }
+        Ok(Scope::mint(current.tenant, self.author(), current.role))
+    }
+
+    /// The right to run the platform; refuses whoever does not.
+    pub fn operator_scope(&self) -> Result<OperatorScope, TenancyError> {
+        self.require_operator()?;
+        Ok(OperatorScope::mint(self.author()))
+    }
+
+    /// The same person, seen from this address: the audit log says it.
+    #[must_use]
+    pub fn from_address(self, address: IpAddr) -> Self {
+        Self { address: Some(address), ..self }
+    }
+
+    fn author(&self) -> Author {
+        Author::user(self.identity.user, &self.identity.email, self.address)
     }
 
     /// Refuses whoever does not run the platform.
     pub fn require_operator(&self) -> Result<(), TenancyError> {
-        if self.0.operator { Ok(()) } else { Err(TenancyError::PermissionDenied { needs: Needs::Operator }) }
+        if self.identity.operator { Ok(()) } else { Err(TenancyError::PermissionDenied { needs: Needs::Operator }) }
     }
 }
 
@@ -117,6 +143,7 @@ struct PrincipalRow {
     email: Email,
     operator: bool,
     membership: Option<TenantMembership>,
+    suspended_for: Option<String>,
 }
 
 impl FromRow for PrincipalRow {
@@ -130,7 +157,8 @@ impl FromRow for PrincipalRow {
             }),
             None => None,
         };
-        Ok(Self { email: row.get("email")?, operator: row.get("operator")?, membership })
+        let suspended_for = row.get("suspended_for")?;
+        Ok(Self { email: row.get("email")?, operator: row.get("operator")?, membership, suspended_for })
     }
 }
 
@@ -151,12 +179,14 @@ impl Tenancy {
         let Some((email, operator)) = rows.first().map(|row| (row.email.clone(), row.operator)) else {
             return Ok(None);
         };
+        let suspended_for = rows.first().and_then(|row| row.suspended_for.clone());
         let memberships: Vec<_> = rows.into_iter().filter_map(|row| row.membership).collect();
         // No silent move to another tenant: what is typed for one would be stored in another.
         let is_current =
             |membership: &&TenantMembership| session.tenant.is_none_or(|tenant| membership.tenant == tenant);
         let current = memberships.first().filter(is_current).cloned();
-        Ok(Some(Principal(Arc::new(Identity { user: session.user, email, operator, memberships, current }))))
+        let identity = Identity { user: session.user, email, operator, memberships, current, suspended_for };
+        Ok(Some(Principal { identity: Arc::new(identity), address: None }))
     }
 }
 

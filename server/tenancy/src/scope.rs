@@ -3,51 +3,33 @@
 //! Its fields are private and it is made in two places of this crate only, so that a function which takes
 //! a `&Scope` can trust it.
 
-use crate::{Needs, TenancyError};
+use crate::{Actor, Author, Needs, TenancyError};
 use contract::{Role, TenantId, UserId};
-use std::fmt;
+use std::sync::Arc;
 use store::{StoreError, TenantAccess, TenantStore, TenantStores};
-
-/// Who acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Actor {
-    /// A signed-in member.
-    User(UserId),
-    /// The platform itself, ending what a crash left open.
-    Upkeep,
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User(user) => write!(f, "user:{user}"),
-            Self::Upkeep => f.write_str("upkeep"),
-        }
-    }
-}
 
 /// Who acts where. Minted after authentication only.
 #[derive(Debug, Clone)]
 pub struct Scope {
     tenant: TenantId,
-    actor: Actor,
+    author: Arc<Author>,
     role: Role,
 }
 
 impl Scope {
-    pub(crate) const fn mint(tenant: TenantId, actor: Actor, role: Role) -> Self {
-        Self { tenant, actor, role }
+    pub(crate) fn mint(tenant: TenantId, author: Author, role: Role) -> Self {
+        Self { tenant, author: Arc::new(author), role }
     }
 
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// The member who acts; none for upkeep.
-    pub const fn user(&self) -> Option<UserId> {
-        match self.actor {
+    /// The member who acts; none for programs and upkeep.
+    pub fn user(&self) -> Option<UserId> {
+        match self.actor() {
             Actor::User(user) => Some(user),
-            Actor::Upkeep => None,
+            Actor::Key(_) | Actor::CommandLine | Actor::Upkeep => None,
         }
     }
 
@@ -55,8 +37,13 @@ impl Scope {
         self.role
     }
 
-    pub const fn actor(&self) -> Actor {
-        self.actor
+    pub fn actor(&self) -> Actor {
+        self.author.actor()
+    }
+
+    /// Who acts, as the audit log will name them.
+    pub fn author(&self) -> &Author {
+        &self.author
     }
 
     /// Opens the tenant's own store.
@@ -76,6 +63,25 @@ impl Scope {
     }
 }
 
+/// The right to run the platform: an operator who is signed in, or whoever may run commands where the data is.
+#[derive(Debug, Clone)]
+pub struct OperatorScope(Arc<Author>);
+
+impl OperatorScope {
+    pub(crate) fn mint(author: Author) -> Self {
+        Self(Arc::new(author))
+    }
+
+    /// For the commands of `seam`: whoever may run them owns the data.
+    pub fn command_line() -> Self {
+        Self::mint(Author::command_line())
+    }
+
+    pub fn author(&self) -> &Author {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,7 +90,7 @@ mod tests {
     fn each_role_may_what_the_lower_ones_may_and_no_more() {
         let roles = [Role::Viewer, Role::Member, Role::Admin];
         for (rank, role) in roles.into_iter().enumerate() {
-            let scope = Scope::mint(TenantId::new(), Actor::Upkeep, role);
+            let scope = Scope::mint(TenantId::new(), Author::upkeep(), role);
             for (needed_rank, needed) in roles.into_iter().enumerate() {
                 assert_eq!(scope.require(needed).is_ok(), rank >= needed_rank, "{role} where {needed} is needed");
             }

@@ -1,6 +1,6 @@
 //! The service that the layers above hold; its verbs stand in the modules of their aggregates.
 
-use crate::{Actor, Scope, SharedClock, Vault, password::Passwords};
+use crate::{Author, Scope, SharedClock, Vault, password::Passwords};
 use contract::{Role, TenantId, Timestamp};
 use std::fmt;
 use store::ControlStore;
@@ -23,7 +23,12 @@ impl Tenancy {
     ///
     /// Never to be used on behalf of a request: those have a [`Principal`](crate::Principal).
     pub fn upkeep_scope(&self, tenant: TenantId) -> Scope {
-        Scope::mint(tenant, Actor::Upkeep, Role::Admin)
+        Scope::mint(tenant, Author::upkeep(), Role::Admin)
+    }
+
+    /// A scope for the commands of `seam`: whoever may run them owns the data.
+    pub fn command_line_scope(&self, tenant: TenantId) -> Scope {
+        Scope::mint(tenant, Author::command_line(), Role::Admin)
     }
 
     pub fn clock(&self) -> &SharedClock {

@@ -3,7 +3,7 @@
 use contract::{Email, Password, Role, Slug, Timestamp, UserId};
 use std::{net::IpAddr, sync::Arc};
 use store::ControlStore;
-use tenancy::{FixedClock, NewTenant, Principal, SessionClaims, Tenancy, TenantRecord, Vault};
+use tenancy::{FixedClock, NewTenant, Principal, Scope, SessionClaims, Tenancy, TenantRecord, Vault};
 use testbase::Scratch;
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -45,6 +45,12 @@ impl Fixture {
 
     pub async fn principal(&self, claims: &SessionClaims) -> Option<Principal> {
         self.tenancy.authenticate(claims).await.unwrap()
+    }
+
+    /// What somebody who signs in may do in their tenant.
+    pub async fn scope(&self, address: &str) -> Scope {
+        let claims = self.claims(address).await;
+        self.principal(&claims).await.unwrap().from_address(home()).scope().unwrap()
     }
 
     /// One number from the database, past the layer under test.

@@ -3,7 +3,9 @@
 
 mod apply;
 mod fixture;
+mod keys;
 mod operator;
+mod people;
 mod scopes;
 mod sessions;
 mod sign_in;

@@ -1,0 +1,148 @@
+//! A tenant's people and keys, and what was changed by whom, as the consoles see them.
+
+use crate::{Email, KeyId, Role, Slug, TenantId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// A page of a list that is searched and cut on the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// How many there are on all pages.
+    pub total: i64,
+    /// From 1.
+    pub number: i64,
+    /// How many a page holds.
+    pub size: i64,
+}
+
+impl<T> Page<T> {
+    /// The last page's number; an empty list has one page.
+    pub const fn last(&self) -> i64 {
+        if self.total <= self.size { 1 } else { (self.total + self.size - 1) / self.size }
+    }
+}
+
+/// Which page of which part of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ListQuery {
+    /// Only what contains these words.
+    pub words: String,
+    /// From 1; 0 counts as 1.
+    pub page: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    pub user: UserId,
+    pub email: Email,
+    pub role: Role,
+    pub joined_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationView {
+    pub id: String,
+    pub email: Email,
+    pub role: Role,
+    pub invited_by: String,
+    pub expires_at: Timestamp,
+}
+
+/// What an invitation's link offers to whoever opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationOffer {
+    pub tenant: String,
+    pub email: Email,
+    pub role: Role,
+    pub invited_by: String,
+    /// The address has an account already, which has to be signed in.
+    pub has_account: bool,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyScope {
+    /// Calls models.
+    Inference,
+    /// Manages the tenant, as its admins do.
+    Manage,
+}
+
+impl KeyScope {
+    pub const ALL: [Self; 2] = [Self::Inference, Self::Manage];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inference => "inference",
+            Self::Manage => "manage",
+        }
+    }
+}
+
+impl fmt::Display for KeyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no scope of a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is not what a key may do; use inference or manage")]
+pub struct UnknownKeyScope(String);
+
+impl FromStr for KeyScope {
+    type Err = UnknownKeyScope;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
+        known.ok_or_else(|| UnknownKeyScope(text.chars().take(40).collect()))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyView {
+    pub id: KeyId,
+    pub name: String,
+    /// The beginning of the secret, which is shown once and then never again.
+    pub prefix: String,
+    pub scopes: Vec<KeyScope>,
+    /// The models it may ask for; none: all.
+    pub models: Option<Vec<String>>,
+    pub created_by: String,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    /// To the minute.
+    pub last_used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A tenant as the operator's list shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantSummary {
+    pub id: TenantId,
+    pub slug: Slug,
+    pub display_name: String,
+    pub plan: Option<String>,
+    pub members: i64,
+    pub created_at: Timestamp,
+    /// Why, if it is suspended.
+    pub suspended_for: Option<String>,
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    pub seq: i64,
+    pub at: Timestamp,
+    /// `user:<id>`, `key:<id>`, `command-line`, `upkeep`.
+    pub actor: String,
+    /// What the actor was called then.
+    pub name: String,
+    pub address: Option<String>,
+    /// `noun.verb`, such as `member.invite`.
+    pub action: String,
+    pub target: String,
+    /// JSON: `{"before": …, "after": …}`.
+    pub change: String,
+}

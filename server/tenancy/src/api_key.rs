@@ -1,0 +1,272 @@
+//! API keys: how programs act in a tenant, or for the operator.
+//!
+//! What always holds: a key is stored as the SHA-256 of its secret (256 random bits) and shown once; every
+//! request asks the database, so that a revocation counts from the next request on, on every node; what a key
+//! may do is bounded by its scopes, and a key of a tenant never leaves its tenant.
+
+use crate::{
+    Author, OperatorScope, Scope, Secret, Tenancy, TenancyError,
+    audit::{self, Chain, Deed},
+    clock::millis,
+    digest,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use contract::{KeyId, KeyScope, KeyView, Role, TenantId, Timestamp};
+use serde_json::{Value, json};
+use std::{net::IpAddr, time::Duration};
+use store::{FromRow, Row, StoreError, Transaction};
+
+/// What every secret begins with: people and secret scanners recognise it.
+pub const KEY_PREFIX: &str = "sk-seam-";
+pub const OPERATOR_KEY_PREFIX: &str = "sk-seam-op-";
+/// So much of a secret is kept to recognise it by.
+const SHOWN_CHARS: usize = 16;
+const MAX_NAME_CHARS: usize = 60;
+const MAX_KEYS: i64 = 1_000;
+/// Use is written down this often.
+const USE_NOTED: Duration = Duration::from_secs(60);
+
+const COLUMNS_OF_TENANT: &str = "
+SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
+FROM api_key WHERE tenant_id = $1 ORDER BY revoked_at IS NOT NULL, created_at DESC, id";
+const COLUMNS_OF_OPERATOR: &str = "
+SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
+FROM api_key WHERE tenant_id IS NULL ORDER BY revoked_at IS NOT NULL, created_at DESC, id";
+const COUNT: &str = "SELECT COUNT(*) AS value FROM api_key WHERE tenant_id = $1 AND revoked_at IS NULL";
+const INSERT: &str = "
+INSERT INTO api_key
+    (tenant_id, id, name, secret_hash, prefix, scopes, models, expires_at, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const REVOKE_OF_TENANT: &str = "
+UPDATE api_key SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING name AS value";
+const REVOKE_OF_OPERATOR: &str = "
+UPDATE api_key SET revoked_at = $2 WHERE tenant_id IS NULL AND id = $1 AND revoked_at IS NULL RETURNING name AS value";
+const AUTHENTICATE: &str = "
+SELECT api_key.id, api_key.tenant_id, api_key.name, api_key.scopes, api_key.models, api_key.last_used_at,
+    tenant.display_name, tenant.suspended_for
+FROM api_key LEFT JOIN tenant ON tenant.id = api_key.tenant_id
+WHERE api_key.secret_hash = $1 AND api_key.revoked_at IS NULL
+    AND (api_key.expires_at IS NULL OR api_key.expires_at > $2)";
+const USED: &str = "UPDATE api_key SET last_used_at = $2 WHERE id = $1";
+
+/// A key to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    pub name: String,
+    pub scopes: Vec<KeyScope>,
+    /// The models it may ask for; none: all.
+    pub models: Option<Vec<String>>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Who a key's request comes from.
+#[derive(Debug, Clone)]
+pub enum KeyHolder {
+    /// A program of a tenant: bounded by the key's scopes and models.
+    Tenant {
+        scope: Scope,
+        may: Vec<KeyScope>,
+        models: Option<Vec<String>>,
+    },
+    Operator(OperatorScope),
+}
+
+struct KeyRow(KeyView);
+
+impl FromRow for KeyRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(KeyView {
+            id: row.get("id")?,
+            name: row.get("name")?,
+            prefix: row.get("prefix")?,
+            scopes: scopes(row)?,
+            models: models(row)?,
+            created_by: row.get("created_by")?,
+            created_at: row.get("created_at")?,
+            expires_at: row.get("expires_at")?,
+            last_used_at: row.get("last_used_at")?,
+            revoked_at: row.get("revoked_at")?,
+        }))
+    }
+}
+
+struct HolderRow {
+    id: KeyId,
+    tenant: Option<TenantId>,
+    name: String,
+    scopes: Vec<KeyScope>,
+    models: Option<Vec<String>>,
+    last_used_at: Option<Timestamp>,
+    suspended: Option<(String, String)>,
+}
+
+impl FromRow for HolderRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let name: Option<String> = row.get("display_name")?;
+        Ok(Self {
+            id: row.get("id")?,
+            tenant: row.get("tenant_id")?,
+            name: row.get("name")?,
+            scopes: scopes(row)?,
+            models: models(row)?,
+            last_used_at: row.get("last_used_at")?,
+            suspended: name.zip(row.get("suspended_for")?),
+        })
+    }
+}
+
+fn unreadable(column: &str, reason: impl ToString) -> StoreError {
+    StoreError::Column { column: column.to_owned(), reason: reason.to_string() }
+}
+
+fn scopes(row: &Row) -> Result<Vec<KeyScope>, StoreError> {
+    let names: String = row.get("scopes")?;
+    names.split_whitespace().map(|name| name.parse().map_err(|error| unreadable("scopes", error))).collect()
+}
+
+fn models(row: &Row) -> Result<Option<Vec<String>>, StoreError> {
+    let models: Option<String> = row.get("models")?;
+    models.map(|json| serde_json::from_str(&json).map_err(|error| unreadable("models", error))).transpose()
+}
+
+impl NewKey {
+    fn validate(&self, now: Timestamp) -> Result<(), TenancyError> {
+        let invalid = |field, reason: &str| Err(TenancyError::Invalid { field, reason: reason.to_owned() });
+        let chars = self.name.trim().chars().count();
+        if chars == 0 || chars > MAX_NAME_CHARS || self.name.chars().any(char::is_control) {
+            return invalid("name", "use 1 to 60 characters on one line, such as production");
+        }
+        if self.scopes.is_empty() {
+            return invalid("scopes", "choose at least one thing that the key may do");
+        }
+        if self.models.as_ref().is_some_and(Vec::is_empty) {
+            return invalid("models", "name at least one model, or leave it out for all");
+        }
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return invalid("expires_at", "an expiry lies in the future");
+        }
+        Ok(())
+    }
+}
+
+impl Tenancy {
+    /// Makes a key of the tenant. The secret is returned this once.
+    pub async fn key_create(&self, scope: &Scope, new: &NewKey) -> Result<(KeyId, Secret), TenancyError> {
+        scope.require(Role::Admin)?;
+        let mut tx = self.control.begin().await?;
+        if tx.query(COUNT).bind(scope.tenant()).fetch_one::<i64>().await? >= MAX_KEYS {
+            let reason = format!("there are {MAX_KEYS} keys; revoke some first");
+            return Err(TenancyError::Invalid { field: "name", reason });
+        }
+        let made = self.key_insert(&mut tx, Some(scope.tenant()), scope.author(), KEY_PREFIX, new).await?;
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    /// Makes a key that may do what the operator may.
+    pub async fn operator_key_create(
+        &self,
+        operator: &OperatorScope,
+        new: &NewKey,
+    ) -> Result<(KeyId, Secret), TenancyError> {
+        let mut tx = self.control.begin().await?;
+        let made = self.key_insert(&mut tx, None, operator.author(), OPERATOR_KEY_PREFIX, new).await?;
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    async fn key_insert(
+        &self,
+        tx: &mut Transaction,
+        tenant: Option<TenantId>,
+        author: &Author,
+        prefix: &str,
+        new: &NewKey,
+    ) -> Result<(KeyId, Secret), TenancyError> {
+        let now = self.now();
+        new.validate(now)?;
+        let secret = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(digest::random_bytes::<32>()?));
+        let shown: String = secret.chars().take(SHOWN_CHARS).collect();
+        let names: Vec<_> = new.scopes.iter().map(|scope| scope.as_str()).collect();
+        let models = new.models.as_ref().map(|models| json!(models).to_string());
+        let (id, name) = (KeyId::new(), new.name.trim());
+        let insert = tx.query(INSERT).bind(tenant).bind(id).bind(name).bind(digest::sha256(&secret));
+        let insert = insert.bind(shown.as_str()).bind(names.join(" ")).bind(models).bind(new.expires_at);
+        insert.bind(author.name()).bind(now).execute().await?;
+        let after = json!({ "prefix": shown, "scopes": names, "models": new.models });
+        let deed = Deed { action: "key.create", target: name, before: Value::Null, after };
+        audit::record(tx, now, tenant.map_or(Chain::Platform, Chain::Tenant), author, deed).await?;
+        Ok((id, Secret::new(secret)))
+    }
+
+    /// The tenant's keys, those that work first.
+    pub async fn key_list(&self, scope: &Scope) -> Result<Vec<KeyView>, TenancyError> {
+        scope.require(Role::Admin)?;
+        let rows: Vec<KeyRow> = self.control.read(COLUMNS_OF_TENANT).bind(scope.tenant()).fetch_all().await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    pub async fn operator_key_list(&self, _operator: &OperatorScope) -> Result<Vec<KeyView>, TenancyError> {
+        let rows: Vec<KeyRow> = self.control.read(COLUMNS_OF_OPERATOR).fetch_all().await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// The key works no more, from the next request on.
+    ///
+    /// Errors: `NotFound` for a key of another tenant, one that never was, and one that is revoked already.
+    pub async fn key_revoke(&self, scope: &Scope, key: KeyId) -> Result<(), TenancyError> {
+        scope.require(Role::Admin)?;
+        let mut tx = self.control.begin().await?;
+        let revoke = tx.query(REVOKE_OF_TENANT).bind(scope.tenant()).bind(key).bind(self.now());
+        let name = revoke.fetch_optional::<String>().await?;
+        self.note_revoked(&mut tx, Chain::Tenant(scope.tenant()), scope.author(), name).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    pub async fn operator_key_revoke(&self, operator: &OperatorScope, key: KeyId) -> Result<(), TenancyError> {
+        let mut tx = self.control.begin().await?;
+        let name = tx.query(REVOKE_OF_OPERATOR).bind(key).bind(self.now()).fetch_optional::<String>().await?;
+        self.note_revoked(&mut tx, Chain::Platform, operator.author(), name).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn note_revoked(
+        &self,
+        tx: &mut Transaction,
+        chain: Chain,
+        author: &Author,
+        name: Option<String>,
+    ) -> Result<(), TenancyError> {
+        let name = name.ok_or_else(|| TenancyError::NotFound { what: "such key that works".to_owned() })?;
+        let deed = Deed { action: "key.revoke", target: &name, before: Value::Null, after: Value::Null };
+        Ok(audit::record(tx, self.now(), chain, author, deed).await?)
+    }
+
+    /// Who a secret belongs to, as of this request. None: it opens nothing (unknown, revoked, expired).
+    ///
+    /// Errors: `Suspended` while the tenant is.
+    pub async fn authenticate_key(&self, secret: &str, address: IpAddr) -> Result<Option<KeyHolder>, TenancyError> {
+        // Nothing that cannot be a key costs a query.
+        if !secret.starts_with(KEY_PREFIX) || secret.len() > 100 {
+            return Ok(None);
+        }
+        let now = self.now();
+        let found = self.control.read(AUTHENTICATE).bind(digest::sha256(secret)).bind(now);
+        let Some(key) = found.fetch_optional::<HolderRow>().await? else { return Ok(None) };
+        if let Some((tenant, reason)) = key.suspended {
+            return Err(TenancyError::Suspended { tenant, reason });
+        }
+        if key.last_used_at.is_none_or(|last| now.millis_since(last) >= millis(USE_NOTED)) {
+            self.control.write(USED).bind(key.id).bind(now).execute().await?;
+        }
+        let author = Author::key(key.id, &key.name, Some(address));
+        let Some(tenant) = key.tenant else {
+            return Ok(Some(KeyHolder::Operator(OperatorScope::mint(author))));
+        };
+        let role = if key.scopes.contains(&KeyScope::Manage) { Role::Admin } else { Role::Member };
+        let scope = Scope::mint(tenant, author, role);
+        Ok(Some(KeyHolder::Tenant { scope, may: key.scopes, models: key.models }))
+    }
+}

@@ -1,0 +1,199 @@
+//! The audit log: who changed what, when, from where, from what to what.
+//!
+//! What always holds: an entry is written in the transaction of the change, so there is neither without the
+//! other; each entry's hash covers the entry and the hash before it, so one that is altered, removed from the
+//! middle or put in between is noticed. Entries cut off at the end are noticed by whoever kept the last hash
+//! (`seam doctor` prints it). Each tenant has a chain of its own, and the platform another: nobody needs a
+//! stranger's entries to verify their own.
+
+use crate::{Author, Tenancy, TenancyError, digest};
+use contract::{AuditEntry, TenantId, Timestamp};
+use serde_json::{Value, json};
+use store::{ControlStore, FromRow, Row, StoreError, Transaction};
+
+/// The chain of the platform itself.
+const PLATFORM: &str = "";
+/// The hash before the first entry.
+const BEGINNING: &str = "";
+/// Entries are verified in pages of this many.
+const PAGE: i64 = 1_000;
+
+const LAST: &str = "SELECT seq, hash FROM audit_entry WHERE chain = $1 ORDER BY seq DESC LIMIT 1";
+const INSERT: &str = "
+INSERT INTO audit_entry (chain, seq, at, actor, name, address, action, target, change, hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+const NEWEST: &str = "
+SELECT seq, at, actor, name, address, action, target, change, hash
+FROM audit_entry
+WHERE chain = $1 AND seq < $2
+    AND ($3 = '' OR LOWER(name || ' ' || action || ' ' || target) LIKE $3 ESCAPE '\\')
+ORDER BY seq DESC LIMIT $4";
+const ONWARD: &str = "
+SELECT seq, at, actor, name, address, action, target, change, hash
+FROM audit_entry WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+const CHAINS: &str = "SELECT DISTINCT chain AS value FROM audit_entry ORDER BY chain";
+
+/// Whose log it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    Platform,
+    Tenant(TenantId),
+}
+
+impl Chain {
+    fn name(self) -> String {
+        match self {
+            Self::Platform => PLATFORM.to_owned(),
+            Self::Tenant(tenant) => tenant.to_string(),
+        }
+    }
+}
+
+/// A change, as the log will tell it. Values are what people may read: never secrets, never hashes of them.
+#[derive(Debug)]
+pub(crate) struct Deed<'a> {
+    /// `noun.verb`, such as `member.invite`.
+    pub action: &'static str,
+    /// What it was done to, such as an e-mail address.
+    pub target: &'a str,
+    pub before: Value,
+    pub after: Value,
+}
+
+/// What the check of a chain found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainReport {
+    pub chain: String,
+    pub entries: i64,
+    /// The hash of the last sound entry: keep it, and a log that is cut off later is noticed.
+    pub last_hash: String,
+    /// The number of the first entry that does not fit.
+    pub broken_at: Option<i64>,
+}
+
+struct Link {
+    seq: i64,
+    hash: String,
+}
+
+impl FromRow for Link {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { seq: row.get("seq")?, hash: row.get("hash")? })
+    }
+}
+
+struct EntryRow {
+    entry: AuditEntry,
+    hash: String,
+}
+
+impl FromRow for EntryRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let entry = AuditEntry {
+            seq: row.get("seq")?,
+            at: row.get("at")?,
+            actor: row.get("actor")?,
+            name: row.get("name")?,
+            address: row.get("address")?,
+            action: row.get("action")?,
+            target: row.get("target")?,
+            change: row.get("change")?,
+        };
+        Ok(Self { entry, hash: row.get("hash")? })
+    }
+}
+
+/// Writes an entry at the end of a chain. The control plane has one writer at a time, so numbers have no gaps.
+pub(crate) async fn record(
+    tx: &mut Transaction,
+    now: Timestamp,
+    chain: Chain,
+    author: &Author,
+    deed: Deed<'_>,
+) -> Result<(), StoreError> {
+    let chain = chain.name();
+    let last = tx.query(LAST).bind(chain.as_str()).fetch_optional::<Link>().await?;
+    let (seq, before) = last.map_or((1, BEGINNING.to_owned()), |last| (last.seq + 1, last.hash));
+    let entry = AuditEntry {
+        seq,
+        at: now,
+        actor: author.actor().to_string(),
+        name: author.name().to_owned(),
+        address: author.address().map(|address| address.to_string()),
+        action: deed.action.to_owned(),
+        target: deed.target.to_owned(),
+        change: json!({ "before": deed.before, "after": deed.after }).to_string(),
+    };
+    let hash = hash(&chain, &before, &entry);
+    let insert = tx.query(INSERT).bind(chain).bind(entry.seq).bind(entry.at).bind(entry.actor).bind(entry.name);
+    let insert = insert.bind(entry.address).bind(entry.action).bind(entry.target).bind(entry.change);
+    insert.bind(hash).execute().await?;
+    Ok(())
+}
+
+/// SHA-256 over the fields as a JSON list, which says where each of them ends.
+fn hash(chain: &str, before: &str, entry: &AuditEntry) -> String {
+    let AuditEntry { seq, at, actor, name, address, action, target, change } = entry;
+    digest::sha256(
+        &json!([chain, before, seq, at.as_millis(), actor, name, address, action, target, change]).to_string(),
+    )
+}
+
+impl Tenancy {
+    /// The newest entries before number `before`, those that mention `words` if any.
+    pub(crate) async fn audit_entries(
+        &self,
+        chain: Chain,
+        before: Option<i64>,
+        words: &str,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>, TenancyError> {
+        let newest = self.control.read(NEWEST).bind(chain.name()).bind(before.unwrap_or(i64::MAX));
+        let rows: Vec<EntryRow> = newest.bind(pattern(words)).bind(limit).fetch_all().await?;
+        Ok(rows.into_iter().map(|row| row.entry).collect())
+    }
+}
+
+/// Checks every chain from its beginning; reads only.
+pub async fn audit_verify(control: &ControlStore) -> Result<Vec<ChainReport>, StoreError> {
+    let mut reports = Vec::new();
+    for chain in control.read(CHAINS).fetch_all::<String>().await? {
+        reports.push(verify(control, chain).await?);
+    }
+    Ok(reports)
+}
+
+async fn verify(control: &ControlStore, chain: String) -> Result<ChainReport, StoreError> {
+    let mut report = ChainReport { chain, entries: 0, last_hash: BEGINNING.to_owned(), broken_at: None };
+    loop {
+        let page = control.read(ONWARD).bind(report.chain.as_str()).bind(report.entries).bind(PAGE);
+        let page: Vec<EntryRow> = page.fetch_all().await?;
+        if page.is_empty() {
+            return Ok(report);
+        }
+        for EntryRow { entry, hash: stored } in page {
+            if entry.seq != report.entries + 1 || hash(&report.chain, &report.last_hash, &entry) != stored {
+                report.broken_at = Some(report.entries + 1);
+                return Ok(report);
+            }
+            (report.entries, report.last_hash) = (entry.seq, stored);
+        }
+    }
+}
+
+/// The LIKE pattern of what contains these words, taken literally and without case; empty for no words.
+pub(crate) fn pattern(words: &str) -> String {
+    let words = words.trim().to_lowercase();
+    if words.is_empty() {
+        return words;
+    }
+    let mut pattern = String::from("%");
+    for c in words.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}

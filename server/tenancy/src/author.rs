@@ -1,0 +1,67 @@
+//! Who does something, as the audit log will name them.
+
+use contract::{Email, KeyId, UserId};
+use std::{fmt, net::IpAddr};
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// A signed-in person.
+    User(UserId),
+    /// A program with an API key.
+    Key(KeyId),
+    /// Whoever may run commands where the data is.
+    CommandLine,
+    /// The platform itself, ending what a crash left open.
+    Upkeep,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "user:{user}"),
+            Self::Key(key) => write!(f, "key:{key}"),
+            Self::CommandLine => f.write_str("command-line"),
+            Self::Upkeep => f.write_str("upkeep"),
+        }
+    }
+}
+
+/// An actor with what it is called now, and where it acts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    actor: Actor,
+    name: String,
+    address: Option<IpAddr>,
+}
+
+impl Author {
+    pub(crate) fn user(user: UserId, email: &Email, address: Option<IpAddr>) -> Self {
+        Self { actor: Actor::User(user), name: email.to_string(), address }
+    }
+
+    pub(crate) fn key(key: KeyId, name: &str, address: Option<IpAddr>) -> Self {
+        Self { actor: Actor::Key(key), name: name.to_owned(), address }
+    }
+
+    /// Whoever may run commands here owns the data.
+    pub fn command_line() -> Self {
+        Self { actor: Actor::CommandLine, name: "command line".to_owned(), address: None }
+    }
+
+    pub(crate) fn upkeep() -> Self {
+        Self { actor: Actor::Upkeep, name: "Seam".to_owned(), address: None }
+    }
+
+    pub const fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+}

@@ -1,0 +1,206 @@
+//! Invitations by link: an admin names an address and a role, whoever has the link joins.
+//!
+//! What always holds: a link works once, for seven days, and only for the address it was made for; it is
+//! stored as its hash; using it up, making the account and the membership are one transaction. A link that
+//! does not work says the same whether it never was, was used, withdrawn or ran out.
+
+use crate::{
+    Author, OneTimeToken, Principal, Scope, Tenancy, TenancyError, account,
+    audit::{self, Chain, Deed},
+    clock::millis,
+    digest, membership,
+};
+use contract::{Email, InvitationOffer, InvitationView, Password, Role, TenantId, UserId};
+use serde_json::{Value, json};
+use std::{net::IpAddr, time::Duration};
+use store::{FromRow, Row, StoreError};
+
+/// How long a link works.
+pub const INVITATION_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Nobody has more open invitations than this; it bounds what an admin's mistake can do.
+const MOST_OPEN: i64 = 1_000;
+
+const IS_MEMBER: &str = "
+SELECT account.email AS value
+FROM membership JOIN account ON account.id = membership.account_id
+WHERE membership.tenant_id = $1 AND account.email = $2";
+const OPEN_COUNT: &str = "SELECT COUNT(*) AS value FROM invitation WHERE tenant_id = $1 AND expires_at > $2";
+/// The earlier invitation of this address stops working.
+const PUT: &str = "
+INSERT INTO invitation (tenant_id, id, token_hash, email, role, invited_by, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (tenant_id, email) DO UPDATE SET
+    id = excluded.id, token_hash = excluded.token_hash, role = excluded.role, invited_by = excluded.invited_by,
+    created_at = excluded.created_at, expires_at = excluded.expires_at";
+const LIST: &str = "
+SELECT id, email, role, invited_by, expires_at FROM invitation
+WHERE tenant_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id";
+const WITHDRAW: &str = "DELETE FROM invitation WHERE tenant_id = $1 AND id = $2 RETURNING email AS value";
+const OFFER: &str = "
+SELECT
+    invitation.tenant_id, invitation.email, invitation.role, invitation.invited_by, tenant.display_name,
+    (account.id IS NOT NULL AND account.password_hash IS NOT NULL) AS has_account
+FROM invitation
+JOIN tenant ON tenant.id = invitation.tenant_id
+LEFT JOIN account ON account.email = invitation.email
+WHERE invitation.token_hash = $1 AND invitation.expires_at > $2 AND tenant.suspended_at IS NULL";
+const USE: &str = "DELETE FROM invitation WHERE token_hash = $1 AND expires_at > $2";
+/// Never over an account that opens something already: whoever invites an address need not be its owner.
+const PASSWORD_FIRST: &str = "
+UPDATE account SET password_hash = $2, updated_at = $3
+WHERE id = $1 AND password_hash IS NULL AND operator = FALSE
+    AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.account_id = $1)";
+
+struct InvitationRow(InvitationView);
+
+impl FromRow for InvitationRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(InvitationView {
+            id: row.get("id")?,
+            email: row.get("email")?,
+            role: row.get("role")?,
+            invited_by: row.get("invited_by")?,
+            expires_at: row.get("expires_at")?,
+        }))
+    }
+}
+
+struct OfferRow {
+    tenant: TenantId,
+    offer: InvitationOffer,
+}
+
+impl FromRow for OfferRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let offer = InvitationOffer {
+            tenant: row.get("display_name")?,
+            email: row.get("email")?,
+            role: row.get("role")?,
+            invited_by: row.get("invited_by")?,
+            has_account: row.get("has_account")?,
+        };
+        Ok(Self { tenant: row.get("tenant_id")?, offer })
+    }
+}
+
+/// Who opens a link.
+#[derive(Debug)]
+pub enum Invited<'p> {
+    /// Somebody who is signed in already.
+    SignedIn(&'p Principal),
+    /// Somebody new, who chooses a password.
+    New { password: Password, address: IpAddr },
+}
+
+impl Tenancy {
+    /// Invites an address into the tenant. The token goes into the link and is never shown again.
+    ///
+    /// Errors: `AlreadyExists` for who is a member already.
+    pub async fn invitation_create(
+        &self,
+        scope: &Scope,
+        email: &Email,
+        role: Role,
+    ) -> Result<OneTimeToken, TenancyError> {
+        scope.require(Role::Admin)?;
+        let (token, now, tenant) = (OneTimeToken::random()?, self.now(), scope.tenant());
+        let mut tx = self.control.begin().await?;
+        let member = tx.query(IS_MEMBER).bind(tenant).bind(email.clone()).fetch_optional::<String>().await?;
+        if member.is_some() {
+            return Err(TenancyError::AlreadyExists { what: "member", name: email.to_string() });
+        }
+        if tx.query(OPEN_COUNT).bind(tenant).bind(now).fetch_one::<i64>().await? >= MOST_OPEN {
+            let reason = format!("there are {MOST_OPEN} open invitations; withdraw some first");
+            return Err(TenancyError::Invalid { field: "email", reason });
+        }
+        let put = tx.query(PUT).bind(tenant).bind(contract::RequestId::new().to_string());
+        let put = put.bind(digest::sha256(token.as_str())).bind(email.clone()).bind(role).bind(scope.author().name());
+        put.bind(now).bind(now.plus_millis(millis(INVITATION_LIFETIME))).execute().await?;
+        let deed = Deed {
+            action: "member.invite",
+            target: email.as_str(),
+            before: Value::Null,
+            after: json!({ "role": role }),
+        };
+        audit::record(&mut tx, now, Chain::Tenant(tenant), scope.author(), deed).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// Invitations that still work, newest first.
+    pub async fn invitation_list(&self, scope: &Scope) -> Result<Vec<InvitationView>, TenancyError> {
+        scope.require(Role::Admin)?;
+        let list = self.control.read(LIST).bind(scope.tenant()).bind(self.now());
+        Ok(list.fetch_all::<InvitationRow>().await?.into_iter().map(|row| row.0).collect())
+    }
+
+    /// The link stops working.
+    pub async fn invitation_withdraw(&self, scope: &Scope, id: &str) -> Result<(), TenancyError> {
+        scope.require(Role::Admin)?;
+        let mut tx = self.control.begin().await?;
+        let email = tx.query(WITHDRAW).bind(scope.tenant()).bind(id).fetch_optional::<String>().await?;
+        let email = email.ok_or_else(|| TenancyError::NotFound { what: "such invitation".to_owned() })?;
+        let deed = Deed { action: "member.invite_withdraw", target: &email, before: Value::Null, after: Value::Null };
+        audit::record(&mut tx, self.now(), Chain::Tenant(scope.tenant()), scope.author(), deed).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What a link offers, without using it up. `LinkExpired` when it does not work.
+    pub async fn invitation_offer(&self, token: &str) -> Result<InvitationOffer, TenancyError> {
+        Ok(self.offer(token).await?.offer)
+    }
+
+    async fn offer(&self, token: &str) -> Result<OfferRow, TenancyError> {
+        let offer = self.control.read(OFFER).bind(digest::sha256(token)).bind(self.now());
+        offer.fetch_optional().await?.ok_or(TenancyError::InvitationExpired)
+    }
+
+    /// Uses a link up: its address becomes a member, and has an account if it had none.
+    ///
+    /// Errors: `InvitationExpired`; `InvitationForAnother` when somebody else is signed in, and when the address
+    /// has an account that is not signed in: a link that was passed on opens nobody's account.
+    pub async fn invitation_accept(&self, token: &str, who: Invited<'_>) -> Result<(UserId, TenantId), TenancyError> {
+        // Looked at first: nobody without a link gets to make this machine hash passwords.
+        let OfferRow { tenant, offer } = self.offer(token).await?;
+        let another = || TenancyError::InvitationForAnother { email: offer.email.clone() };
+        let (hash, known, address) = match who {
+            Invited::SignedIn(principal) if *principal.email() == offer.email => (None, Some(principal.user()), None),
+            Invited::SignedIn(_) => return Err(another()),
+            Invited::New { .. } if offer.has_account => return Err(another()),
+            Invited::New { password, address } => (Some(self.hash_password(password).await?), None, Some(address)),
+        };
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        if tx.query(USE).bind(digest::sha256(token)).bind(now).execute().await? != 1 {
+            return Err(TenancyError::InvitationExpired);
+        }
+        let user = match (known, &hash) {
+            (Some(user), _) => user,
+            (None, hash) => match account::insert(&mut tx, now, &offer.email, hash.as_ref(), false).await? {
+                Some(user) => user,
+                // Made without a password, by `seam apply` say: now it gets one.
+                None => {
+                    let account = account::by_email(&mut tx, &offer.email).await?.ok_or_else(another)?;
+                    let first = tx.query(PASSWORD_FIRST).bind(account.id);
+                    let first = first.bind(hash.as_ref().map(|hash| hash.as_str())).bind(now);
+                    if first.execute().await? != 1 {
+                        return Err(another());
+                    }
+                    account.id
+                }
+            },
+        };
+        membership::put(&mut tx, now, tenant, user, offer.role).await?;
+        let author = Author::user(user, &offer.email, address);
+        let deed = Deed {
+            action: "member.join",
+            target: offer.email.as_str(),
+            before: Value::Null,
+            after: json!({ "role": offer.role }),
+        };
+        audit::record(&mut tx, now, Chain::Tenant(tenant), &author, deed).await?;
+        tx.commit().await?;
+        Ok((user, tenant))
+    }
+}

@@ -1,0 +1,204 @@
+//! Members, invitations and what the log says of them.
+
+use crate::fixture::{Fixture, email, home, password};
+use contract::{ListQuery, Role};
+use tenancy::{Invited, Scope, TenancyError};
+
+async fn admin(fixture: &Fixture, address: &str, tenant: &tenancy::TenantRecord) -> Scope {
+    fixture.member(address, tenant, Role::Admin).await;
+    fixture.scope(address).await
+}
+
+fn everything() -> ListQuery {
+    ListQuery::default()
+}
+
+#[tokio::test]
+async fn an_invited_stranger_joins_once_with_the_role_they_were_offered() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.tenant("acme").await;
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    let token = fixture.tenancy.invitation_create(&ada, &email("bob@acme.test"), Role::Viewer).await.unwrap();
+    let offer = fixture.tenancy.invitation_offer(token.as_str()).await.unwrap();
+    assert_eq!((offer.tenant.as_str(), offer.role, offer.has_account), ("ACME", Role::Viewer, false));
+    assert_eq!(offer.invited_by, "ada@acme.test");
+
+    let new = || Invited::New { password: password("a few words make one"), address: home() };
+    let (_, tenant) = fixture.tenancy.invitation_accept(token.as_str(), new()).await.unwrap();
+    assert_eq!(tenant, acme.id);
+    let members = fixture.tenancy.member_list(&ada, &everything()).await.unwrap();
+    let roles: Vec<_> = members.items.iter().map(|member| (member.email.as_str(), member.role)).collect();
+    assert_eq!(roles, [("ada@acme.test", Role::Admin), ("bob@acme.test", Role::Viewer)]);
+    let again = fixture.tenancy.invitation_accept(token.as_str(), new()).await;
+    assert!(matches!(again, Err(TenancyError::InvitationExpired)));
+    fixture.tenancy.sign_in("bob@acme.test", password("a few words make one"), home()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_opens_nobodys_account() {
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let mallory = admin(&fixture, "mallory@acme.test", &acme).await;
+    fixture.member("bob@globex.test", &globex, Role::Admin).await;
+    // Has a password: must be signed in.
+    let token = fixture.tenancy.invitation_create(&mallory, &email("bob@globex.test"), Role::Member).await.unwrap();
+    let new = || Invited::New { password: password("mallory's own choice"), address: home() };
+    let refused = fixture.tenancy.invitation_accept(token.as_str(), new()).await;
+    assert!(matches!(refused, Err(TenancyError::InvitationForAnother { .. })));
+    // Somebody else is signed in.
+    let claims = fixture.claims("mallory@acme.test").await;
+    let principal = fixture.principal(&claims).await.unwrap();
+    let refused = fixture.tenancy.invitation_accept(token.as_str(), Invited::SignedIn(&principal)).await;
+    assert!(matches!(refused, Err(TenancyError::InvitationForAnother { .. })));
+    // Has no password yet, but is an operator, or belongs to another tenant.
+    fixture.tenancy.user_create(email("olga@seam.test"), None, true).await.unwrap();
+    let carol = fixture.tenancy.user_create(email("carol@globex.test"), None, false).await.unwrap();
+    fixture.tenancy.member_add(globex.id, carol, Role::Member).await.unwrap();
+    for address in ["olga@seam.test", "carol@globex.test"] {
+        let token = fixture.tenancy.invitation_create(&mallory, &email(address), Role::Member).await.unwrap();
+        let refused = fixture.tenancy.invitation_accept(token.as_str(), new()).await;
+        assert!(matches!(refused, Err(TenancyError::InvitationForAnother { .. })), "{address}");
+        let signed_in = fixture.tenancy.sign_in(address, password("mallory's own choice"), home()).await;
+        assert!(matches!(signed_in, Err(TenancyError::SignInRefused)), "{address}");
+    }
+    assert_eq!(fixture.tenancy.member_list(&mallory, &everything()).await.unwrap().total, 1);
+}
+
+#[tokio::test]
+async fn who_has_an_account_joins_by_signing_in() {
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    fixture.member("bob@globex.test", &globex, Role::Member).await;
+    let token = fixture.tenancy.invitation_create(&ada, &email("bob@globex.test"), Role::Admin).await.unwrap();
+    let claims = fixture.claims("bob@globex.test").await;
+    let bob = fixture.principal(&claims).await.unwrap();
+    fixture.tenancy.invitation_accept(token.as_str(), Invited::SignedIn(&bob)).await.unwrap();
+    let bob = fixture.principal(&claims).await.unwrap();
+    assert_eq!(bob.memberships().len(), 2);
+}
+
+#[tokio::test]
+async fn links_run_out_are_withdrawn_and_replaced() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.tenant("acme").await;
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    let bob = email("bob@acme.test");
+    let invite = || fixture.tenancy.invitation_create(&ada, &bob, Role::Member);
+    let works = async |token: &tenancy::OneTimeToken| fixture.tenancy.invitation_offer(token.as_str()).await.is_ok();
+    let first = invite().await.unwrap();
+    let second = invite().await.unwrap();
+    assert!(!works(&first).await && works(&second).await);
+    let open = fixture.tenancy.invitation_list(&ada).await.unwrap();
+    assert_eq!(open.len(), 1);
+    fixture.tenancy.invitation_withdraw(&ada, &open[0].id).await.unwrap();
+    assert!(!works(&second).await);
+    let third = invite().await.unwrap();
+    fixture.clock.advance(tenancy::INVITATION_LIFETIME);
+    assert!(!works(&third).await);
+    assert!(fixture.tenancy.invitation_list(&ada).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn only_admins_manage_and_strangers_are_not_found() {
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    let stranger = fixture.member("eve@globex.test", &globex, Role::Member).await;
+    let viewer = fixture.member("vic@acme.test", &acme, Role::Viewer).await;
+    let vic = fixture.scope("vic@acme.test").await;
+    let denied = |result: Result<(), TenancyError>| matches!(result, Err(TenancyError::PermissionDenied { .. }));
+    assert!(denied(fixture.tenancy.member_list(&vic, &everything()).await.map(drop)));
+    assert!(denied(fixture.tenancy.member_role_set(&vic, viewer, Role::Admin).await));
+    assert!(denied(fixture.tenancy.member_remove(&vic, viewer).await));
+    assert!(denied(fixture.tenancy.invitation_create(&vic, &email("x@acme.test"), Role::Admin).await.map(drop)));
+    assert!(denied(fixture.tenancy.invitation_list(&vic).await.map(drop)));
+    assert!(denied(fixture.tenancy.key_list(&vic).await.map(drop)));
+    assert!(denied(fixture.tenancy.audit_list(&vic, None, "").await.map(drop)));
+
+    let missing = |result: Result<(), TenancyError>| matches!(result, Err(TenancyError::NotFound { .. }));
+    assert!(missing(fixture.tenancy.member_role_set(&ada, stranger, Role::Admin).await));
+    assert!(missing(fixture.tenancy.member_remove(&ada, stranger).await));
+    assert!(missing(fixture.tenancy.member_remove(&ada, contract::UserId::new()).await));
+}
+
+#[tokio::test]
+async fn a_tenant_keeps_an_admin() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.tenant("acme").await;
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    let me = ada.user().unwrap();
+    let last = |result: Result<(), TenancyError>| matches!(result, Err(TenancyError::LastAdmin { .. }));
+    assert!(last(fixture.tenancy.member_role_set(&ada, me, Role::Member).await));
+    assert!(last(fixture.tenancy.member_remove(&ada, me).await));
+    let bob = fixture.member("bob@acme.test", &acme, Role::Member).await;
+    fixture.tenancy.member_role_set(&ada, bob, Role::Admin).await.unwrap();
+    fixture.tenancy.member_remove(&ada, me).await.unwrap();
+    // Counts from the next request on.
+    assert!(fixture.principal(&fixture.claims("ada@acme.test").await).await.unwrap().scope().is_err());
+}
+
+#[tokio::test]
+async fn long_lists_are_searched_and_cut_on_the_server() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.tenant("acme").await;
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    for number in 0..60 {
+        let user =
+            fixture.tenancy.user_create(email(&format!("user{number:02}@acme.test")), None, false).await.unwrap();
+        fixture.tenancy.member_add(acme.id, user, Role::Member).await.unwrap();
+    }
+    let page = async |words: &str, page| {
+        fixture.tenancy.member_list(&ada, &ListQuery { words: words.to_owned(), page }).await.unwrap()
+    };
+    let first = page("", 1).await;
+    assert_eq!((first.items.len(), first.total, first.last()), (50, 61, 2));
+    assert_eq!(page("", 2).await.items.len(), 11);
+    assert!(page("", 99).await.items.is_empty());
+    assert_eq!(page("USER1", 1).await.total, 10);
+    // What is typed is taken literally.
+    assert_eq!(page("user_1", 1).await.total, 0);
+    assert_eq!(page("%", 1).await.total, 0);
+}
+
+#[tokio::test]
+async fn every_change_is_in_the_tenants_log_and_nobody_elses() {
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    let eve = admin(&fixture, "eve@globex.test", &globex).await;
+    let bob = fixture.member("bob@acme.test", &acme, Role::Member).await;
+    fixture.tenancy.member_role_set(&ada, bob, Role::Viewer).await.unwrap();
+    // Nothing changes, so nothing is told.
+    fixture.tenancy.member_role_set(&ada, bob, Role::Viewer).await.unwrap();
+    fixture.tenancy.member_remove(&ada, bob).await.unwrap();
+    let log = fixture.tenancy.audit_list(&ada, None, "").await.unwrap();
+    let lines: Vec<_> = log.iter().map(|entry| (entry.seq, entry.action.as_str(), entry.target.as_str())).collect();
+    assert_eq!(lines, [(2, "member.remove", "bob@acme.test"), (1, "member.role_set", "bob@acme.test")]);
+    assert_eq!(log[1].change, r#"{"after":{"role":"viewer"},"before":{"role":"member"}}"#);
+    assert_eq!((log[0].name.as_str(), log[0].address.as_deref()), ("ada@acme.test", Some("192.0.2.1")));
+    assert_eq!(fixture.tenancy.audit_list(&ada, Some(2), "").await.unwrap().len(), 1);
+    assert_eq!(fixture.tenancy.audit_list(&ada, None, "Role_Set").await.unwrap().len(), 1);
+    assert!(fixture.tenancy.audit_list(&eve, None, "").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_log_that_somebody_touched_is_noticed() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.tenant("acme").await;
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    let bob = fixture.member("bob@acme.test", &acme, Role::Member).await;
+    for role in [Role::Viewer, Role::Member, Role::Viewer, Role::Member] {
+        fixture.tenancy.member_role_set(&ada, bob, role).await.unwrap();
+    }
+    let broken = async || tenancy::audit_verify(fixture.tenancy.control()).await.unwrap()[0].broken_at;
+    assert_eq!(broken().await, None);
+    let control = fixture.tenancy.control();
+    let touch = async |sql: &'static str| assert_eq!(control.write(sql).execute().await.unwrap(), 1);
+    touch("UPDATE audit_entry SET name = 'mallory' WHERE seq = 2").await;
+    assert_eq!(broken().await, Some(2));
+    touch("UPDATE audit_entry SET name = 'ada@acme.test' WHERE seq = 2").await;
+    assert_eq!(broken().await, None);
+    touch("DELETE FROM audit_entry WHERE seq = 3").await;
+    assert_eq!(broken().await, Some(3));
+}
