@@ -14,7 +14,7 @@ function show(form, problem) {
     if (error) field.setAttribute('aria-invalid', 'true');
     else field.removeAttribute('aria-invalid');
   }
-  const note = form.querySelector('.form-note');
+  const note = form.querySelector('.form-note') ?? document.querySelector('.page-note');
   const general = problem && (!errors.size || ![...errors.keys()].some((name) => form.querySelector(`.field [name="${name}"]`)));
   if (note) {
     note.hidden = !general;

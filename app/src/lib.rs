@@ -30,6 +30,11 @@ pub use router::App;
 #[cfg(feature = "ssr")]
 pub use shell::{AssetNames, shell};
 
+/// Where people find this server, for links that are handed on. The server provides it in context.
+#[cfg(feature = "ssr")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicAddress(pub String);
+
 /// Where a request comes from, for throttling sign-ins. The server provides it in context.
 #[cfg(feature = "ssr")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

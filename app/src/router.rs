@@ -37,17 +37,25 @@ pub fn App() -> impl IntoView {
 #[cfg(feature = "ssr")]
 #[component]
 fn Pages() -> impl IntoView {
-    use crate::pages::{AccountShow, HomeShow, ModelChoose, OperatorCreate, SessionCreate, TenantCreate};
+    use crate::pages::{
+        AccountShow, AuditShow, HomeShow, InvitationAccept, KeysShow, MembersShow, ModelChoose, OperatorCreate,
+        SessionCreate, TenantCreate, TenantList,
+    };
     view! {
         <Routes fallback=MissingShow>
             <Route path=path!("/") view=HomeShow ssr=SsrMode::InOrder />
             <Route path=path!("/login") view=SessionCreate ssr=SsrMode::InOrder />
             <Route path=path!("/setup/:token") view=OperatorCreate ssr=SsrMode::InOrder />
+            <Route path=path!("/invite/:token") view=InvitationAccept ssr=SsrMode::InOrder />
             <Route path=path!("/start") view=TenantCreate ssr=SsrMode::InOrder />
             <Route path=path!("/start/model") view=ModelChoose ssr=SsrMode::InOrder />
             <ParentRoute path=path!("") view=SignedIn ssr=SsrMode::InOrder>
                 <Route path=path!("/chat/:id?") view=ChatShow ssr=SsrMode::InOrder />
                 <Route path=path!("/settings") view=AccountShow ssr=SsrMode::InOrder />
+                <Route path=path!("/admin/members") view=MembersShow ssr=SsrMode::InOrder />
+                <Route path=path!("/admin/keys") view=KeysShow ssr=SsrMode::InOrder />
+                <Route path=path!("/admin/audit") view=AuditShow ssr=SsrMode::InOrder />
+                <Route path=path!("/operator/tenants") view=TenantList ssr=SsrMode::InOrder />
             </ParentRoute>
         </Routes>
     }

@@ -51,6 +51,16 @@ pub fn address() -> IpAddr {
     use_context::<ClientAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
 }
 
+/// Where people find this server.
+pub fn public_url() -> String {
+    use_context::<crate::PublicAddress>().map_or_else(String::new, |address| address.0)
+}
+
+/// The path of this request.
+pub fn asked_path() -> String {
+    use_context::<Parts>().map(|parts| parts.uri.path().to_owned()).unwrap_or_default()
+}
+
 /// Whether a page is being rendered, rather than a server function called over HTTP.
 pub fn renders_page() -> bool {
     use_context::<Parts>().is_some_and(|parts| parts.method == Method::GET)

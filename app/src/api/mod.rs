@@ -7,7 +7,11 @@ pub mod account;
 pub mod chat;
 #[cfg(feature = "ssr")]
 pub mod context;
+pub mod customer;
 pub mod first_run;
+#[cfg(feature = "ssr")]
+pub mod once;
+pub mod people;
 pub mod session;
 
 #[cfg(feature = "ssr")]

@@ -57,7 +57,8 @@ pub async fn home() -> Result<(), ServerProblem> {
 pub async fn frame() -> Result<FrameView, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     let session = principal.view();
-    if session.current.is_none() && session.operator {
+    // An operator who works in no tenant yet is led to the first one, except where they run the platform.
+    if session.current.is_none() && session.operator && !context::asked_path().starts_with("/operator") {
         context::go("/start");
     }
     let models = platform.gateway.models().await?;

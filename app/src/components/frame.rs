@@ -10,7 +10,7 @@ use crate::{
     browser::dom,
     components::icon::{Glyph, Icon, Mark},
 };
-use contract::SessionView;
+use contract::{Role, SessionView};
 use leptos::prelude::*;
 use leptos_router::{components::Outlet, hooks::use_location};
 use server_fn::ServerFn;
@@ -78,7 +78,21 @@ fn Account(session: SessionView) -> impl IntoView {
         (None, true) => "operator".to_owned(),
         (None, false) => "no tenant yet".to_owned(),
     };
+    let place = |to: &'static str, glyph, label: &'static str| {
+        let path = use_location().pathname;
+        let section = to.rsplit_once('/').map_or(to, |(section, _)| section);
+        let here = move || path.with(|path| path.starts_with(section)).then_some("page");
+        view! {
+            <a href=to rel="external" class="rail-item" aria-current=here>
+                <Icon glyph />
+                <span>{label}</span>
+            </a>
+        }
+    };
+    let admin = session.current.as_ref().is_some_and(|membership| membership.role == Role::Admin);
     view! {
+        {admin.then(|| place("/admin/members", Glyph::Team, "Team"))}
+        {session.operator.then(|| place("/operator/tenants", Glyph::Tenants, "Tenants"))}
         <button class="rail-item rail-account" r#type="button" popovertarget="account-menu" title=email.clone()>
             <Icon glyph=Glyph::Account />
             <span>"Account"</span>

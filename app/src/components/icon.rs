@@ -19,6 +19,8 @@ pub enum Glyph {
     Chat,
     Settings,
     Account,
+    Team,
+    Tenants,
     History,
     New,
     Search,
@@ -39,6 +41,10 @@ impl Glyph {
             Self::Chat => "M4 5h16v11H10l-4 4v-4H4z",
             Self::Settings => "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.5v5M9 14.5v5",
             Self::Account => "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20c1-4 4-5.5 7.5-5.5s6.5 1.5 7.5 5.5",
+            Self::Team => {
+                "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 19c.7-3.6 3.2-5 6.5-5s5.8 1.4 6.5 5M16 4.5a3.3 3.3 0 0 1 0 6M17.5 14.2c2.2.5 3.5 2 4 4.8"
+            }
+            Self::Tenants => "M4 20V8l6-4v16M10 20V9h10v11zM14 13h2M14 16.5h2",
             Self::History => "M4 6h16M4 12h16M4 18h10",
             Self::New => "M12 5v14M5 12h14",
             Self::Search => "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM15.5 15.5 20 20",

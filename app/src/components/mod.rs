@@ -2,6 +2,8 @@
 
 pub mod chat;
 #[cfg(feature = "ssr")]
+pub mod console;
+#[cfg(feature = "ssr")]
 pub mod entrance;
 #[cfg(feature = "ssr")]
 pub mod form;

@@ -4,9 +4,13 @@
 
 #[cfg(feature = "ssr")]
 mod account;
+#[cfg(feature = "ssr")]
+mod admin;
 mod chat;
 #[cfg(feature = "ssr")]
 mod home;
+#[cfg(feature = "ssr")]
+mod invitation;
 mod missing;
 #[cfg(feature = "ssr")]
 mod model;
@@ -21,6 +25,12 @@ pub use chat::ChatShow;
 pub use missing::MissingShow;
 #[cfg(feature = "ssr")]
 pub use {
-    account::AccountShow, home::HomeShow, model::ModelChoose, operator::OperatorCreate, session::SessionCreate,
-    tenant::TenantCreate,
+    account::AccountShow,
+    admin::{AuditShow, KeysShow, MembersShow},
+    home::HomeShow,
+    invitation::InvitationAccept,
+    model::ModelChoose,
+    operator::OperatorCreate,
+    session::SessionCreate,
+    tenant::{TenantCreate, TenantList},
 };

@@ -118,12 +118,16 @@ impl IntoProblem for TenancyError {
                 format!("Too many attempts failed. Wait {}, then try again.", duration(retry_after_seconds)),
             )
             .retry_after(retry_after_seconds),
-            Self::LinkExpired => Problem::new(ProblemCode::LinkExpired, said),
-            Self::PermissionDenied { .. } | Self::NoTenant => Problem::new(ProblemCode::PermissionDenied, said),
+            Self::LinkExpired | Self::InvitationExpired => Problem::new(ProblemCode::LinkExpired, said),
+            Self::PermissionDenied { .. }
+            | Self::NoTenant
+            | Self::Suspended { .. }
+            | Self::InvitationForAnother { .. } => Problem::new(ProblemCode::PermissionDenied, said),
+            Self::LastAdmin { .. } => Problem::new(ProblemCode::Conflict, said),
             Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),
             Self::AlreadyExists { what, name } => {
                 let mut problem = Problem::field(
-                    if what == "account" { "email" } else { "slug" },
+                    if matches!(what, "account" | "member") { "email" } else { "slug" },
                     format!("There is already a {what} “{name}”. Choose another name."),
                 );
                 problem.code = ProblemCode::Conflict;

@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError};
 use platform::models;
 use serde::Serialize;
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
-use store::ServerFacts;
+use store::{ControlStore, ServerFacts};
 use tenancy::Vault;
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +61,7 @@ async fn examine(config: &Config) -> Vec<Check> {
         Check::new("settings", Ok(format!("read; listening on {}", config.listen))),
         Check::new("data", data(config)),
         Check::new("database", database(config).await),
+        Check::new("audit log", audit(config).await),
         Check::new("master key", master_key(config)),
         Check::new("models", local_models(config).await),
         Check::new("port", port(config, serving)),
@@ -113,6 +114,29 @@ async fn database(config: &Config) -> Result<String, String> {
             format!("SQLite; {files} files are sound; {behind} are brought to this version at the next start")
         }
     })
+}
+
+/// Whether anybody has touched the log of changes. Its last hashes are worth keeping elsewhere.
+async fn audit(config: &Config) -> Result<String, String> {
+    let found = store::inspect(&config.database).await.map_err(|error| error.to_string())?;
+    if found.is_empty() || found.iter().any(|one| !one.damage.is_empty() || !one.pending.is_empty()) {
+        return Ok("not looked at: it needs a sound database at this version".to_owned());
+    }
+    let control = ControlStore::open(&config.database).await.map_err(|error| error.to_string())?;
+    let chains = tenancy::audit_verify(&control).await.map_err(|error| error.to_string());
+    control.close().await;
+    let chains = chains?;
+    let owner = |chain: &str| if chain.is_empty() { "the platform".to_owned() } else { format!("tenant {chain}") };
+    if let Some((chain, at)) = chains.iter().find_map(|chain| chain.broken_at.map(|at| (&chain.chain, at))) {
+        return Err(format!(
+            "entry {at} of {} was altered, or one before it removed; compare with a backup to see what changed",
+            owner(chain)
+        ));
+    }
+    let entries: i64 = chains.iter().map(|chain| chain.entries).sum();
+    let last = chains.iter().find(|chain| chain.chain.is_empty()).map(|chain| chain.last_hash.as_str());
+    let last = last.map(|hash| format!("; the platform's ends with {hash}")).unwrap_or_default();
+    Ok(format!("{entries} entries in {} chains, all unbroken{last}", chains.len()))
 }
 
 /// PostgreSQL: who is who there, and whether tenants are kept apart.

@@ -6,6 +6,7 @@
 mod apply;
 mod doctor;
 mod failure;
+mod key;
 mod lock;
 mod migrate;
 mod models;
@@ -56,6 +57,9 @@ enum Command {
     /// People who can sign in
     #[command(subcommand)]
     User(user::Users),
+    /// How programs reach a tenant, or the operator's own
+    #[command(subcommand)]
+    Key(key::Keys),
 }
 
 /// Runs the command line of this process.
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
             Command::Apply(apply) => run(apply.run(config)),
             Command::Tenant(tenants) => run(tenants.run(config)),
             Command::User(users) => run(users.run(config)),
+            Command::Key(keys) => run(keys.run(config)),
             Command::Doctor(doctor) => run(doctor.run(Ok(config))),
         }),
     };

@@ -4,7 +4,7 @@
 //! same things in context, put there by `provide`, and authorise themselves.
 
 use super::{WebState, address, assets, headers, refused, session::Visitor};
-use app::ClientAddress;
+use app::{ClientAddress, PublicAddress};
 use axum::{Router, body::Body, extract::Request, response::Response};
 use http::{HeaderValue, Method, header, request::Parts};
 use leptos::{
@@ -37,8 +37,9 @@ fn context(state: &WebState) -> impl Fn() + Clone + Send + Sync + 'static {
 fn provide(state: &WebState) {
     provide_context(std::sync::Arc::clone(state.platform()));
     if let Some(parts) = use_context::<Parts>() {
+        let address = address::client(&parts.headers, &parts.extensions, state.settings().trust_proxy);
         let visitor = parts.extensions.get::<Visitor>().and_then(|visitor| visitor.0.clone());
-        provide_context(visitor);
+        provide_context(visitor.map(|principal| principal.from_address(address)));
         if let Some(session) = parts.extensions.get::<Session>() {
             provide_context(session.clone());
         }
@@ -50,8 +51,8 @@ fn provide(state: &WebState) {
                 response.append_header(header::SET_COOKIE, HeaderValue::from_static(refused::FORGET));
             }
         }
-        let address = address::client(&parts.headers, &parts.extensions, state.settings().trust_proxy);
         provide_context(ClientAddress(address));
+        provide_context(PublicAddress(state.settings().public_url.to_string()));
     }
     if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
         && let Ok(policy) = HeaderValue::from_str(&headers::page_policy(&nonce))

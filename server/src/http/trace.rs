@@ -57,7 +57,10 @@ fn is_plain(id: &str) -> bool {
 
 /// The path without secrets: a one-time link is one.
 fn shown_path(path: &str) -> String {
-    if path.starts_with("/setup/") { "/setup/…".to_owned() } else { path.chars().take(200).collect() }
+    match ["/setup/", "/invite/"].into_iter().find(|links| path.starts_with(links)) {
+        Some(links) => format!("{links}…"),
+        None => path.chars().take(200).collect(),
+    }
 }
 
 /// A label must not be what a client invents.

@@ -12,7 +12,7 @@ fn json(text: &str) -> Value {
 fn help_names_every_command() {
     let dir = tempfile::tempdir().unwrap();
     let help = succeed(seam(dir.path()).arg("--help"));
-    for command in ["serve", "migrate", "doctor", "models", "apply", "tenant", "user"] {
+    for command in ["serve", "migrate", "doctor", "models", "apply", "tenant", "user", "key"] {
         assert!(help.contains(command), "{help}");
     }
     assert!(succeed(seam(dir.path()).arg("--version")).starts_with("seam "));
@@ -79,6 +79,29 @@ fn tenants_and_users_are_created_and_listed() {
 }
 
 #[test]
+fn keys_are_made_listed_and_revoked_and_the_log_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    succeed(seam(dir).args(["tenant", "create", "acme"]));
+    let secret = succeed(seam(dir).args(["key", "create", "ci", "--tenant", "acme", "--model", "assistant"]));
+    assert!(secret.starts_with("sk-seam-") && secret.lines().count() == 1, "{secret}");
+    let listed = json(&succeed(seam(dir).args(["key", "list", "--tenant", "acme", "--json"])));
+    let key = &listed["keys"][0];
+    assert_eq!((key["name"].as_str(), key["created_by"].as_str()), (Some("ci"), Some("command line")));
+    assert!(!listed.to_string().contains(secret.trim()));
+    let id = key["id"].as_str().unwrap();
+    // A tenant's key is none of the operator's.
+    assert_eq!(run(seam(dir).args(["key", "revoke", id, "--operator"])).status.code(), Some(1));
+    succeed(seam(dir).args(["key", "revoke", id, "--tenant", "acme"]));
+    assert!(succeed(seam(dir).args(["key", "list", "--tenant", "acme"])).contains("revoked"));
+    assert!(succeed(seam(dir).args(["key", "create", "deploy", "--operator"])).starts_with("sk-seam-op-"));
+    assert_eq!(run(seam(dir).args(["key", "list"])).status.code(), Some(2));
+    assert_eq!(run(seam(dir).args(["key", "list", "--tenant", "nobody"])).status.code(), Some(1));
+    let lines = stdout(&run(seam(dir).arg("doctor")));
+    assert!(lines.contains("3 entries in 2 chains, all unbroken"), "{lines}");
+}
+
+#[test]
 fn a_weak_password_is_refused_and_makes_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = seam(dir.path());
@@ -140,7 +163,7 @@ fn the_doctor_looks_at_everything_and_changes_nothing() {
     let found = json(&stdout(&examine()));
     assert!(!check(&found, "database") && !check(&found, "port"), "{found}");
     let lines = stdout(&run(seam(dir.path()).arg("doctor").env("SEAM_LISTEN", &address)));
-    assert_eq!(lines.lines().count(), 6, "{lines}");
+    assert_eq!(lines.lines().count(), 7, "{lines}");
 }
 
 #[test]

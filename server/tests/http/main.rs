@@ -3,6 +3,7 @@
 #![recursion_limit = "512"]
 
 mod browser;
+mod console;
 mod events;
 mod first_run;
 mod guards;

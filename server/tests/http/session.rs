@@ -117,6 +117,10 @@ async fn every_server_function_asks_who_it_is() {
         ("message-edit", json!({ "message": id, "text": "x" })),
         ("branch-show", json!({ "message": id, "sibling": 1 })),
         ("run-stop", json!({ "run": id })),
+        ("members", json!({ "query": { "words": "", "page": 1 } })),
+        ("keys", json!({})),
+        ("audit", json!({ "before": null, "words": "" })),
+        ("tenants", json!({ "query": { "words": "", "page": 1 } })),
     ] {
         let answer = server.browser().post(&format!("/api/ui/{path}"), &body).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text());
@@ -129,6 +133,14 @@ async fn every_server_function_asks_who_it_is() {
         ("sign-out-everywhere", &[]),
         ("tenant-create", &[("name", "x"), ("slug", "x")]),
         ("model-choose", &[("provider", "local")]),
+        ("member-invite", &[("email", "x@y.test"), ("role", "admin")]),
+        ("invitation-withdraw", &[("id", id)]),
+        ("member-role-set", &[("user", id), ("role", "admin")]),
+        ("member-remove", &[("user", id), ("email", "x"), ("typed", "x")]),
+        ("key-create", &[("name", "x"), ("may", "manage"), ("models", "")]),
+        ("key-revoke", &[("key", id), ("name", "x"), ("typed", "x")]),
+        ("tenant-suspend", &[("tenant", id), ("slug", "x"), ("typed", "x"), ("reason", "x")]),
+        ("tenant-resume", &[("tenant", id)]),
     ] {
         let answer = server.browser().script_form(&format!("/api/ui/{path}"), fields).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {}", answer.text());

@@ -1,5 +1,7 @@
-//! Pages about the tenant.
+//! Pages about tenants.
 
 mod create;
+mod list;
 
 pub use create::TenantCreate;
+pub use list::TenantList;

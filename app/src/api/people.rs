@@ -1,0 +1,146 @@
+//! A tenant's people, keys and log, as its admins manage them; invitations, as those invited answer them.
+
+use crate::api::ServerProblem;
+#[cfg(feature = "ssr")]
+use crate::api::{context, once};
+use contract::{
+    AuditEntry, InvitationOffer, InvitationView, KeyId, KeyView, ListQuery, MemberView, Page, Role, UserId,
+};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+use server_fn::codec::Json;
+
+/// What the page of members shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembersView {
+    pub members: Page<MemberView>,
+    pub invitations: Vec<InvitationView>,
+    /// The link of an invitation that was made just now, shown this once.
+    pub link: Option<String>,
+}
+
+/// What the page of keys shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysView {
+    pub keys: Vec<KeyView>,
+    /// The secret of a key that was made just now, shown this once.
+    pub secret: Option<String>,
+}
+
+#[server(prefix = "/api/ui", endpoint = "members", input = Json)]
+pub async fn members(query: ListQuery) -> Result<MembersView, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    let link = once::take(&platform, "invitation");
+    Ok(MembersView {
+        members: platform.tenancy.member_list(&scope, &query).await?,
+        invitations: platform.tenancy.invitation_list(&scope).await?,
+        link,
+    })
+}
+
+#[server(prefix = "/api/ui", endpoint = "member-invite")]
+pub async fn member_invite(email: String, role: String) -> Result<(), ServerProblem> {
+    use contract::{Email, Problem};
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    let kept = |problem: ServerProblem| problem.keep("email", &email);
+    let address: Email = email.parse().map_err(|error| kept(Problem::field("email", format!("{error}")).into()))?;
+    let role: Role = role.parse().map_err(|error| kept(Problem::field("role", format!("{error}")).into()))?;
+    let token = platform.tenancy.invitation_create(&scope, &address, role).await.map_err(|error| kept(error.into()))?;
+    once::show(&platform, "invitation", &format!("{}/invite/{token}", context::public_url()))?;
+    context::go("/admin/members");
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "invitation-withdraw")]
+pub async fn invitation_withdraw(id: String) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    platform.tenancy.invitation_withdraw(&scope, &id).await?;
+    context::go("/admin/members");
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "member-role-set")]
+pub async fn member_role_set(user: UserId, role: String) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    let role: Role = role.parse().map_err(|error| contract::Problem::field("role", format!("{error}")))?;
+    platform.tenancy.member_role_set(&scope, user, role).await?;
+    context::go("/admin/members");
+    Ok(())
+}
+
+/// Asks for the address, so that nobody is removed by a slip of the hand.
+#[server(prefix = "/api/ui", endpoint = "member-remove")]
+pub async fn member_remove(user: UserId, email: String, typed: String) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    once::require_same(&email, &typed)?;
+    platform.tenancy.member_remove(&scope, user).await?;
+    context::go("/admin/members");
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "keys", input = Json)]
+pub async fn keys() -> Result<KeysView, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    let secret = once::take(&platform, "key");
+    Ok(KeysView { keys: platform.tenancy.key_list(&scope).await?, secret })
+}
+
+#[server(prefix = "/api/ui", endpoint = "key-create")]
+pub async fn key_create(name: String, may: String, models: String) -> Result<(), ServerProblem> {
+    use contract::{KeyScope, Problem};
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    let kept = |problem: ServerProblem| problem.keep("name", &name).keep("models", &models);
+    let may: KeyScope = may.parse().map_err(|error| kept(Problem::field("may", format!("{error}")).into()))?;
+    let scopes = KeyScope::ALL.into_iter().filter(|one| *one <= may).collect();
+    let named: Vec<String> = models.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let new =
+        tenancy::NewKey { name: name.clone(), scopes, models: (!named.is_empty()).then_some(named), expires_at: None };
+    let (_, secret) = platform.tenancy.key_create(&scope, &new).await.map_err(|error| kept(error.into()))?;
+    once::show(&platform, "key", secret.expose())?;
+    context::go("/admin/keys");
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "key-revoke")]
+pub async fn key_revoke(key: KeyId, name: String, typed: String) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    once::require_same(&name, &typed)?;
+    platform.tenancy.key_revoke(&scope, key).await?;
+    context::go("/admin/keys");
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "audit", input = Json)]
+pub async fn audit(before: Option<i64>, words: String) -> Result<Vec<AuditEntry>, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    Ok(platform.tenancy.audit_list(&scope, before, &words).await?)
+}
+
+#[server(prefix = "/api/ui", endpoint = "invitation-open", input = Json)]
+pub async fn invitation_open(token: String) -> Result<(InvitationOffer, Option<String>), ServerProblem> {
+    let offer = context::platform()?.tenancy.invitation_offer(&token).await?;
+    Ok((offer, context::visitor().map(|principal| principal.email().to_string())))
+}
+
+/// Joins: as whoever is signed in, or with a password that makes the account.
+#[server(prefix = "/api/ui", endpoint = "invitation-accept")]
+pub async fn invitation_accept(token: String, password: Option<String>) -> Result<(), ServerProblem> {
+    use contract::{Password, Problem};
+    use tenancy::Invited;
+    let (platform, door, address) = (context::platform()?, context::door()?, context::address());
+    let tenancy = &platform.tenancy;
+    if let Some(principal) = context::visitor() {
+        let (_, tenant) = tenancy.invitation_accept(&token, Invited::SignedIn(&principal)).await?;
+        door.tenant_enter(tenant).await?;
+    } else {
+        let chosen = Password::chosen(password.unwrap_or_default())
+            .map_err(|error| Problem::field("password", error.to_string()))?;
+        let offer = tenancy.invitation_offer(&token).await?;
+        let who = Invited::New { password: chosen.clone(), address };
+        let (_, tenant) = tenancy.invitation_accept(&token, who).await?;
+        door.open(&tenancy.sign_in(offer.email.as_str(), chosen, address).await?.claims).await?;
+        door.tenant_enter(tenant).await?;
+    }
+    context::go("/chat");
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! `/admin/members`: who belongs to the tenant, and who is invited.
+
+use crate::{
+    api::people::{InvitationWithdraw, MemberInvite, MemberRemove, MemberRoleSet, MembersView, members},
+    components::{
+        console::{Console, Once, Pages, Question, Search, list_query, loaded},
+        form::{Field, PlainForm, Submit},
+    },
+    wording::absolute,
+};
+use contract::{InvitationView, MemberView, Role};
+use leptos::prelude::*;
+use server_fn::ServerFn;
+
+const ROLES: [Role; 3] = [Role::Member, Role::Admin, Role::Viewer];
+
+#[component]
+pub fn MembersShow() -> impl IntoView {
+    let query = list_query();
+    let words = query.words.clone();
+    let found = Resource::new_blocking(|| (), move |()| members(query.clone()));
+    loaded(found, move |found| view! { <Shown found words=words.clone() /> }.into_any())
+}
+
+#[component]
+fn Shown(found: MembersView, words: String) -> impl IntoView {
+    let MembersView { members, invitations, link } = found;
+    let (number, last, total) = (members.number, members.last(), members.total);
+    view! {
+        <Console title="Members" lead="Admins manage the tenant, members chat, viewers read what is shared.">
+            {link.map(|link| view! {
+                <Once text=link about="Send this link to the person you invited. It works once, within seven days, and is shown only now." />
+            })}
+            <section aria-labelledby="invite">
+                <h2 id="invite">"Invite somebody"</h2>
+                <PlainForm to=MemberInvite::PATH class="form form-row">
+                    <Field name="email" label="E-mail" kind="email" />
+                    <div class="field">
+                        <label for="role">"Role"</label>
+                        <select id="role" name="role">{options(Role::Member)}</select>
+                    </div>
+                    <Submit label="Make a link" />
+                </PlainForm>
+                {(!invitations.is_empty()).then(|| view! { <Invitations invitations /> })}
+            </section>
+            <section aria-labelledby="people">
+                <h2 id="people">"People"</h2>
+                <Search label="Search by e-mail" words=words.clone() />
+                <div class="table-scroll" tabindex="0" role="region" aria-label="List of people">
+                    <table>
+                        <thead><tr><th>"E-mail"</th><th>"Role"</th><th>"Since"</th><th><span class="visually-hidden">"Acts"</span></th></tr></thead>
+                        <tbody>{members.items.into_iter().map(row).collect_view()}</tbody>
+                    </table>
+                </div>
+                <Pages words number last total nouns=("person", "people") />
+            </section>
+        </Console>
+    }
+    .into_any()
+}
+
+fn options(chosen: Role) -> impl IntoView {
+    ROLES
+        .map(|role| view! { <option value=role.as_str() selected=role == chosen>{role.as_str()}</option> })
+        .collect_view()
+}
+
+fn row(member: MemberView) -> impl IntoView {
+    let (user, email) = (member.user.to_string(), member.email.to_string());
+    let label = format!("Role of {email}");
+    view! {
+        <tr>
+            <td>{email.clone()}</td>
+            <td>
+                <form method="post" action=MemberRoleSet::PATH class="row-form">
+                    <input r#type="hidden" name="user" value=user.clone() />
+                    <select name="role" aria-label=label>{options(member.role)}</select>
+                    <button class="button button-small">"Set"</button>
+                </form>
+            </td>
+            <td>{absolute(member.joined_at)}</td>
+            <td>
+                <Question
+                    id=format!("remove-{user}")
+                    act="Remove"
+                    consequence=format!("{email} can no longer enter this tenant. What they wrote stays.")
+                    name=email.clone()
+                    to=MemberRemove::PATH
+                >
+                    <input r#type="hidden" name="user" value=user />
+                    <input r#type="hidden" name="email" value=email />
+                </Question>
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn Invitations(invitations: Vec<InvitationView>) -> impl IntoView {
+    let line = |invitation: InvitationView| {
+        let label = format!("Withdraw the invitation of {}", invitation.email);
+        view! {
+            <li>
+                <span>
+                    {invitation.email.to_string()} " as " {invitation.role.as_str()}
+                    <span class="hint">" · by "{invitation.invited_by}", until "{absolute(invitation.expires_at)}</span>
+                </span>
+                <form method="post" action=InvitationWithdraw::PATH>
+                    <input r#type="hidden" name="id" value=invitation.id />
+                    <button class="button button-small" aria-label=label>"Withdraw"</button>
+                </form>
+            </li>
+        }
+    };
+    view! {
+        <h3>"Invited"</h3>
+        <ul class="lines" role="list">{invitations.into_iter().map(line).collect_view()}</ul>
+    }
+}

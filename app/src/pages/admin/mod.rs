@@ -1,0 +1,9 @@
+//! The tenant's console: its people, its keys, its log.
+
+mod audit;
+mod keys;
+mod members;
+
+pub use audit::AuditShow;
+pub use keys::KeysShow;
+pub use members::MembersShow;

@@ -1,0 +1,5 @@
+//! Invitations.
+
+mod accept;
+
+pub use accept::InvitationAccept;

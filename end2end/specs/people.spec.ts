@@ -1,0 +1,97 @@
+// A tenant's admin invites somebody, makes a key and reads the log; the operator closes a tenant for a while.
+import { mkdirSync } from 'node:fs';
+import { accessible, fits } from '../support/accessible';
+import { expect, test, watch } from '../support/world';
+
+const PICTURES = 'test-results/pictures';
+
+test.beforeAll(() => mkdirSync(PICTURES, { recursive: true }));
+
+test('an admin invites somebody, who joins', async ({ chat: page, world, browser, complaints }) => {
+  complaints.expected.push(/status of 422/);
+  await page.goto('/chat');
+  await page.getByRole('link', { name: 'Team' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Members' })).toBeVisible();
+  await page.getByLabel('E-mail', { exact: true }).fill('not an address');
+  await page.getByRole('button', { name: 'Make a link' }).click();
+  await expect(page.getByLabel('E-mail', { exact: true })).toHaveAttribute('aria-invalid', 'true');
+  await page.getByLabel('E-mail', { exact: true }).fill('carol@acme.test');
+  await page.getByRole('button', { name: 'Make a link' }).click();
+  const link = (await page.getByRole('status').getByRole('code').innerText()).trim();
+  await accessible(page, 'members');
+  await page.screenshot({ path: `${PICTURES}/members.png`, fullPage: true });
+
+  const context = await world.visitor(browser);
+  const carol = await context.newPage();
+  watch(carol, complaints, world.seam.url);
+  await carol.goto(link);
+  await expect(carol.getByText('invites carol@acme.test')).toBeVisible();
+  await accessible(carol, 'an invitation');
+  await carol.getByLabel('Choose a password').fill('a few words make one');
+  await carol.getByRole('button', { name: 'Join' }).click();
+  await expect(carol).toHaveURL(/\/chat$/);
+  await expect(carol.getByRole('link', { name: 'Team' })).toHaveCount(0);
+  await context.close();
+
+  await page.reload();
+  const row = page.getByRole('row', { name: /carol@acme.test/ });
+  await row.getByRole('button', { name: 'Remove' }).press('Enter');
+  await page.getByLabel('Type carol@acme.test to confirm').fill('somebody else');
+  await page.getByRole('button', { name: 'Remove', exact: true }).press('Enter');
+  await expect(page.getByText('type “carol@acme.test” to confirm', { exact: false })).toBeVisible();
+  await page.getByLabel('Type carol@acme.test to confirm').fill('carol@acme.test');
+  await page.getByRole('button', { name: 'Remove', exact: true }).press('Enter');
+  await expect(page.getByRole('row', { name: /carol@acme.test/ })).toHaveCount(0);
+  await page.getByRole('link', { name: 'Audit' }).click();
+  await expect(page.getByRole('row').nth(1)).toContainText('member.remove');
+  await accessible(page, 'the log');
+  await page.screenshot({ path: `${PICTURES}/audit.png`, fullPage: true });
+});
+
+for (const [screen, viewport, colorScheme] of [
+  ['desk', { width: 1280, height: 800 }, 'light'],
+  ['phone', { width: 320, height: 640 }, 'dark'],
+] as const) {
+  test(`${screen}, ${colorScheme}: a key is made, shown once and revoked`, async ({ world, browser, complaints }) => {
+    const context = await world.member(browser, { viewport, colorScheme });
+    const page = await context.newPage();
+    watch(page, complaints, world.seam.url);
+    await page.goto('/admin/keys');
+    await page.getByLabel('Name').fill(`ci-${screen}`);
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    await expect(page.getByRole('status').getByRole('code')).toHaveText(/^sk-seam-/);
+    await fits(page, 'keys');
+    await accessible(page, 'keys');
+    await page.screenshot({ path: `${PICTURES}/keys-${screen}-${colorScheme}.png`, fullPage: true });
+    await page.reload();
+    await expect(page.getByText('it is shown only now')).toHaveCount(0);
+    const row = page.getByRole('row', { name: new RegExp(`ci-${screen}`) });
+    await row.getByRole('button', { name: 'Revoke' }).click();
+    await page.screenshot({ path: `${PICTURES}/revoke-${screen}-${colorScheme}.png` });
+    await page.getByLabel(`Type ci-${screen} to confirm`).fill(`ci-${screen}`);
+    await page.getByRole('button', { name: 'Revoke', exact: true }).click();
+    await expect(row).toContainText('revoked');
+    await context.close();
+  });
+}
+
+test('the operator sees all tenants and closes one for a while', async ({ world, browser, complaints }) => {
+  const context = await world.visitor(browser);
+  const page = await context.newPage();
+  watch(page, complaints, world.seam.url);
+  await page.goto('/login?next=/operator/tenants');
+  await page.getByLabel('E-mail').fill('operator@seam.test');
+  await page.getByLabel('Password').fill('operate this seam');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Tenants' })).toBeVisible();
+  await accessible(page, 'tenants');
+  await page.screenshot({ path: `${PICTURES}/tenants.png`, fullPage: true });
+  await page.getByRole('row', { name: /acme/ }).getByRole('button', { name: 'Suspend' }).click();
+  await page.getByLabel('Reason, for its people to read').fill('Moving house');
+  await page.getByLabel('Type acme to confirm').fill('acme');
+  await page.getByRole('button', { name: 'Suspend', exact: true }).click();
+  await expect(page.getByRole('row', { name: /acme/ })).toContainText('suspended: Moving house');
+  await page.getByRole('button', { name: 'Resume acme' }).click();
+  await expect(page.getByRole('row', { name: /acme/ })).toContainText('open');
+  await context.close();
+});

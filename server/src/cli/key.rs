@@ -1,0 +1,141 @@
+//! `seam key create|list|revoke`. A secret is printed once, alone on its line; it is never an argument.
+
+use super::{Failure, print_json, workbench};
+use crate::config::Config;
+use contract::{KeyId, KeyScope, KeyView, Slug};
+use serde_json::{Value, json};
+use tenancy::{NewKey, OperatorScope, Scope, Tenancy};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Keys {
+    /// Makes a key and prints its secret, this once
+    Create {
+        /// What it is for, such as production
+        name: String,
+        #[command(flatten)]
+        whose: Whose,
+        /// Lets it manage the tenant as well as call models
+        #[arg(long)]
+        manage: bool,
+        /// A model it may ask for; repeat it for more, leave it out for all
+        #[arg(long = "model", value_name = "MODEL")]
+        models: Vec<String>,
+        /// Prints the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists keys, those that work first
+    List {
+        #[command(flatten)]
+        whose: Whose,
+        /// Prints the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ends a key, from its next request on
+    Revoke {
+        /// Its id, as `seam key list` shows it
+        id: KeyId,
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+/// Whose keys.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Whose {
+    /// Keys of this tenant
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<Slug>,
+    /// The operator's own keys, which reach every tenant's management
+    #[arg(long)]
+    operator: bool,
+}
+
+enum Holder {
+    Tenant(Scope),
+    Operator(OperatorScope),
+}
+
+impl Whose {
+    async fn holder(&self, tenancy: &Tenancy) -> Result<Holder, Failure> {
+        let Some(slug) = &self.tenant else { return Ok(Holder::Operator(OperatorScope::command_line())) };
+        let tenant = tenancy.tenant_by_slug(slug).await?.ok_or_else(|| {
+            Failure::new(format!("there is no tenant “{slug}”")).remedy("list them: seam tenant list".to_owned())
+        })?;
+        Ok(Holder::Tenant(tenancy.command_line_scope(tenant.id)))
+    }
+}
+
+impl Keys {
+    pub async fn run(self, config: Config) -> Result<(), Failure> {
+        let tenancy = workbench::open(&config).await?;
+        match self {
+            Self::Create { name, whose, manage, models, json } => {
+                let may = if manage { KeyScope::ALL.to_vec() } else { vec![KeyScope::Inference] };
+                let models = (!models.is_empty()).then_some(models);
+                let new = NewKey { name, scopes: may, models, expires_at: None };
+                let (id, secret) = match whose.holder(&tenancy).await? {
+                    Holder::Tenant(scope) => tenancy.key_create(&scope, &new).await?,
+                    Holder::Operator(operator) => tenancy.operator_key_create(&operator, &new).await?,
+                };
+                if json {
+                    print_json(&json!({ "id": id, "name": new.name, "secret": secret.expose() }));
+                } else {
+                    println!("{}", secret.expose());
+                    eprintln!(
+                        "This is the key “{}”. It is shown only now; keep it where your program finds it.",
+                        new.name
+                    );
+                }
+            }
+            Self::List { whose, json } => {
+                let keys = match whose.holder(&tenancy).await? {
+                    Holder::Tenant(scope) => tenancy.key_list(&scope).await?,
+                    Holder::Operator(operator) => tenancy.operator_key_list(&operator).await?,
+                };
+                if json {
+                    print_json(&json!({ "keys": keys.iter().map(record).collect::<Vec<_>>() }));
+                } else if keys.is_empty() {
+                    println!("There are no keys yet. Make one: seam key create NAME");
+                } else {
+                    table(&keys);
+                }
+            }
+            Self::Revoke { id, whose } => {
+                match whose.holder(&tenancy).await? {
+                    Holder::Tenant(scope) => tenancy.key_revoke(&scope, id).await?,
+                    Holder::Operator(operator) => tenancy.operator_key_revoke(&operator, id).await?,
+                }
+                println!("The key was revoked; it opens nothing from now on.");
+            }
+        }
+        tenancy.control().close().await;
+        Ok(())
+    }
+}
+
+fn record(key: &KeyView) -> Value {
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "models": key.models,
+        "created_by": key.created_by,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "revoked_at": key.revoked_at,
+    })
+}
+
+fn table(keys: &[KeyView]) {
+    let name = keys.iter().map(|key| key.name.chars().count()).max().unwrap_or(0).max(4);
+    println!("{:<36}  {:<name$}  {:<17}  STATE", "ID", "NAME", "KEY");
+    for key in keys {
+        let state = if key.revoked_at.is_some() { "revoked" } else { "works" };
+        println!("{}  {:<name$}  {:<17}  {state}", key.id, key.name, format!("{}…", key.prefix));
+    }
+}

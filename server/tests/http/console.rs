@@ -1,0 +1,148 @@
+//! The consoles: who may do what, and what another tenant's things look like from outside.
+
+use crate::browser::{Browser, PASSWORD, Server};
+use contract::{Email, Password, Role};
+use http::{StatusCode, header};
+
+async fn admin(server: &Server, slug: &str, email: &str) -> Browser {
+    let browser = server.member(slug, email).await;
+    let tenancy = &server.platform.tenancy;
+    let tenant = tenancy.tenant_by_slug(&slug.parse().unwrap()).await.unwrap().unwrap();
+    let user = tenancy.user_by_email(&email.parse::<Email>().unwrap()).await.unwrap().unwrap();
+    tenancy.member_add(tenant.id, user.id, Role::Admin).await.unwrap();
+    browser
+}
+
+async fn operator(server: &Server) -> Browser {
+    let password = Password::chosen(PASSWORD.to_owned()).unwrap();
+    server.platform.tenancy.operator_create("olga@seam.test".parse().unwrap(), password).await.unwrap();
+    let browser = server.browser();
+    browser.sign_in("olga@seam.test", PASSWORD).await;
+    browser
+}
+
+const PAGES: [&str; 3] = ["/admin/members", "/admin/keys", "/admin/audit"];
+
+#[tokio::test]
+async fn each_page_opens_for_its_role_alone() {
+    let server = Server::start().await;
+    let (admin, member) = (admin(&server, "acme", "ada@acme.test").await, server.member("acme", "bob@acme.test").await);
+    let operator = operator(&server).await;
+    for page in PAGES {
+        assert_eq!(admin.page(page).await.status, StatusCode::OK, "{page}");
+        assert_eq!(member.page(page).await.status, StatusCode::FORBIDDEN, "{page}");
+        let stranger = server.browser().page(page).await;
+        assert_eq!(
+            (stranger.status, stranger.header(header::LOCATION)),
+            (StatusCode::FOUND, &*format!("/login?next={page}"))
+        );
+    }
+    assert_eq!(operator.page("/operator/tenants").await.status, StatusCode::OK);
+    for nobody in [&admin, &member] {
+        let page = nobody.page("/operator/tenants").await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        assert!(!page.text().contains("<table"), "{}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn a_member_may_do_none_of_what_admins_do() {
+    let server = Server::start().await;
+    let _admin = admin(&server, "acme", "ada@acme.test").await;
+    let member = server.member("acme", "bob@acme.test").await;
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for (act, fields) in [
+        ("member-invite", &[("email", "x@y.test"), ("role", "admin")][..]),
+        ("invitation-withdraw", &[("id", id)]),
+        ("member-role-set", &[("user", id), ("role", "admin")]),
+        ("member-remove", &[("user", id), ("email", "x"), ("typed", "x")]),
+        ("key-create", &[("name", "x"), ("may", "manage"), ("models", "")]),
+        ("key-revoke", &[("key", id), ("name", "x"), ("typed", "x")]),
+        ("tenant-suspend", &[("tenant", id), ("slug", "x"), ("typed", "x"), ("reason", "x")]),
+        ("tenant-resume", &[("tenant", id)]),
+    ] {
+        let answer = member.script_form(&format!("/api/ui/{act}"), fields).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{act}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn another_tenants_people_and_keys_are_not_found() {
+    let server = Server::start().await;
+    let (ada, eve) = (admin(&server, "acme", "ada@acme.test").await, admin(&server, "globex", "eve@globex.test").await);
+    let made = ada.form("/api/ui/key-create", &[("name", "canary-key"), ("may", "inference"), ("models", "")]).await;
+    assert_eq!(made.header(header::LOCATION), "/admin/keys");
+    let keys = ada.post("/api/ui/keys", &serde_json::json!({})).await.json();
+    let key = keys["keys"][0]["id"].as_str().unwrap().to_owned();
+    let members = ada.post("/api/ui/members", &serde_json::json!({ "query": { "words": "", "page": 1 } })).await.json();
+    let user = members["members"]["items"][0]["user"].as_str().unwrap().to_owned();
+    for (act, fields) in [
+        ("key-revoke", &[("key", key.as_str()), ("name", "x"), ("typed", "x")][..]),
+        ("member-role-set", &[("user", user.as_str()), ("role", "viewer")]),
+        ("member-remove", &[("user", user.as_str()), ("email", "x"), ("typed", "x")]),
+    ] {
+        let answer = eve.script_form(&format!("/api/ui/{act}"), fields).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{act}: {}", answer.text());
+    }
+    for page in PAGES {
+        let text = eve.page(page).await.text();
+        assert!(!text.contains("canary") && !text.contains("ada@acme.test"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once_to_whoever_made_it() {
+    let server = Server::start().await;
+    let ada = admin(&server, "acme", "ada@acme.test").await;
+    let made = ada.form("/api/ui/key-create", &[("name", "ci"), ("may", "manage"), ("models", "assistant, sim")]).await;
+    assert!(!format!("{:?}", made.headers).contains("sk-seam-"));
+    let page = ada.page("/admin/keys").await.text();
+    let at = page.find("<code>sk-seam-").unwrap();
+    let secret = page[at + 6..].split('<').next().unwrap().to_owned();
+    assert!(secret.len() > 48, "{secret}");
+    let again = ada.page("/admin/keys").await.text();
+    assert!(!again.contains(&secret) && again.contains("assistant, sim"));
+    let holder = server.platform.tenancy.authenticate_key(&secret, [192, 0, 2, 1].into()).await.unwrap();
+    assert!(holder.is_some());
+}
+
+#[tokio::test]
+async fn an_invitation_leads_from_the_link_into_the_tenant() {
+    let server = Server::start().await;
+    let ada = admin(&server, "acme", "ada@acme.test").await;
+    ada.form("/api/ui/member-invite", &[("email", "carol@acme.test"), ("role", "member")]).await;
+    let page = ada.page("/admin/members").await.text();
+    let at = page.find("http://seam.test/invite/").unwrap();
+    let link = page[at..].split('<').next().unwrap().strip_prefix("http://seam.test").unwrap().to_owned();
+    let carol = server.browser();
+    let offer = carol.page(&link).await.text();
+    assert!(offer.contains("ada@acme.test invites carol@acme.test into acme as a member."), "{offer}");
+    let token = link.strip_prefix("/invite/").unwrap();
+    let weak = carol.script_form("/api/ui/invitation-accept", &[("token", token), ("password", "short")]).await;
+    assert_eq!(weak.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let fields = [("token", token), ("password", "a few words make one")];
+    let joined = carol.form("/api/ui/invitation-accept", &fields).await;
+    assert_eq!(joined.header(header::LOCATION), "/chat", "{}", joined.text());
+    assert_eq!(carol.page("/chat").await.status, StatusCode::OK);
+    assert!(server.browser().page(&link).await.text().contains("does not work"));
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_says_why_and_opens_again() {
+    let server = Server::start().await;
+    let member = server.member("acme", "bob@acme.test").await;
+    let operator = operator(&server).await;
+    let query = serde_json::json!({ "query": { "words": "acme", "page": 1 } });
+    let tenants = operator.post("/api/ui/tenants", &query).await.json();
+    let id = tenants["items"][0]["id"].as_str().unwrap().to_owned();
+    let wrong = [("tenant", id.as_str()), ("slug", "acme"), ("typed", "acmee"), ("reason", "unpaid")];
+    assert_eq!(operator.script_form("/api/ui/tenant-suspend", &wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let right = [("tenant", id.as_str()), ("slug", "acme"), ("typed", "acme"), ("reason", "unpaid since May")];
+    assert_eq!(operator.script_form("/api/ui/tenant-suspend", &right).await.status, StatusCode::OK);
+    let list = member.post("/api/ui/conversation-list", &serde_json::json!({ "search": null })).await;
+    assert_eq!(list.status, StatusCode::FORBIDDEN);
+    assert!(list.text().contains("unpaid since May"), "{}", list.text());
+    operator.script_form("/api/ui/tenant-resume", &[("tenant", id.as_str())]).await;
+    let list = member.post("/api/ui/conversation-list", &serde_json::json!({ "search": null })).await;
+    assert_eq!(list.status, StatusCode::OK);
+}
