@@ -3,9 +3,7 @@
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::{context, once};
-use contract::{
-    AuditEntry, InvitationOffer, InvitationView, KeyId, KeyView, ListQuery, MemberView, Page, Role, UserId,
-};
+use contract::{AuditEntry, InvitationOffer, InvitationView, KeyId, KeyView, ListQuery, MemberView, Page, UserId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
@@ -40,7 +38,7 @@ pub async fn members(query: ListQuery) -> Result<MembersView, ServerProblem> {
 
 #[server(prefix = "/api/ui", endpoint = "member-invite")]
 pub async fn member_invite(email: String, role: String) -> Result<(), ServerProblem> {
-    use contract::{Email, Problem};
+    use contract::{Email, Problem, Role};
     let (platform, scope) = (context::platform()?, context::scope()?);
     let kept = |problem: ServerProblem| problem.keep("email", &email);
     let address: Email = email.parse().map_err(|error| kept(Problem::field("email", format!("{error}")).into()))?;
@@ -62,7 +60,7 @@ pub async fn invitation_withdraw(id: String) -> Result<(), ServerProblem> {
 #[server(prefix = "/api/ui", endpoint = "member-role-set")]
 pub async fn member_role_set(user: UserId, role: String) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
-    let role: Role = role.parse().map_err(|error| contract::Problem::field("role", format!("{error}")))?;
+    let role: contract::Role = role.parse().map_err(|error| contract::Problem::field("role", format!("{error}")))?;
     platform.tenancy.member_role_set(&scope, user, role).await?;
     context::go("/admin/members");
     Ok(())
