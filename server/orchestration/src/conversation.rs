@@ -207,23 +207,9 @@ pub(crate) async fn list(
     let sql = if search.is_some() { MATCHING } else { NEWEST };
     let mut statement = store.read(sql).bind(store.tenant()).bind(owner).bind(before).bind(limit);
     if let Some(words) = search {
-        statement = statement.bind(containing(words));
+        statement = statement.bind(store::containing(words));
     }
     Ok(statement.fetch_all::<Summary>().await?.into_iter().map(|row| row.0).collect())
-}
-
-/// The LIKE pattern of everything that holds these words, which are taken literally. In small letters, like what it is
-/// compared with: of ASCII alone, since that is what LOWER does to our columns on either engine.
-fn containing(words: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in words.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c.to_ascii_lowercase());
-    }
-    pattern.push('%');
-    pattern
 }
 
 #[cfg(test)]
@@ -237,11 +223,5 @@ mod tests {
         assert!(long.ends_with("word…") && long.chars().count() <= TITLE_CHARS + 1, "{long}");
         let single = title_of(&"é".repeat(1000));
         assert_eq!(single.chars().count(), TITLE_CHARS + 1);
-    }
-
-    #[test]
-    fn a_search_takes_wildcards_literally() {
-        assert_eq!(containing("100%_\\"), "%100\\%\\_\\\\%");
-        assert_eq!(containing("ÉCOLE"), "%École%");
     }
 }

@@ -181,19 +181,8 @@ async fn verify(control: &ControlStore, chain: String) -> Result<ChainReport, St
     }
 }
 
-/// The LIKE pattern of what contains these words, taken literally and without case; empty for no words.
+/// Empty for no words: then a list is not narrowed.
 pub(crate) fn pattern(words: &str) -> String {
-    let words = words.trim().to_lowercase();
-    if words.is_empty() {
-        return words;
-    }
-    let mut pattern = String::from("%");
-    for c in words.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
+    let words = words.trim();
+    if words.is_empty() { String::new() } else { store::containing(words) }
 }

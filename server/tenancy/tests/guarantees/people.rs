@@ -1,8 +1,8 @@
 //! Members, invitations and what the log says of them.
 
-use crate::fixture::{Fixture, email, home, password};
+use crate::fixture::{Fixture, email, home, new_tenant, password};
 use contract::{ListQuery, Role};
-use tenancy::{Invited, Scope, TenancyError};
+use tenancy::{Invited, NewTenant, Scope, TenancyError};
 
 async fn admin(fixture: &Fixture, address: &str, tenant: &tenancy::TenantRecord) -> Scope {
     fixture.member(address, tenant, Role::Admin).await;
@@ -156,6 +156,14 @@ async fn long_lists_are_searched_and_cut_on_the_server() {
     assert_eq!(page("", 2).await.items.len(), 11);
     assert!(page("", 99).await.items.is_empty());
     assert_eq!(page("USER1", 1).await.total, 10);
+    // Letters beyond ASCII are compared as they are, which is how both engines lower them.
+    let operator = tenancy::OperatorScope::command_line();
+    let school = NewTenant { display_name: "École du Nord".to_owned(), ..new_tenant("ecole") };
+    fixture.tenancy.tenant_create(school).await.unwrap();
+    for (words, found) in [("École", 1), ("École DU", 1), ("Lycée", 0)] {
+        let query = ListQuery { words: words.to_owned(), page: 1 };
+        assert_eq!(fixture.tenancy.tenant_page(&operator, &query).await.unwrap().total, found, "{words}");
+    }
     // What is typed is taken literally.
     assert_eq!(page("user_1", 1).await.total, 0);
     assert_eq!(page("%", 1).await.total, 0);
