@@ -57,6 +57,8 @@ ids! {
     UserId,
     /// An API key.
     KeyId,
+    /// An operator's time inside a tenant.
+    ImpersonationId,
     /// A browser session.
     SessionId,
     /// A conversation of one member.

@@ -19,16 +19,17 @@ pub use chat::{
     MessageStatus, MessageView, NewMessage, RunStarted,
 };
 pub use id::{
-    AttemptNo, ConversationId, KeyId, MessageId, ParseIdError, RequestId, RunId, SessionId, TenantId, UserId,
+    AttemptNo, ConversationId, ImpersonationId, KeyId, MessageId, ParseIdError, RequestId, RunId, SessionId, TenantId,
+    UserId,
 };
 pub use model::{ModelView, ProviderKind};
 pub use money::{NanoUsd, ParseMoneyError, TokenPrice};
 pub use name::{Email, NameError, Password, Slug};
 pub use people::{
-    AuditEntry, InvitationOffer, InvitationView, KeyScope, KeyView, ListQuery, MemberView, Page, TenantSummary,
-    UnknownKeyScope,
+    AuditEntry, ImpersonationView, InvitationOffer, InvitationView, KeyScope, KeyView, ListOrder, ListQuery,
+    MemberView, Page, TenantSummary, UnknownKeyScope, UnknownListOrder, UserSummary,
 };
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use run_event::{FinishReason, RenderedTail, RunEvent, RunEventRecord, TokenUsage};
-pub use session::{Role, SessionView, TenantMembership};
+pub use session::{ImpersonationNote, Role, SessionView, TenantMembership};
 pub use time::Timestamp;

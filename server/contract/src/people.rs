@@ -1,6 +1,6 @@
 //! A tenant's people and keys, and what was changed by whom, as the consoles see them.
 
-use crate::{Email, KeyId, Role, Slug, TenantId, Timestamp, UserId};
+use crate::{Email, ImpersonationId, KeyId, Role, Slug, TenantId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -30,6 +30,49 @@ pub struct ListQuery {
     pub words: String,
     /// From 1; 0 counts as 1.
     pub page: i64,
+    #[serde(default)]
+    pub order: ListOrder,
+}
+
+/// In which order a list is read: by what its rows are called, or by when they came, up or down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+pub enum ListOrder {
+    #[default]
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "-name")]
+    NameDown,
+    #[serde(rename = "created")]
+    Created,
+    #[serde(rename = "-created")]
+    CreatedDown,
+}
+
+impl ListOrder {
+    pub const ALL: [Self; 4] = [Self::Name, Self::NameDown, Self::Created, Self::CreatedDown];
+
+    /// As it stands in an address: `-` is down.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::NameDown => "-name",
+            Self::Created => "created",
+            Self::CreatedDown => "-created",
+        }
+    }
+}
+
+/// The text names no order of a list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is no order of a list; use name, -name, created or -created")]
+pub struct UnknownListOrder(String);
+
+impl FromStr for ListOrder {
+    type Err = UnknownListOrder;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|order| order.as_str() == text);
+        known.ok_or_else(|| UnknownListOrder(text.chars().take(40).collect()))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +173,33 @@ pub struct TenantSummary {
     pub suspended_for: Option<String>,
 }
 
+/// A person who can sign in, as the operator's list shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserSummary {
+    pub user: UserId,
+    pub email: Email,
+    pub operator: bool,
+    /// The first of the tenants they belong to, by its short name.
+    pub tenant: Option<Slug>,
+    /// To how many they belong in all.
+    pub memberships: i64,
+    pub created_at: Timestamp,
+}
+
+/// An operator's time inside a tenant, as its people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImpersonationView {
+    pub id: ImpersonationId,
+    pub operator: Email,
+    pub role: Role,
+    /// Why, in the operator's words.
+    pub reason: String,
+    pub started_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// When it was ended before it expired.
+    pub ended_at: Option<Timestamp>,
+}
+
 /// One line of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
@@ -139,6 +209,9 @@ pub struct AuditEntry {
     pub actor: String,
     /// What the actor was called then.
     pub name: String,
+    /// For whom they acted, where that was not themself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
     pub address: Option<String>,
     /// `noun.verb`, such as `member.invite`.
     pub action: String,

@@ -1,6 +1,6 @@
 //! Who is signed in, as the interface may know it.
 
-use crate::{Email, Slug, TenantId, UserId};
+use crate::{Email, ImpersonationId, Slug, TenantId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -66,4 +66,20 @@ pub struct SessionView {
     pub operator: bool,
     /// The tenant this session works in; none until there is one.
     pub current: Option<TenantMembership>,
+    /// The other tenants that the user belongs to, from the oldest membership on; at most 100.
+    #[serde(default)]
+    pub others: Vec<TenantMembership>,
+    /// Set while an operator acts inside a tenant.
+    #[serde(default)]
+    pub impersonation: Option<ImpersonationNote>,
+}
+
+/// What an operator inside a tenant is reminded of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImpersonationNote {
+    pub id: ImpersonationId,
+    pub tenant: String,
+    pub expires_at: Timestamp,
+    /// It has expired or was ended: this session works in no tenant until its user says where to go.
+    pub over: bool,
 }

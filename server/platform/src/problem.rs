@@ -122,8 +122,10 @@ impl IntoProblem for TenancyError {
             Self::PermissionDenied { .. }
             | Self::NoTenant
             | Self::Suspended { .. }
+            | Self::ImpersonationOver { .. }
+            | Self::OutlivesImpersonation { .. }
             | Self::InvitationForAnother { .. } => Problem::new(ProblemCode::PermissionDenied, said),
-            Self::LastAdmin { .. } => Problem::new(ProblemCode::Conflict, said),
+            Self::LastAdmin { .. } | Self::LastOperator { .. } => Problem::new(ProblemCode::Conflict, said),
             Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),
             Self::AlreadyExists { what, name } => {
                 let mut problem = Problem::field(

@@ -153,6 +153,7 @@ impl Tenancy {
     /// Makes a key of the tenant. The secret is returned this once.
     pub async fn key_create(&self, scope: &Scope, new: &NewKey) -> Result<(KeyId, Secret), TenancyError> {
         scope.require(Role::Admin)?;
+        scope.require_lasting("a key")?;
         let mut tx = self.control.begin().await?;
         if tx.query(COUNT).bind(scope.tenant()).fetch_one::<i64>().await? >= MAX_KEYS {
             let reason = format!("there are {MAX_KEYS} keys; revoke some first");

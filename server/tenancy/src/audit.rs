@@ -6,8 +6,9 @@
 //! (`seam doctor` prints it). Each tenant has a chain of its own, and the platform another: nobody needs a
 //! stranger's entries to verify their own.
 
-use crate::{Author, Tenancy, TenancyError, digest};
-use contract::{AuditEntry, TenantId, Timestamp};
+use crate::{Author, OperatorScope, Scope, Tenancy, TenancyError, digest, member::PAGE_SIZE};
+use contract::{AuditEntry, Role, TenantId, Timestamp};
+use serde::Serialize;
 use serde_json::{Value, json};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 
@@ -20,16 +21,16 @@ const PAGE: i64 = 1_000;
 
 const LAST: &str = "SELECT seq, hash FROM audit_entry WHERE chain = $1 ORDER BY seq DESC LIMIT 1";
 const INSERT: &str = "
-INSERT INTO audit_entry (chain, seq, at, actor, name, address, action, target, change, hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+INSERT INTO audit_entry (chain, seq, at, actor, name, on_behalf_of, address, action, target, change, hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 const NEWEST: &str = "
-SELECT seq, at, actor, name, address, action, target, change, hash
+SELECT seq, at, actor, name, on_behalf_of, address, action, target, change, hash
 FROM audit_entry
 WHERE chain = $1 AND seq < $2
     AND ($3 = '' OR LOWER(name || ' ' || action || ' ' || target) LIKE $3 ESCAPE '\\')
 ORDER BY seq DESC LIMIT $4";
 const ONWARD: &str = "
-SELECT seq, at, actor, name, address, action, target, change, hash
+SELECT seq, at, actor, name, on_behalf_of, address, action, target, change, hash
 FROM audit_entry WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 const CHAINS: &str = "SELECT DISTINCT chain AS value FROM audit_entry ORDER BY chain";
 
@@ -82,18 +83,22 @@ impl FromRow for Link {
     }
 }
 
-struct EntryRow {
-    entry: AuditEntry,
-    hash: String,
+/// An entry with the hash that seals it and all before it: what an export is verified by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SealedEntry {
+    #[serde(flatten)]
+    pub entry: AuditEntry,
+    pub hash: String,
 }
 
-impl FromRow for EntryRow {
+impl FromRow for SealedEntry {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         let entry = AuditEntry {
             seq: row.get("seq")?,
             at: row.get("at")?,
             actor: row.get("actor")?,
             name: row.get("name")?,
+            on_behalf_of: row.get("on_behalf_of")?,
             address: row.get("address")?,
             action: row.get("action")?,
             target: row.get("target")?,
@@ -119,6 +124,7 @@ pub(crate) async fn record(
         at: now,
         actor: author.actor().to_string(),
         name: author.name().to_owned(),
+        on_behalf_of: author.on_behalf_of().map(str::to_owned),
         address: author.address().map(|address| address.to_string()),
         action: deed.action.to_owned(),
         target: deed.target.to_owned(),
@@ -126,22 +132,71 @@ pub(crate) async fn record(
     };
     let hash = hash(&chain, &before, &entry);
     let insert = tx.query(INSERT).bind(chain).bind(entry.seq).bind(entry.at).bind(entry.actor).bind(entry.name);
-    let insert = insert.bind(entry.address).bind(entry.action).bind(entry.target).bind(entry.change);
+    let insert =
+        insert.bind(entry.on_behalf_of).bind(entry.address).bind(entry.action).bind(entry.target).bind(entry.change);
     insert.bind(hash).execute().await?;
     Ok(())
 }
 
 /// SHA-256 over the fields as a JSON list, which says where each of them ends.
 fn hash(chain: &str, before: &str, entry: &AuditEntry) -> String {
-    let AuditEntry { seq, at, actor, name, address, action, target, change } = entry;
-    digest::sha256(
-        &json!([chain, before, seq, at.as_millis(), actor, name, address, action, target, change]).to_string(),
-    )
+    let AuditEntry { seq, at, actor, name, on_behalf_of, address, action, target, change } = entry;
+    let mut fields = vec![
+        json!(chain),
+        json!(before),
+        json!(seq),
+        json!(at.as_millis()),
+        json!(actor),
+        json!(name),
+        json!(address),
+        json!(action),
+        json!(target),
+        json!(change),
+    ];
+    // Last, and only where there is one: entries that were written before it existed keep their hash.
+    fields.extend(on_behalf_of.as_ref().map(|whom| json!(whom)));
+    digest::sha256(&Value::Array(fields).to_string())
 }
 
 impl Tenancy {
+    /// The tenant's own log, newest first, from before number `before`.
+    pub async fn audit_list(
+        &self,
+        scope: &Scope,
+        before: Option<i64>,
+        words: &str,
+    ) -> Result<Vec<AuditEntry>, TenancyError> {
+        scope.require(Role::Admin)?;
+        self.audit_entries(Chain::Tenant(scope.tenant()), before, words, PAGE_SIZE).await
+    }
+
+    /// The platform's log, newest first, from before number `before`.
+    pub async fn audit_list_of_platform(
+        &self,
+        _operator: &OperatorScope,
+        before: Option<i64>,
+        words: &str,
+    ) -> Result<Vec<AuditEntry>, TenancyError> {
+        self.audit_entries(Chain::Platform, before, words, PAGE_SIZE).await
+    }
+
+    /// The tenant's own log with its seals, oldest first, the next thousand after number `after`.
+    pub async fn audit_export(&self, scope: &Scope, after: i64) -> Result<Vec<SealedEntry>, TenancyError> {
+        scope.require(Role::Admin)?;
+        Ok(onward(&self.control, &Chain::Tenant(scope.tenant()).name(), after).await?)
+    }
+
+    /// The platform's log with its seals, oldest first, the next thousand after number `after`.
+    pub async fn audit_export_of_platform(
+        &self,
+        _operator: &OperatorScope,
+        after: i64,
+    ) -> Result<Vec<SealedEntry>, TenancyError> {
+        Ok(onward(&self.control, PLATFORM, after).await?)
+    }
+
     /// The newest entries before number `before`, those that mention `words` if any.
-    pub(crate) async fn audit_entries(
+    async fn audit_entries(
         &self,
         chain: Chain,
         before: Option<i64>,
@@ -149,7 +204,7 @@ impl Tenancy {
         limit: i64,
     ) -> Result<Vec<AuditEntry>, TenancyError> {
         let newest = self.control.read(NEWEST).bind(chain.name()).bind(before.unwrap_or(i64::MAX));
-        let rows: Vec<EntryRow> = newest.bind(pattern(words)).bind(limit).fetch_all().await?;
+        let rows: Vec<SealedEntry> = newest.bind(pattern(words)).bind(limit).fetch_all().await?;
         Ok(rows.into_iter().map(|row| row.entry).collect())
     }
 }
@@ -163,15 +218,18 @@ pub async fn audit_verify(control: &ControlStore) -> Result<Vec<ChainReport>, St
     Ok(reports)
 }
 
+async fn onward(control: &ControlStore, chain: &str, after: i64) -> Result<Vec<SealedEntry>, StoreError> {
+    control.read(ONWARD).bind(chain).bind(after).bind(PAGE).fetch_all().await
+}
+
 async fn verify(control: &ControlStore, chain: String) -> Result<ChainReport, StoreError> {
     let mut report = ChainReport { chain, entries: 0, last_hash: BEGINNING.to_owned(), broken_at: None };
     loop {
-        let page = control.read(ONWARD).bind(report.chain.as_str()).bind(report.entries).bind(PAGE);
-        let page: Vec<EntryRow> = page.fetch_all().await?;
+        let page = onward(control, &report.chain, report.entries).await?;
         if page.is_empty() {
             return Ok(report);
         }
-        for EntryRow { entry, hash: stored } in page {
+        for SealedEntry { entry, hash: stored } in page {
             if entry.seq != report.entries + 1 || hash(&report.chain, &report.last_hash, &entry) != stored {
                 report.broken_at = Some(report.entries + 1);
                 return Ok(report);

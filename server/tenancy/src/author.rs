@@ -32,25 +32,32 @@ impl fmt::Display for Actor {
 pub struct Author {
     actor: Actor,
     name: String,
+    on_behalf_of: Option<String>,
     address: Option<IpAddr>,
 }
 
 impl Author {
     pub(crate) fn user(user: UserId, email: &Email, address: Option<IpAddr>) -> Self {
-        Self { actor: Actor::User(user), name: email.to_string(), address }
+        Self { actor: Actor::User(user), name: email.to_string(), on_behalf_of: None, address }
     }
 
     pub(crate) fn key(key: KeyId, name: &str, address: Option<IpAddr>) -> Self {
-        Self { actor: Actor::Key(key), name: name.to_owned(), address }
+        Self { actor: Actor::Key(key), name: name.to_owned(), on_behalf_of: None, address }
     }
 
     /// Whoever may run commands here owns the data.
     pub fn command_line() -> Self {
-        Self { actor: Actor::CommandLine, name: "command line".to_owned(), address: None }
+        Self { actor: Actor::CommandLine, name: "command line".to_owned(), on_behalf_of: None, address: None }
     }
 
     pub(crate) fn upkeep() -> Self {
-        Self { actor: Actor::Upkeep, name: "Seam".to_owned(), address: None }
+        Self { actor: Actor::Upkeep, name: "Seam".to_owned(), on_behalf_of: None, address: None }
+    }
+
+    /// The same, acting for somebody else.
+    #[must_use]
+    pub(crate) fn on_behalf(self, of: &str) -> Self {
+        Self { on_behalf_of: Some(of.to_owned()), ..self }
     }
 
     pub const fn actor(&self) -> Actor {
@@ -59,6 +66,11 @@ impl Author {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// For whom they act, where that is not themself.
+    pub fn on_behalf_of(&self) -> Option<&str> {
+        self.on_behalf_of.as_deref()
     }
 
     pub const fn address(&self) -> Option<IpAddr> {

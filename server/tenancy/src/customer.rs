@@ -1,33 +1,56 @@
-//! Tenants as the operator manages them: the list, suspension.
+//! Tenants as the operator manages them: the list, opening one, its plan, suspension.
 //!
 //! What always holds: only an [`OperatorScope`] gets here, and every change is in the platform's audit log and
 //! in the tenant's own.
 
 use crate::{
-    Chain, OperatorScope, Tenancy, TenancyError,
+    Chain, NewTenant, OneTimeToken, OperatorScope, Tenancy, TenancyError, TenantRecord,
     audit::{self, Deed, pattern},
+    invitation,
     member::PAGE_SIZE,
     tenant,
 };
-use contract::{AuditEntry, ListQuery, Page, Role, TenantId, TenantSummary};
+use contract::{Email, ListOrder, ListQuery, Page, Role, TenantId, TenantSummary};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError};
 
 const MAX_REASON_CHARS: usize = 300;
 
 /// Members are counted for the rows of the page alone.
-const LIST: &str = "
+const BY_SLUG: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
     (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
 ORDER BY tenant.slug LIMIT $2 OFFSET $3";
+const BY_SLUG_DOWN: &str = "
+SELECT
+    tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+FROM tenant
+WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
+ORDER BY tenant.slug DESC LIMIT $2 OFFSET $3";
+const BY_CREATION: &str = "
+SELECT
+    tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+FROM tenant
+WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
+ORDER BY tenant.created_at, tenant.slug LIMIT $2 OFFSET $3";
+const BY_CREATION_DOWN: &str = "
+SELECT
+    tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+FROM tenant
+WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
+ORDER BY tenant.created_at DESC, tenant.slug DESC LIMIT $2 OFFSET $3";
 const COUNT: &str = "
 SELECT COUNT(*) AS value FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'";
 const SUSPEND: &str = "
 UPDATE tenant SET suspended_at = $2, suspended_for = $3, updated_at = $2 WHERE id = $1 AND suspended_at IS NULL";
+const PLAN_SET: &str = "UPDATE tenant SET plan = $2, updated_at = $3 WHERE id = $1";
 const RESUME: &str = "
 UPDATE tenant SET suspended_at = NULL, suspended_for = NULL, updated_at = $2
 WHERE id = $1 AND suspended_at IS NOT NULL";
@@ -49,7 +72,7 @@ impl FromRow for SummaryRow {
 }
 
 impl Tenancy {
-    /// A page of all tenants by short name, those whose names contain the words if any.
+    /// A page of all tenants, those whose names contain the words if any.
     pub async fn tenant_page(
         &self,
         _operator: &OperatorScope,
@@ -57,9 +80,63 @@ impl Tenancy {
     ) -> Result<Page<TenantSummary>, TenancyError> {
         let (words, number) = (pattern(&query.words), query.page.max(1));
         let total = self.control.read(COUNT).bind(words.as_str()).fetch_one().await?;
-        let list = self.control.read(LIST).bind(words).bind(PAGE_SIZE);
+        let list = match query.order {
+            ListOrder::Name => BY_SLUG,
+            ListOrder::NameDown => BY_SLUG_DOWN,
+            ListOrder::Created => BY_CREATION,
+            ListOrder::CreatedDown => BY_CREATION_DOWN,
+        };
+        let list = self.control.read(list).bind(words).bind(PAGE_SIZE);
         let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(PAGE_SIZE)).fetch_all().await?;
         Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size: PAGE_SIZE })
+    }
+
+    /// Opens a tenant, and invites its first admin where one is named: the token goes into the link, shown once.
+    pub async fn tenant_open(
+        &self,
+        operator: &OperatorScope,
+        new: &NewTenant,
+        admin: Option<&Email>,
+    ) -> Result<(TenantRecord, Option<OneTimeToken>), TenancyError> {
+        let (now, author) = (self.now(), operator.author());
+        let mut tx = self.control.begin().await?;
+        let record = tenant::create(&mut tx, now, new).await?;
+        for chain in [Chain::Platform, Chain::Tenant(record.id)] {
+            let after = json!({ "name": record.display_name, "plan": record.plan });
+            let deed = Deed { action: "tenant.create", target: record.slug.as_str(), before: Value::Null, after };
+            audit::record(&mut tx, now, chain, author, deed).await?;
+        }
+        let token = match admin {
+            Some(email) => Some(invitation::put(&mut tx, now, record.id, author, email, Role::Admin).await?),
+            None => None,
+        };
+        tx.commit().await?;
+        Ok((record, token))
+    }
+
+    /// Puts a tenant on another plan, or on none.
+    pub async fn tenant_plan_set(
+        &self,
+        operator: &OperatorScope,
+        tenant: TenantId,
+        plan: Option<&str>,
+    ) -> Result<(), TenancyError> {
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        let record = tenant::by_id(&mut tx, tenant).await?;
+        let record = record.ok_or_else(|| TenancyError::NotFound { what: "such tenant".to_owned() })?;
+        if record.plan.as_deref() == plan {
+            return Ok(());
+        }
+        tenant::require_plan(&mut tx, plan).await?;
+        tx.query(PLAN_SET).bind(tenant).bind(plan).bind(now).execute().await?;
+        for chain in [Chain::Platform, Chain::Tenant(tenant)] {
+            let (before, after) = (json!({ "plan": record.plan }), json!({ "plan": plan }));
+            let deed = Deed { action: "tenant.plan_set", target: record.slug.as_str(), before, after };
+            audit::record(&mut tx, now, chain, operator.author(), deed).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     /// From the next request on nobody enters the tenant, by session or by key; its people read the reason.
@@ -111,26 +188,5 @@ impl Tenancy {
         }
         tx.commit().await?;
         Ok(())
-    }
-
-    /// The tenant's own log, newest first, from before number `before`.
-    pub async fn audit_list(
-        &self,
-        scope: &crate::Scope,
-        before: Option<i64>,
-        words: &str,
-    ) -> Result<Vec<AuditEntry>, TenancyError> {
-        scope.require(Role::Admin)?;
-        self.audit_entries(Chain::Tenant(scope.tenant()), before, words, PAGE_SIZE).await
-    }
-
-    /// The platform's log, newest first, from before number `before`.
-    pub async fn audit_list_of_platform(
-        &self,
-        _operator: &OperatorScope,
-        before: Option<i64>,
-        words: &str,
-    ) -> Result<Vec<AuditEntry>, TenancyError> {
-        self.audit_entries(Chain::Platform, before, words, PAGE_SIZE).await
     }
 }

@@ -49,9 +49,17 @@ pub enum TenancyError {
     NoTenant,
     #[error("{tenant} is suspended: {reason}")]
     Suspended { tenant: String, reason: String },
+    /// An operator's session, after its time inside a tenant.
+    #[error("your time in {tenant} is over; leave it on the page of tenants, or ask for more time there")]
+    ImpersonationOver { tenant: String },
+    /// What is made during an impersonation must not outlive it.
+    #[error("{what} would still open this tenant when your time in it is over; ask one of its admins to do this")]
+    OutlivesImpersonation { what: &'static str },
     /// A tenant that nobody could manage any more.
     #[error("{email} is the last admin; make somebody else an admin first")]
     LastAdmin { email: Email },
+    #[error("{email} is the last operator; make somebody else an operator first")]
+    LastOperator { email: Email },
     #[error("there is no {what}")]
     NotFound { what: String },
     #[error("the {what} “{name}” exists already")]

@@ -10,10 +10,10 @@ use crate::{
     clock::millis,
     digest, membership,
 };
-use contract::{Email, InvitationOffer, InvitationView, Password, Role, TenantId, UserId};
+use contract::{Email, InvitationOffer, InvitationView, Password, Role, TenantId, Timestamp, UserId};
 use serde_json::{Value, json};
 use std::{net::IpAddr, time::Duration};
-use store::{FromRow, Row, StoreError};
+use store::{FromRow, Row, StoreError, Transaction};
 
 /// How long a link works.
 pub const INVITATION_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -26,7 +26,7 @@ FROM membership JOIN account ON account.id = membership.account_id
 WHERE membership.tenant_id = $1 AND account.email = $2";
 const OPEN_COUNT: &str = "SELECT COUNT(*) AS value FROM invitation WHERE tenant_id = $1 AND expires_at > $2";
 /// The earlier invitation of this address stops working.
-const PUT: &str = "
+const INSERT: &str = "
 INSERT INTO invitation (tenant_id, id, token_hash, email, role, invited_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (tenant_id, email) DO UPDATE SET
@@ -92,6 +92,33 @@ pub enum Invited<'p> {
     New { password: Password, address: IpAddr },
 }
 
+/// Invites an address into a tenant, inside a transaction that may do more.
+pub(crate) async fn put(
+    tx: &mut Transaction,
+    now: Timestamp,
+    tenant: TenantId,
+    author: &Author,
+    email: &Email,
+    role: Role,
+) -> Result<OneTimeToken, TenancyError> {
+    let token = OneTimeToken::random()?;
+    let member = tx.query(IS_MEMBER).bind(tenant).bind(email.clone()).fetch_optional::<String>().await?;
+    if member.is_some() {
+        return Err(TenancyError::AlreadyExists { what: "member", name: email.to_string() });
+    }
+    if tx.query(OPEN_COUNT).bind(tenant).bind(now).fetch_one::<i64>().await? >= MOST_OPEN {
+        let reason = format!("there are {MOST_OPEN} open invitations; withdraw some first");
+        return Err(TenancyError::Invalid { field: "email", reason });
+    }
+    let insert = tx.query(INSERT).bind(tenant).bind(contract::RequestId::new().to_string());
+    let insert = insert.bind(digest::sha256(token.as_str())).bind(email.clone()).bind(role).bind(author.name());
+    insert.bind(now).bind(now.plus_millis(millis(INVITATION_LIFETIME))).execute().await?;
+    let deed =
+        Deed { action: "member.invite", target: email.as_str(), before: Value::Null, after: json!({ "role": role }) };
+    audit::record(tx, now, Chain::Tenant(tenant), author, deed).await?;
+    Ok(token)
+}
+
 impl Tenancy {
     /// Invites an address into the tenant. The token goes into the link and is never shown again.
     ///
@@ -103,26 +130,9 @@ impl Tenancy {
         role: Role,
     ) -> Result<OneTimeToken, TenancyError> {
         scope.require(Role::Admin)?;
-        let (token, now, tenant) = (OneTimeToken::random()?, self.now(), scope.tenant());
+        scope.require_lasting("an invitation")?;
         let mut tx = self.control.begin().await?;
-        let member = tx.query(IS_MEMBER).bind(tenant).bind(email.clone()).fetch_optional::<String>().await?;
-        if member.is_some() {
-            return Err(TenancyError::AlreadyExists { what: "member", name: email.to_string() });
-        }
-        if tx.query(OPEN_COUNT).bind(tenant).bind(now).fetch_one::<i64>().await? >= MOST_OPEN {
-            let reason = format!("there are {MOST_OPEN} open invitations; withdraw some first");
-            return Err(TenancyError::Invalid { field: "email", reason });
-        }
-        let put = tx.query(PUT).bind(tenant).bind(contract::RequestId::new().to_string());
-        let put = put.bind(digest::sha256(token.as_str())).bind(email.clone()).bind(role).bind(scope.author().name());
-        put.bind(now).bind(now.plus_millis(millis(INVITATION_LIFETIME))).execute().await?;
-        let deed = Deed {
-            action: "member.invite",
-            target: email.as_str(),
-            before: Value::Null,
-            after: json!({ "role": role }),
-        };
-        audit::record(&mut tx, now, Chain::Tenant(tenant), scope.author(), deed).await?;
+        let token = put(&mut tx, self.now(), scope.tenant(), scope.author(), email, role).await?;
         tx.commit().await?;
         Ok(token)
     }

@@ -4,13 +4,14 @@
 //! - A [`Scope`], the only key to a tenant's data, is minted here and nowhere else: for a member whose
 //!   session is alive ([`Principal::scope`]), for a key that works ([`Tenancy::authenticate_key`]), for the
 //!   commands of `seam`, or for the platform's own upkeep ([`Tenancy::upkeep_scope`]).
+//!   An operator enters a tenant for a while and in its sight ([`Tenancy::impersonation_begin`]).
 //! - Passwords are argon2id hashes, made and checked off the async threads ([`password`](self::PasswordHash)).
 //! - What opens something is stored as its hash (session cookies, one-time links) or sealed ([`Vault`]).
 //!
 //! Where to look: signing in is `sign_in`, its bounds are `throttle`; the first operator is `operator`;
 //! the cookie's session is `session`, what it amounts to is `principal`; the tables have one module each:
-//! `account`, `tenant` (`customer` is how operators manage them), `membership` (`member` is how admins do),
-//! `invitation`, `api_key`, `audit`. The decisions are told in docs/adr/0003.
+//! `account` (`user` is how operators manage them), `tenant` (`customer` likewise), `membership` (`member` is how admins do),
+//! `invitation`, `api_key`, `impersonation`, `audit`. The decisions are told in docs/adr/0003.
 
 mod account;
 mod api_key;
@@ -21,6 +22,7 @@ mod clock;
 mod customer;
 mod digest;
 mod error;
+mod impersonation;
 mod invitation;
 mod member;
 mod membership;
@@ -34,15 +36,17 @@ mod sign_in;
 mod tenancy;
 mod tenant;
 mod throttle;
+mod user;
 mod vault;
 
 pub use account::{NewUser, UserRecord};
 pub use api_key::{KEY_PREFIX, KeyHolder, NewKey, OPERATOR_KEY_PREFIX};
-pub use audit::{Chain, ChainReport, audit_verify};
+pub use audit::{Chain, ChainReport, SealedEntry, audit_verify};
 pub use author::{Actor, Author};
 pub use change::Change;
 pub use clock::{Clock, FixedClock, SharedClock, SystemClock};
 pub use error::{Needs, TenancyError};
+pub use impersonation::{LONGEST_IMPERSONATION, NewImpersonation};
 pub use invitation::{INVITATION_LIFETIME, Invited};
 pub use operator::{LINK_LIFETIME, OneTimeToken};
 pub use password::PasswordHash;

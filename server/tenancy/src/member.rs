@@ -7,18 +7,33 @@ use crate::{
     Scope, Tenancy, TenancyError,
     audit::{self, Chain, Deed, pattern},
 };
-use contract::{Email, ListQuery, MemberView, Page, Role, UserId};
+use contract::{Email, ListOrder, ListQuery, MemberView, Page, Role, UserId};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError, Transaction};
 
 /// Rows on a page of a list.
 pub(crate) const PAGE_SIZE: i64 = 50;
 
-const LIST: &str = "
+const BY_EMAIL: &str = "
 SELECT account.id, account.email, membership.role, membership.created_at
 FROM membership JOIN account ON account.id = membership.account_id
 WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')
 ORDER BY account.email LIMIT $3 OFFSET $4";
+const BY_EMAIL_DOWN: &str = "
+SELECT account.id, account.email, membership.role, membership.created_at
+FROM membership JOIN account ON account.id = membership.account_id
+WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')
+ORDER BY account.email DESC LIMIT $3 OFFSET $4";
+const BY_JOINING: &str = "
+SELECT account.id, account.email, membership.role, membership.created_at
+FROM membership JOIN account ON account.id = membership.account_id
+WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')
+ORDER BY membership.created_at, membership.account_id LIMIT $3 OFFSET $4";
+const BY_JOINING_DOWN: &str = "
+SELECT account.id, account.email, membership.role, membership.created_at
+FROM membership JOIN account ON account.id = membership.account_id
+WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')
+ORDER BY membership.created_at DESC, membership.account_id DESC LIMIT $3 OFFSET $4";
 const COUNT: &str = "
 SELECT COUNT(*) AS value
 FROM membership JOIN account ON account.id = membership.account_id
@@ -46,12 +61,18 @@ impl FromRow for MemberRow {
 }
 
 impl Tenancy {
-    /// The tenant's people by address, those whose address contains the words if any.
+    /// The tenant's people, those whose address contains the words if any.
     pub async fn member_list(&self, scope: &Scope, query: &ListQuery) -> Result<Page<MemberView>, TenancyError> {
         scope.require(Role::Admin)?;
         let (words, number) = (pattern(&query.words), query.page.max(1));
         let total = self.control.read(COUNT).bind(scope.tenant()).bind(words.as_str()).fetch_one().await?;
-        let list = self.control.read(LIST).bind(scope.tenant()).bind(words).bind(PAGE_SIZE);
+        let list = match query.order {
+            ListOrder::Name => BY_EMAIL,
+            ListOrder::NameDown => BY_EMAIL_DOWN,
+            ListOrder::Created => BY_JOINING,
+            ListOrder::CreatedDown => BY_JOINING_DOWN,
+        };
+        let list = self.control.read(list).bind(scope.tenant()).bind(words).bind(PAGE_SIZE);
         let rows: Vec<MemberRow> = list.bind((number - 1).saturating_mul(PAGE_SIZE)).fetch_all().await?;
         Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size: PAGE_SIZE })
     }

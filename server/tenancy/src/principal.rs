@@ -3,8 +3,8 @@
 //! The session only claims; [`Tenancy::authenticate`] asks the database each time, so that a removed
 //! membership, a raised epoch or an age that ran out counts from the next request on.
 
-use crate::{Author, Needs, OperatorScope, Scope, Tenancy, TenancyError, clock::millis};
-use contract::{Email, SessionView, TenantId, TenantMembership, Timestamp, UserId};
+use crate::{Author, Needs, OperatorScope, Scope, Tenancy, TenancyError, clock::millis, impersonation::Impersonated};
+use contract::{Email, ImpersonationId, ImpersonationNote, SessionView, TenantId, TenantMembership, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use store::{FromRow, Row, StoreError};
@@ -42,6 +42,10 @@ pub struct SessionClaims {
     pub renewed_at: Timestamp,
     /// The tenant this session works in; none: the oldest membership.
     pub tenant: Option<TenantId>,
+    /// An operator's time inside another tenant; it takes the place of `tenant` until its user leaves, also when it
+    /// is over: nobody is moved from one tenant to another silently.
+    #[serde(default)]
+    pub impersonation: Option<ImpersonationId>,
 }
 
 impl SessionClaims {
@@ -78,6 +82,7 @@ struct Identity {
     current: Option<TenantMembership>,
     /// Why the current tenant is suspended, if it is.
     suspended_for: Option<String>,
+    impersonation: Option<Impersonated>,
 }
 
 impl Principal {
@@ -105,16 +110,42 @@ impl Principal {
             email: self.identity.email.clone(),
             operator: self.identity.operator,
             current: self.identity.current.clone(),
+            others: self.others().cloned().collect(),
+            impersonation: self.identity.impersonation.as_ref().map(|time| ImpersonationNote {
+                id: time.id,
+                tenant: time.membership.as_ref().map_or_else(String::new, |tenant| tenant.display_name.clone()),
+                expires_at: time.expires_at,
+                over: time.over,
+            }),
         }
+    }
+
+    fn others(&self) -> impl Iterator<Item = &TenantMembership> {
+        let current = self.identity.current.as_ref().map(|current| current.tenant);
+        self.memberships().iter().filter(move |other| Some(other.tenant) != current)
+    }
+
+    /// A tenant that this person belongs to, to work in from now on.
+    pub fn membership_of(&self, tenant: TenantId) -> Result<&TenantMembership, TenancyError> {
+        let found = self.memberships().iter().find(|membership| membership.tenant == tenant);
+        found.ok_or_else(|| TenancyError::NotFound { what: "such tenant".to_owned() })
     }
 
     /// The key to the current tenant's data; `NoTenant` when there is none, `Suspended` while nobody may enter it.
     pub fn scope(&self) -> Result<Scope, TenancyError> {
+        if let Some(over) = self.identity.impersonation.as_ref().filter(|time| time.over) {
+            let tenant = over.membership.as_ref().map_or("that tenant", |tenant| tenant.display_name.as_str());
+            return Err(TenancyError::ImpersonationOver { tenant: tenant.to_owned() });
+        }
         let current = self.identity.current.as_ref().ok_or(TenancyError::NoTenant)?;
         if let Some(reason) = &self.identity.suspended_for {
             return Err(TenancyError::Suspended { tenant: current.display_name.clone(), reason: reason.clone() });
         }
-        Ok(Scope::mint(current.tenant, self.author(), current.role))
+        let author = match self.identity.impersonation {
+            None => self.author(),
+            Some(_) => self.author().on_behalf(current.slug.as_str()),
+        };
+        Ok(Scope::mint(current.tenant, author, current.role))
     }
 
     /// The right to run the platform; refuses whoever does not.
@@ -129,7 +160,7 @@ impl Principal {
         Self { address: Some(address), ..self }
     }
 
-    fn author(&self) -> Author {
+    pub(crate) fn author(&self) -> Author {
         Author::user(self.identity.user, &self.identity.email, self.address)
     }
 
@@ -184,8 +215,20 @@ impl Tenancy {
         // No silent move to another tenant: what is typed for one would be stored in another.
         let is_current =
             |membership: &&TenantMembership| session.tenant.is_none_or(|tenant| membership.tenant == tenant);
-        let current = memberships.first().filter(is_current).cloned();
-        let identity = Identity { user: session.user, email, operator, memberships, current, suspended_for };
+        let mut current = memberships.first().filter(is_current).cloned();
+        let mut suspended_for = suspended_for;
+        let mut impersonation = match session.impersonation {
+            Some(id) => Some(self.impersonated(id, session.user).await?),
+            None => None,
+        };
+        if let Some(time) = &mut impersonation {
+            // Who is no operator any more has no business in a tenant that is not theirs.
+            time.over |= !operator;
+            current = time.membership.clone().filter(|_| !time.over);
+            suspended_for.clone_from(&time.suspended_for);
+        }
+        let identity =
+            Identity { user: session.user, email, operator, memberships, current, suspended_for, impersonation };
         Ok(Some(Principal { identity: Arc::new(identity), address: None }))
     }
 }
@@ -197,8 +240,14 @@ mod tests {
     #[test]
     fn use_of_a_session_is_written_down_once_an_hour() {
         let start = Timestamp::from_millis(0);
-        let mut claims =
-            SessionClaims { user: UserId::new(), epoch: 0, signed_in_at: start, renewed_at: start, tenant: None };
+        let mut claims = SessionClaims {
+            user: UserId::new(),
+            epoch: 0,
+            signed_in_at: start,
+            renewed_at: start,
+            tenant: None,
+            impersonation: None,
+        };
         let hour = millis(RENEWAL);
         assert!(!claims.renew(start.plus_millis(hour - 1)));
         assert!(claims.renew(start.plus_millis(hour)));

@@ -46,6 +46,14 @@ impl Scope {
         &self.author
     }
 
+    /// Refuses whoever is in the tenant for a while only: `what` would let them in afterwards.
+    pub(crate) fn require_lasting(&self, what: &'static str) -> Result<(), TenancyError> {
+        match self.author.on_behalf_of() {
+            None => Ok(()),
+            Some(_) => Err(TenancyError::OutlivesImpersonation { what }),
+        }
+    }
+
     /// Opens the tenant's own store.
     pub async fn store(&self, stores: &TenantStores) -> Result<TenantStore, StoreError> {
         #[expect(clippy::disallowed_methods, reason = "the one place that turns a scope into access")]

@@ -62,6 +62,7 @@ impl Tenancy {
             signed_in_at: now,
             renewed_at: now,
             tenant: None,
+            impersonation: None,
         };
         // The epoch is that of the hash which was checked: raised since then, the sign-in came too late.
         let principal = self.authenticate(&claims).await?.ok_or(TenancyError::SignInRefused)?;

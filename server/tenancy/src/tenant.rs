@@ -128,7 +128,7 @@ pub(crate) async fn by_id(tx: &mut Transaction, tenant: TenantId) -> Result<Opti
 
 /// Inserts a tenant that was validated. None: the slug is taken.
 async fn insert(tx: &mut Transaction, now: Timestamp, new: &NewTenant) -> Result<Option<TenantId>, TenancyError> {
-    require_plan(tx, new).await?;
+    require_plan(tx, new.plan.as_deref()).await?;
     let id = TenantId::new();
     let insert = tx.query(INSERT).bind(id).bind(new.slug.clone()).bind(new.display_name.as_str());
     let insert = insert.bind(new.plan.as_deref()).bind(new.monthly_budget).bind(new.soft_budget);
@@ -137,15 +137,20 @@ async fn insert(tx: &mut Transaction, now: Timestamp, new: &NewTenant) -> Result
 }
 
 /// Names the missing plan where the foreign key would only refuse.
-async fn require_plan(tx: &mut Transaction, new: &NewTenant) -> Result<(), TenancyError> {
-    let Some(plan) = &new.plan else { return Ok(()) };
-    match tx.query(PLAN_NAME).bind(plan.as_str()).fetch_optional::<String>().await? {
+pub(crate) async fn require_plan(tx: &mut Transaction, plan: Option<&str>) -> Result<(), TenancyError> {
+    let Some(plan) = plan else { return Ok(()) };
+    match tx.query(PLAN_NAME).bind(plan).fetch_optional::<String>().await? {
         Some(_) => Ok(()),
         None => Err(TenancyError::NotFound { what: format!("plan “{plan}”") }),
     }
 }
 
-async fn create(tx: &mut Transaction, now: Timestamp, new: &NewTenant) -> Result<TenantRecord, TenancyError> {
+/// Creates a tenant; inside a transaction that does more.
+pub(crate) async fn create(
+    tx: &mut Transaction,
+    now: Timestamp,
+    new: &NewTenant,
+) -> Result<TenantRecord, TenancyError> {
     new.validate()?;
     let created = insert(tx, now, new).await?;
     let taken = || TenancyError::AlreadyExists { what: "tenant", name: new.slug.to_string() };

@@ -3,6 +3,7 @@
 
 mod apply;
 mod fixture;
+mod impersonation;
 mod keys;
 mod operator;
 mod people;

@@ -149,7 +149,7 @@ async fn long_lists_are_searched_and_cut_on_the_server() {
         fixture.tenancy.member_add(acme.id, user, Role::Member).await.unwrap();
     }
     let page = async |words: &str, page| {
-        fixture.tenancy.member_list(&ada, &ListQuery { words: words.to_owned(), page }).await.unwrap()
+        fixture.tenancy.member_list(&ada, &ListQuery { words: words.to_owned(), page, ..everything() }).await.unwrap()
     };
     let first = page("", 1).await;
     assert_eq!((first.items.len(), first.total, first.last()), (50, 61, 2));
@@ -161,7 +161,7 @@ async fn long_lists_are_searched_and_cut_on_the_server() {
     let school = NewTenant { display_name: "École du Nord".to_owned(), ..new_tenant("ecole") };
     fixture.tenancy.tenant_create(school).await.unwrap();
     for (words, found) in [("École", 1), ("École DU", 1), ("Lycée", 0)] {
-        let query = ListQuery { words: words.to_owned(), page: 1 };
+        let query = ListQuery { words: words.to_owned(), page: 1, ..everything() };
         assert_eq!(fixture.tenancy.tenant_page(&operator, &query).await.unwrap().total, found, "{words}");
     }
     // What is typed is taken literally.

@@ -29,7 +29,14 @@ fn record(valid_for: Duration) -> Record {
 
 fn claims() -> SessionClaims {
     let now = Timestamp::from_millis(5);
-    SessionClaims { user: UserId::new(), epoch: 3, signed_in_at: now, renewed_at: now, tenant: None }
+    SessionClaims {
+        user: UserId::new(),
+        epoch: 3,
+        signed_in_at: now,
+        renewed_at: now,
+        tenant: None,
+        impersonation: None,
+    }
 }
 
 #[tokio::test]

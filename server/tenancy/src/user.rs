@@ -1,0 +1,133 @@
+//! People as the operator manages them: the list, ending sessions, who runs the platform.
+//!
+//! What always holds: only an [`OperatorScope`] gets here, every change is in the platform's audit log, and the
+//! platform never loses its last operator.
+
+use crate::{
+    OperatorScope, Tenancy, TenancyError,
+    account::{self, AccountRow},
+    audit::{self, Chain, Deed, pattern},
+    member::PAGE_SIZE,
+};
+use contract::{ListOrder, ListQuery, Page, UserId, UserSummary};
+use serde_json::{Value, json};
+use store::{FromRow, Row, StoreError, Transaction};
+
+/// Memberships are looked up for the rows of the page alone.
+const BY_EMAIL: &str = "
+SELECT
+    account.id, account.email, account.operator, account.created_at,
+    (SELECT COUNT(*) FROM membership WHERE membership.account_id = account.id) AS memberships,
+    (SELECT MIN(tenant.slug) FROM membership JOIN tenant ON tenant.id = membership.tenant_id
+        WHERE membership.account_id = account.id) AS slug
+FROM account
+WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'
+ORDER BY account.email LIMIT $2 OFFSET $3";
+const BY_EMAIL_DOWN: &str = "
+SELECT
+    account.id, account.email, account.operator, account.created_at,
+    (SELECT COUNT(*) FROM membership WHERE membership.account_id = account.id) AS memberships,
+    (SELECT MIN(tenant.slug) FROM membership JOIN tenant ON tenant.id = membership.tenant_id
+        WHERE membership.account_id = account.id) AS slug
+FROM account
+WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'
+ORDER BY account.email DESC LIMIT $2 OFFSET $3";
+const BY_CREATION: &str = "
+SELECT
+    account.id, account.email, account.operator, account.created_at,
+    (SELECT COUNT(*) FROM membership WHERE membership.account_id = account.id) AS memberships,
+    (SELECT MIN(tenant.slug) FROM membership JOIN tenant ON tenant.id = membership.tenant_id
+        WHERE membership.account_id = account.id) AS slug
+FROM account
+WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'
+ORDER BY account.created_at, account.email LIMIT $2 OFFSET $3";
+const BY_CREATION_DOWN: &str = "
+SELECT
+    account.id, account.email, account.operator, account.created_at,
+    (SELECT COUNT(*) FROM membership WHERE membership.account_id = account.id) AS memberships,
+    (SELECT MIN(tenant.slug) FROM membership JOIN tenant ON tenant.id = membership.tenant_id
+        WHERE membership.account_id = account.id) AS slug
+FROM account
+WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'
+ORDER BY account.created_at DESC, account.email DESC LIMIT $2 OFFSET $3";
+const COUNT: &str = "SELECT COUNT(*) AS value FROM account WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'";
+const EPOCH_RAISE: &str = "UPDATE account SET session_epoch = session_epoch + 1, updated_at = $2 WHERE id = $1";
+const OPERATOR_SET: &str = "UPDATE account SET operator = $2, updated_at = $3 WHERE id = $1";
+const OTHER_OPERATORS: &str = "SELECT COUNT(*) AS value FROM account WHERE operator AND id <> $1";
+
+struct SummaryRow(UserSummary);
+
+impl FromRow for SummaryRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(UserSummary {
+            user: row.get("id")?,
+            email: row.get("email")?,
+            operator: row.get("operator")?,
+            tenant: row.get("slug")?,
+            memberships: row.get("memberships")?,
+            created_at: row.get("created_at")?,
+        }))
+    }
+}
+
+impl Tenancy {
+    /// A page of all people, those whose address contains the words if any.
+    pub async fn user_page(
+        &self,
+        _operator: &OperatorScope,
+        query: &ListQuery,
+    ) -> Result<Page<UserSummary>, TenancyError> {
+        let (words, number) = (pattern(&query.words), query.page.max(1));
+        let total = self.control.read(COUNT).bind(words.as_str()).fetch_one().await?;
+        let list = match query.order {
+            ListOrder::Name => BY_EMAIL,
+            ListOrder::NameDown => BY_EMAIL_DOWN,
+            ListOrder::Created => BY_CREATION,
+            ListOrder::CreatedDown => BY_CREATION_DOWN,
+        };
+        let list = self.control.read(list).bind(words).bind(PAGE_SIZE);
+        let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(PAGE_SIZE)).fetch_all().await?;
+        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size: PAGE_SIZE })
+    }
+
+    /// Ends every session of somebody, from the next request on.
+    pub async fn user_sign_out(&self, operator: &OperatorScope, user: UserId) -> Result<(), TenancyError> {
+        let mut tx = self.control.begin().await?;
+        let account = account(&mut tx, user).await?;
+        tx.query(EPOCH_RAISE).bind(user).bind(self.now()).execute().await?;
+        let deed =
+            Deed { action: "user.sign_out", target: account.email.as_str(), before: Value::Null, after: Value::Null };
+        audit::record(&mut tx, self.now(), Chain::Platform, operator.author(), deed).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Lets somebody run the platform, or no more.
+    ///
+    /// Errors: `LastOperator`.
+    pub async fn user_operator_set(
+        &self,
+        operator: &OperatorScope,
+        user: UserId,
+        may: bool,
+    ) -> Result<(), TenancyError> {
+        let mut tx = self.control.begin().await?;
+        let account = account(&mut tx, user).await?;
+        if account.operator == may {
+            return Ok(());
+        }
+        if !may && tx.query(OTHER_OPERATORS).bind(user).fetch_one::<i64>().await? == 0 {
+            return Err(TenancyError::LastOperator { email: account.email });
+        }
+        tx.query(OPERATOR_SET).bind(user).bind(may).bind(self.now()).execute().await?;
+        let (before, after) = (json!({ "operator": !may }), json!({ "operator": may }));
+        let deed = Deed { action: "user.operator_set", target: account.email.as_str(), before, after };
+        audit::record(&mut tx, self.now(), Chain::Platform, operator.author(), deed).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn account(tx: &mut Transaction, user: UserId) -> Result<AccountRow, TenancyError> {
+    account::by_id(tx, user).await?.ok_or_else(|| TenancyError::NotFound { what: "such person".to_owned() })
+}
