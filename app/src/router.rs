@@ -39,7 +39,7 @@ pub fn App() -> impl IntoView {
 fn Pages() -> impl IntoView {
     use crate::pages::{
         AccountShow, AuditShow, HomeShow, InvitationAccept, KeysShow, MembersShow, ModelChoose, OperatorCreate,
-        SessionCreate, TenantCreate, TenantList,
+        PlatformAuditShow, SessionCreate, TenantCreate, TenantList, TenantShow, UserList,
     };
     view! {
         <Routes fallback=MissingShow>
@@ -56,6 +56,9 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/admin/keys") view=KeysShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/audit") view=AuditShow ssr=SsrMode::InOrder />
                 <Route path=path!("/operator/tenants") view=TenantList ssr=SsrMode::InOrder />
+                <Route path=path!("/operator/tenants/:name") view=TenantShow ssr=SsrMode::InOrder />
+                <Route path=path!("/operator/users") view=UserList ssr=SsrMode::InOrder />
+                <Route path=path!("/operator/audit") view=PlatformAuditShow ssr=SsrMode::InOrder />
             </ParentRoute>
         </Routes>
     }

@@ -4,7 +4,7 @@
 //! at the start of a function, before the first `.await`.
 
 use crate::{ClientAddress, api::ServerProblem};
-use contract::{Problem, ProblemCode, TenantId};
+use contract::{ImpersonationId, Problem, ProblemCode, TenantId};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header::ACCEPT, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
@@ -135,8 +135,15 @@ impl Door {
     /// From now on this session works in `tenant`.
     pub async fn tenant_enter(&self, tenant: TenantId) -> Result<(), ServerProblem> {
         let mut claims = self.claims().await?;
-        claims.tenant = Some(tenant);
+        (claims.tenant, claims.impersonation) = (Some(tenant), None);
         self.0.insert(SESSION_CLAIMS_KEY, claims).await.map_err(unavailable)
+    }
+
+    /// From now on this session, under a new id, is an operator's inside a tenant; none: where it was before.
+    pub async fn impersonation_set(&self, impersonation: Option<ImpersonationId>) -> Result<(), ServerProblem> {
+        let mut claims = self.claims().await?;
+        claims.impersonation = impersonation;
+        self.open(&claims).await
     }
 
     /// Stays signed in, under a new id, while all other sessions of the account end.

@@ -1,16 +1,84 @@
-//! The operator's customers: the list, and closing one for a while.
+//! The operator's customers and everybody who can sign in: the lists, and what operators do about them.
 
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::{context, once};
-use contract::{ListQuery, Page, TenantId, TenantSummary};
+use contract::{AuditEntry, ImpersonationId, ListQuery, Page, TenantId, TenantSummary, UserId, UserSummary};
 use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
 
+/// What the page of tenants shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantsView {
+    pub tenants: Page<TenantSummary>,
+    /// The names of all plans.
+    pub plans: Vec<String>,
+    /// The link by which a new tenant's first admin joins, shown this once.
+    pub link: Option<String>,
+}
+
+/// What the page of one tenant shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantView {
+    pub tenant: TenantSummary,
+    pub plans: Vec<String>,
+}
+
 #[server(prefix = "/api/ui", endpoint = "tenants", input = Json)]
-pub async fn tenants(query: ListQuery) -> Result<Page<TenantSummary>, ServerProblem> {
+pub async fn tenants(query: ListQuery) -> Result<TenantsView, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
-    Ok(platform.tenancy.tenant_page(&principal.operator_scope()?, &query).await?)
+    let tenants = platform.tenancy.tenant_page(&principal.operator_scope()?, &query).await?;
+    Ok(TenantsView { tenants, plans: platform.metering.plan_names().await?, link: once::take(&platform, "admin") })
+}
+
+#[server(prefix = "/api/ui", endpoint = "tenant", input = Json)]
+pub async fn tenant(slug: String) -> Result<TenantView, ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let operator = principal.operator_scope()?;
+    let slug: contract::Slug = slug.parse().map_err(|_| ServerProblem::not_found("tenant"))?;
+    let tenant = platform.tenancy.tenant_summary(&operator, &slug).await?;
+    Ok(TenantView { tenant, plans: platform.metering.plan_names().await? })
+}
+
+/// Opens a tenant. Its first admin, if one is named, is invited by a link.
+#[server(prefix = "/api/ui", endpoint = "tenant-open")]
+pub async fn tenant_open(name: String, slug: String, plan: String, admin: String) -> Result<(), ServerProblem> {
+    use contract::{Email, Problem, Slug};
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let operator = principal.operator_scope()?;
+    let kept = |problem: ServerProblem| problem.keep("name", &name).keep("slug", &slug).keep("admin", &admin);
+    let short = if slug.trim().is_empty() { Slug::suggest(&name) } else { slug.trim().parse().ok() };
+    let short = short.ok_or_else(|| kept(Problem::field("slug", contract::NameError::Slug.to_string()).into()))?;
+    let admin_of: Option<Email> = match admin.trim() {
+        "" => None,
+        typed => Some(typed.parse().map_err(|error| kept(Problem::field("admin", format!("{error}")).into()))?),
+    };
+    let new = tenancy::NewTenant {
+        slug: short,
+        display_name: name.trim().to_owned(),
+        plan: (!plan.is_empty()).then_some(plan.clone()),
+        monthly_budget: None,
+        soft_budget: None,
+        region: None,
+        zero_retention: false,
+    };
+    let opened = platform.tenancy.tenant_open(&operator, &new, admin_of.as_ref()).await;
+    let (_, token) = opened.map_err(|error| kept(error.into()))?;
+    if let Some(token) = token {
+        once::show(&platform, "admin", &format!("{}/invite/{token}", context::public_url()))?;
+    }
+    context::go("/operator/tenants");
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "tenant-plan-set")]
+pub async fn tenant_plan_set(tenant: TenantId, slug: String, plan: String) -> Result<(), ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let plan = (!plan.is_empty()).then_some(plan.as_str());
+    platform.tenancy.tenant_plan_set(&principal.operator_scope()?, tenant, plan).await?;
+    context::go(&page_of(&slug));
+    Ok(())
 }
 
 /// Asks for the short name, so that nobody is shut out by a slip of the hand.
@@ -25,14 +93,84 @@ pub async fn tenant_suspend(
     let operator = principal.operator_scope()?;
     once::require_same(&slug, &typed)?;
     platform.tenancy.tenant_suspend(&operator, tenant, &reason).await?;
-    context::go("/operator/tenants");
+    context::go(&page_of(&slug));
     Ok(())
 }
 
 #[server(prefix = "/api/ui", endpoint = "tenant-resume")]
-pub async fn tenant_resume(tenant: TenantId) -> Result<(), ServerProblem> {
+pub async fn tenant_resume(tenant: TenantId, slug: String) -> Result<(), ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     platform.tenancy.tenant_resume(&principal.operator_scope()?, tenant).await?;
+    context::go(&page_of(&slug));
+    Ok(())
+}
+
+/// Acts inside a tenant for a while, in its people's sight.
+#[server(prefix = "/api/ui", endpoint = "impersonation-begin")]
+pub async fn impersonation_begin(
+    tenant: TenantId,
+    role: String,
+    reason: String,
+    minutes: u64,
+) -> Result<(), ServerProblem> {
+    use contract::{Problem, Role};
+    let (platform, principal, door) = (context::platform()?, context::principal()?, context::door()?);
+    let kept = |problem: ServerProblem| problem.keep("reason", &reason);
+    let role: Role = role.parse().map_err(|error| kept(Problem::field("role", format!("{error}")).into()))?;
+    let lasting = std::time::Duration::from_secs(minutes.saturating_mul(60));
+    let new = tenancy::NewImpersonation { tenant, role, reason: reason.clone(), lasting };
+    let begun = platform.tenancy.impersonation_begin(&principal, &new).await;
+    door.impersonation_set(Some(begun.map_err(|error| kept(error.into()))?)).await?;
+    context::go("/chat");
+    Ok(())
+}
+
+/// Back to where this session was before.
+#[server(prefix = "/api/ui", endpoint = "impersonation-end")]
+pub async fn impersonation_end(id: ImpersonationId) -> Result<(), ServerProblem> {
+    let (platform, principal, door) = (context::platform()?, context::principal()?, context::door()?);
+    platform.tenancy.impersonation_end(&principal, id).await?;
+    door.impersonation_set(None).await?;
     context::go("/operator/tenants");
     Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "users", input = Json)]
+pub async fn users(query: ListQuery) -> Result<Page<UserSummary>, ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    Ok(platform.tenancy.user_page(&principal.operator_scope()?, &query).await?)
+}
+
+#[server(prefix = "/api/ui", endpoint = "user-sign-out")]
+pub async fn user_sign_out(user: UserId) -> Result<(), ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    platform.tenancy.user_sign_out(&principal.operator_scope()?, user).await?;
+    context::go("/operator/users");
+    Ok(())
+}
+
+/// Asks for the address, so that nobody runs the platform by a slip of the hand, or no longer does.
+#[server(prefix = "/api/ui", endpoint = "user-operator-set")]
+pub async fn user_operator_set(user: UserId, email: String, may: bool, typed: String) -> Result<(), ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let operator = principal.operator_scope()?;
+    once::require_same(&email, &typed)?;
+    platform.tenancy.user_operator_set(&operator, user, may).await?;
+    context::go("/operator/users");
+    Ok(())
+}
+
+#[server(prefix = "/api/ui", endpoint = "platform-audit", input = Json)]
+pub async fn platform_audit(before: Option<i64>, words: String) -> Result<Vec<AuditEntry>, ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    Ok(platform.tenancy.audit_list_of_platform(&principal.operator_scope()?, before, &words).await?)
+}
+
+/// The page of a tenant. What was posted as its name may be anything: then it is the list.
+#[cfg(feature = "ssr")]
+fn page_of(slug: &str) -> String {
+    match slug.parse::<contract::Slug>() {
+        Ok(slug) => format!("/operator/tenants/{slug}"),
+        Err(_) => "/operator/tenants".to_owned(),
+    }
 }

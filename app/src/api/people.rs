@@ -3,7 +3,10 @@
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::{context, once};
-use contract::{AuditEntry, InvitationOffer, InvitationView, KeyId, KeyView, ListQuery, MemberView, Page, UserId};
+use contract::{
+    AuditEntry, ImpersonationId, ImpersonationView, InvitationOffer, InvitationView, KeyId, KeyView, ListQuery,
+    MemberView, Page, Timestamp, UserId,
+};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
@@ -108,10 +111,29 @@ pub async fn key_revoke(key: KeyId, name: String, typed: String) -> Result<(), S
     Ok(())
 }
 
+/// What the page of the log shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditView {
+    pub entries: Vec<AuditEntry>,
+    /// Operators' times inside the tenant, newest first.
+    pub visits: Vec<ImpersonationView>,
+    pub now: Timestamp,
+}
+
 #[server(prefix = "/api/ui", endpoint = "audit", input = Json)]
-pub async fn audit(before: Option<i64>, words: String) -> Result<Vec<AuditEntry>, ServerProblem> {
+pub async fn audit(before: Option<i64>, words: String) -> Result<AuditView, ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
-    Ok(platform.tenancy.audit_list(&scope, before, &words).await?)
+    let entries = platform.tenancy.audit_list(&scope, before, &words).await?;
+    let visits = platform.tenancy.impersonation_list(&scope).await?;
+    Ok(AuditView { entries, visits, now: platform.tenancy.clock().now() })
+}
+
+#[server(prefix = "/api/ui", endpoint = "impersonation-revoke")]
+pub async fn impersonation_revoke(id: ImpersonationId) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    platform.tenancy.impersonation_revoke(&scope, id).await?;
+    context::go("/admin/audit");
+    Ok(())
 }
 
 #[server(prefix = "/api/ui", endpoint = "invitation-open", input = Json)]

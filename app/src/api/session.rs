@@ -3,7 +3,7 @@
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::context;
-use contract::{ModelView, SessionView, Timestamp};
+use contract::{ImpersonationView, ModelView, SessionView, TenantId, Timestamp};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
@@ -13,6 +13,8 @@ use server_fn::codec::Json;
 pub struct FrameView {
     pub session: SessionView,
     pub models: Vec<ModelView>,
+    /// Operators who act in the tenant now, other than the one who asks.
+    pub visits: Vec<ImpersonationView>,
     /// The server's time, so that both renderings say “today” of the same day.
     pub now: Timestamp,
 }
@@ -45,6 +47,15 @@ pub async fn sign_out_everywhere() -> Result<(), ServerProblem> {
     Ok(())
 }
 
+/// Works in another tenant of one's own from now on.
+#[server(prefix = "/api/ui", endpoint = "tenant-enter")]
+pub async fn tenant_enter(tenant: TenantId) -> Result<(), ServerProblem> {
+    let (principal, door) = (context::principal()?, context::door()?);
+    door.tenant_enter(principal.membership_of(tenant)?.tenant).await?;
+    context::go("/chat");
+    Ok(())
+}
+
 /// Where `/` leads.
 #[server(prefix = "/api/ui", endpoint = "home", input = Json)]
 pub async fn home() -> Result<(), ServerProblem> {
@@ -57,10 +68,17 @@ pub async fn home() -> Result<(), ServerProblem> {
 pub async fn frame() -> Result<FrameView, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     let session = principal.view();
+    let over = session.impersonation.as_ref().is_some_and(|time| time.over);
     // An operator who works in no tenant yet is led to the first one, except where they run the platform.
-    if session.current.is_none() && session.operator && !context::asked_path().starts_with("/operator") {
+    if session.current.is_none() && session.operator && !over && !context::asked_path().starts_with("/operator") {
         context::go("/start");
     }
+    let visits = match principal.scope() {
+        Ok(scope) => platform.tenancy.impersonations_lasting(&scope).await?,
+        Err(_) => Vec::new(),
+    };
+    let own = session.impersonation.as_ref().map(|time| time.id);
+    let visits = visits.into_iter().filter(|visit| Some(visit.id) != own).collect();
     let models = platform.gateway.models().await?;
-    Ok(FrameView { session, models, now: platform.tenancy.clock().now() })
+    Ok(FrameView { session, models, visits, now: platform.tenancy.clock().now() })
 }

@@ -6,7 +6,7 @@ use crate::{
     api::{RefusedForm, ServerProblem},
     components::problem::ProblemPage,
 };
-use contract::ListQuery;
+use contract::{ListOrder, ListQuery};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_location, use_query_map};
@@ -15,24 +15,22 @@ use leptos_router::hooks::{use_location, use_query_map};
 const TENANT: &[(&str, &str)] =
     &[("/admin/members", "Members"), ("/admin/keys", "API keys"), ("/admin/audit", "Audit")];
 /// The pages of the operator's.
-const OPERATOR: &[(&str, &str)] = &[("/operator/tenants", "Tenants")];
+const OPERATOR: &[(&str, &str)] =
+    &[("/operator/tenants", "Tenants"), ("/operator/users", "Users"), ("/operator/audit", "Audit")];
 
 #[component]
-pub fn Console(title: &'static str, lead: &'static str, children: Children) -> impl IntoView {
+pub fn Console(#[prop(into)] title: String, #[prop(into)] lead: String, children: Children) -> impl IntoView {
     let path = use_location().pathname.get_untracked();
     let tabs = if path.starts_with("/operator") { OPERATOR } else { TENANT };
     let tab = |(to, label): &(&'static str, &'static str)| {
-        let here = (path == *to).then_some("page");
+        let here = path.starts_with(to).then_some("page");
         view! { <a href=*to rel="external" aria-current=here>{*label}</a> }
     };
-    let tabs = (tabs.len() > 1).then(|| {
-        view! { <nav class="tabs" aria-label="Console">{tabs.iter().map(tab).collect_view()}</nav> }
-    });
     view! {
-        <Title text=title />
+        <Title text=title.clone() />
         <main class="main console" id="main" tabindex="-1">
             <div class="console-column">
-                {tabs}
+                <nav class="tabs" aria-label="Console">{tabs.iter().map(tab).collect_view()}</nav>
                 <h1>{title}</h1>
                 <p class="lead">{lead}</p>
                 <PageNote />
@@ -103,13 +101,17 @@ pub fn list_query() -> ListQuery {
     use_query_map().with_untracked(|query| ListQuery {
         words: query.get("q").unwrap_or_default().chars().take(100).collect(),
         page: query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1).clamp(1, 1_000_000),
+        order: query.get("sort").and_then(|order| order.parse().ok()).unwrap_or_default(),
     })
 }
 
 #[component]
-pub fn Search(label: &'static str, words: String) -> impl IntoView {
+pub fn Search(label: &'static str, words: String, #[prop(optional)] order: ListOrder) -> impl IntoView {
+    let sorted =
+        (order != ListOrder::default()).then(|| view! { <input r#type="hidden" name="sort" value=order.as_str() /> });
     view! {
         <form class="console-search" method="get" role="search">
+            {sorted}
             <input r#type="search" name="q" aria-label=label placeholder=label value=words autocomplete="off" maxlength="100" />
             <button class="button">"Search"</button>
         </form>
@@ -119,7 +121,7 @@ pub fn Search(label: &'static str, words: String) -> impl IntoView {
 /// ‹ 2 of 7 ›, and how many there are in all.
 #[component]
 pub fn Pages(
-    words: String,
+    query: ListQuery,
     number: i64,
     last: i64,
     total: i64,
@@ -127,10 +129,9 @@ pub fn Pages(
     nouns: (&'static str, &'static str),
 ) -> impl IntoView {
     let noun = if total == 1 { nouns.0 } else { nouns.1 };
-    let words = form_encoded(&words);
-    let to = move |page: i64| format!("?q={words}&page={page}");
     let step = |page: i64, label: &'static str| {
-        (1..=last).contains(&page).then(|| view! { <a class="button" href=to(page) rel="external">{label}</a> })
+        let to = address(&ListQuery { page, ..query.clone() });
+        (1..=last).contains(&page).then(|| view! { <a class="button" href=to rel="external">{label}</a> })
     };
     view! {
         <p class="console-pages">
@@ -142,7 +143,26 @@ pub fn Pages(
     }
 }
 
-fn form_encoded(text: &str) -> String {
+/// A column's head that sorts the list by it, and the other way round when it does already.
+#[component]
+pub fn SortHead(label: &'static str, query: ListQuery, up: ListOrder, down: ListOrder) -> impl IntoView {
+    let (sorted, next) = match query.order {
+        order if order == up => (Some("ascending"), down),
+        order if order == down => (Some("descending"), up),
+        ListOrder::Name | ListOrder::NameDown | ListOrder::Created | ListOrder::CreatedDown => (None, up),
+    };
+    let arrow = sorted.map(|sorted| if sorted == "ascending" { " ↑" } else { " ↓" });
+    let to = address(&ListQuery { order: next, page: 1, ..query });
+    view! { <th aria-sort=sorted><a href=to rel="external">{label}<span aria-hidden="true">{arrow}</span></a></th> }
+}
+
+/// The address of a list on the page that shows it.
+fn address(query: &ListQuery) -> String {
+    let ListQuery { words, page, order } = query;
+    format!("?q={}&sort={}&page={page}", form_encoded(words), order.as_str())
+}
+
+pub(super) fn form_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()

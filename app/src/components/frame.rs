@@ -5,12 +5,15 @@
 use crate::{
     api::{
         ServerProblem,
-        session::{FrameView, SignOut, frame},
+        session::{FrameView, SignOut, TenantEnter, frame},
     },
     browser::dom,
-    components::icon::{Glyph, Icon, Mark},
+    components::{
+        icon::{Glyph, Icon, Mark},
+        visit::VisitStrip,
+    },
 };
-use contract::{Role, SessionView};
+use contract::{Role, SessionView, TenantMembership};
 use leptos::prelude::*;
 use leptos_router::{components::Outlet, hooks::use_location};
 use server_fn::ServerFn;
@@ -38,6 +41,11 @@ pub fn SignedIn() -> impl IntoView {
         <a class="skip" href="#main">
             "Skip to the content"
         </a>
+        <div class="strips">
+            <Suspense>
+                {move || Suspend::new(async move { frame.await.ok().map(|frame| view! { <VisitStrip frame /> }) })}
+            </Suspense>
+        </div>
         <div class="frame">
             <header class="rail">
                 <a class="rail-mark" href="/chat" aria-label="Seam, new chat">
@@ -102,10 +110,21 @@ fn Account(session: SessionView) -> impl IntoView {
                 <strong>{email}</strong>
                 <span>{role}</span>
             </p>
+            {session.others.into_iter().map(switch).collect_view()}
             <form method="post" action=SignOut::PATH>
                 <button class="menu-item">"Sign out"</button>
             </form>
         </div>
     }
     .into_any()
+}
+
+/// One of the user's other tenants.
+fn switch(other: TenantMembership) -> impl IntoView {
+    view! {
+        <form method="post" action=TenantEnter::PATH>
+            <input r#type="hidden" name="tenant" value=other.tenant.to_string() />
+            <button class="menu-item">"Work in "{other.display_name}</button>
+        </form>
+    }
 }

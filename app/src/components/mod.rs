@@ -1,5 +1,7 @@
 //! What pages are made of.
 
+#[cfg(feature = "ssr")]
+pub mod audit_log;
 pub mod chat;
 #[cfg(feature = "ssr")]
 pub mod console;
@@ -13,3 +15,4 @@ pub mod icon;
 pub mod offline;
 pub mod palette;
 pub mod problem;
+pub mod visit;

@@ -1,6 +1,7 @@
 //! Ctrl/⌘-K: reaches every page and recent conversation from the keyboard.
 
-use crate::api::chat::conversation_list;
+use crate::{api::chat::conversation_list, components::frame::FrameResource};
+use contract::{Role, SessionView};
 use leptos::{ev::KeyboardEvent, html::Dialog, prelude::*, task::spawn_local};
 use leptos_router::hooks::use_navigate;
 
@@ -11,9 +12,19 @@ struct Place {
     path: String,
 }
 
-fn pages() -> Vec<Place> {
-    let page = |name: &str, path: &str| Place { name: name.to_owned(), kind: "Page", path: path.to_owned() };
-    vec![page("New chat", "/chat"), page("Settings", "/settings")]
+/// The pages that the user may open; before it is known who that is, those of everybody.
+fn pages(session: Option<&SessionView>) -> Vec<Place> {
+    let page = |(name, path): (&str, &str)| Place { name: name.to_owned(), kind: "Page", path: path.to_owned() };
+    let mut pages = vec![("New chat", "/chat"), ("Settings", "/settings")];
+    let role = session.and_then(|session| session.current.as_ref()).map(|current| current.role);
+    if role == Some(Role::Admin) {
+        pages.extend([("Members", "/admin/members"), ("API keys", "/admin/keys"), ("Audit", "/admin/audit")]);
+    }
+    if session.is_some_and(|session| session.operator) {
+        let operator = [("Tenants", "/operator/tenants"), ("Users", "/operator/users")];
+        pages.extend(operator.into_iter().chain([("Platform audit", "/operator/audit")]));
+    }
+    pages.into_iter().map(page).collect()
 }
 
 /// How many places are offered at once.
@@ -22,7 +33,8 @@ const OFFERED: usize = 9;
 #[component]
 pub fn Palette() -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
-    let places = RwSignal::new(pages());
+    let frame = use_context::<FrameResource>();
+    let places = RwSignal::new(pages(None));
     let words = RwSignal::new(String::new());
     let chosen = RwSignal::new(0usize);
     let offered = Memo::new(move |_| {
@@ -40,10 +52,12 @@ pub fn Palette() -> impl IntoView {
         words.set(String::new());
         chosen.set(0);
         let _ = dialog.show_modal();
+        let session = frame.and_then(|frame| frame.get_untracked()).and_then(Result::ok).map(|frame| frame.session);
+        places.set(pages(session.as_ref()));
         spawn_local(async move {
             let recent = conversation_list(None).await.unwrap_or_default().into_iter();
             let recent = recent.map(|one| Place { name: one.title, kind: "Chat", path: format!("/chat/{}", one.id) });
-            places.set(pages().into_iter().chain(recent).collect());
+            places.set(pages(session.as_ref()).into_iter().chain(recent).collect());
         });
     };
     let navigate = StoredValue::new(use_navigate());

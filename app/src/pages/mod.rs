@@ -20,6 +20,8 @@ mod operator;
 mod session;
 #[cfg(feature = "ssr")]
 mod tenant;
+#[cfg(feature = "ssr")]
+mod user;
 
 pub use chat::ChatShow;
 pub use missing::MissingShow;
@@ -30,7 +32,8 @@ pub use {
     home::HomeShow,
     invitation::InvitationAccept,
     model::ModelChoose,
-    operator::OperatorCreate,
+    operator::{OperatorCreate, PlatformAuditShow},
     session::SessionCreate,
-    tenant::{TenantCreate, TenantList},
+    tenant::{TenantCreate, TenantList, TenantShow},
+    user::UserList,
 };

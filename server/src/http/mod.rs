@@ -3,7 +3,7 @@
 //! - `router.rs`: which path goes where, and in which order layers apply.
 //! - `pages.rs`: Leptos, its pages and server functions, and what they find in context.
 //! - `session.rs`: the cookie, and who a request comes from; `csrf.rs`: that it comes from our own pages.
-//! - `sse.rs`, `rendered.rs`: a run's events; `assets.rs`: embedded files; `health.rs`: for machines that watch.
+//! - `sse.rs`, `rendered.rs`: a run's events; `assets.rs`: embedded files; `audit_export.rs`: a log as a file; `health.rs`: for machines that watch.
 //! - `body.rs`, `headers.rs`, `trace.rs`: bounds, security headers, request ids and logs.
 //! - `accept.rs`: connections; `refused.rs`: plain forms that come back; `tally.rs`: who holds how many.
 //! - `answer.rs`: how a problem is told, to programs and to browsers.
@@ -12,6 +12,7 @@ mod accept;
 mod address;
 mod answer;
 pub(crate) mod assets;
+mod audit_export;
 mod body;
 mod csrf;
 mod headers;

@@ -6,7 +6,7 @@
 use super::{
     WebState,
     answer::{self, Reader},
-    assets, body, csrf, headers, health, pages, refused, session, sse, trace,
+    assets, audit_export, body, csrf, headers, health, pages, refused, session, sse, trace,
 };
 use axum::{
     Router,
@@ -20,8 +20,11 @@ use tower_http::compression::CompressionLayer;
 
 /// The whole web server, over an open platform.
 pub fn router(state: WebState) -> Router {
-    let personal =
-        Router::new().route("/api/v1/runs/{id}/events", get(sse::events)).route("/api/{*path}", any(no_such_address));
+    let personal = Router::new()
+        .route("/api/v1/runs/{id}/events", get(sse::events))
+        .route("/admin/audit.jsonl", get(audit_export::of_tenant))
+        .route("/operator/audit.jsonl", get(audit_export::of_platform))
+        .route("/api/{*path}", any(no_such_address));
     let personal = pages::routes(personal, &state)
         .fallback(pages::unknown(&state))
         // Event streams, files and what is small are left as they are.

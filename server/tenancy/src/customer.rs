@@ -10,7 +10,7 @@ use crate::{
     member::PAGE_SIZE,
     tenant,
 };
-use contract::{Email, ListOrder, ListQuery, Page, Role, TenantId, TenantSummary};
+use contract::{Email, ListOrder, ListQuery, Page, Role, Slug, TenantId, TenantSummary};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError};
 
@@ -45,6 +45,11 @@ SELECT
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
 ORDER BY tenant.created_at DESC, tenant.slug DESC LIMIT $2 OFFSET $3";
+const ONE: &str = "
+SELECT
+    tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+FROM tenant WHERE tenant.slug = $1";
 const COUNT: &str = "
 SELECT COUNT(*) AS value FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'";
@@ -89,6 +94,12 @@ impl Tenancy {
         let list = self.control.read(list).bind(words).bind(PAGE_SIZE);
         let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(PAGE_SIZE)).fetch_all().await?;
         Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size: PAGE_SIZE })
+    }
+
+    /// One tenant by its short name, as the list shows it.
+    pub async fn tenant_summary(&self, _operator: &OperatorScope, slug: &Slug) -> Result<TenantSummary, TenancyError> {
+        let row = self.control.read(ONE).bind(slug.clone()).fetch_optional::<SummaryRow>().await?;
+        row.map(|row| row.0).ok_or_else(|| tenant::unknown(slug))
     }
 
     /// Opens a tenant, and invites its first admin where one is named: the token goes into the link, shown once.

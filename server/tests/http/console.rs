@@ -37,12 +37,19 @@ async fn each_page_opens_for_its_role_alone() {
             (StatusCode::FOUND, &*format!("/login?next={page}"))
         );
     }
-    assert_eq!(operator.page("/operator/tenants").await.status, StatusCode::OK);
-    for nobody in [&admin, &member] {
-        let page = nobody.page("/operator/tenants").await;
-        assert_eq!(page.status, StatusCode::FORBIDDEN);
-        assert!(!page.text().contains("<table"), "{}", page.text());
+    for page in ["/operator/tenants", "/operator/tenants/acme", "/operator/users", "/operator/audit"] {
+        assert_eq!(operator.page(page).await.status, StatusCode::OK, "{page}");
+        for nobody in [&admin, &member] {
+            let refused = nobody.page(page).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{page}");
+            assert!(!refused.text().contains("<table"), "{}", refused.text());
+        }
     }
+    assert_eq!(operator.page("/operator/tenants/nowhere").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(admin.get("/admin/audit.jsonl").await.status, StatusCode::OK);
+    assert_eq!(member.get("/admin/audit.jsonl").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(admin.get("/operator/audit.jsonl").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(server.browser().get("/admin/audit.jsonl").await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -59,7 +66,13 @@ async fn a_member_may_do_none_of_what_admins_do() {
         ("key-create", &[("name", "x"), ("may", "manage"), ("models", "")]),
         ("key-revoke", &[("key", id), ("name", "x"), ("typed", "x")]),
         ("tenant-suspend", &[("tenant", id), ("slug", "x"), ("typed", "x"), ("reason", "x")]),
-        ("tenant-resume", &[("tenant", id)]),
+        ("tenant-resume", &[("tenant", id), ("slug", "x")]),
+        ("tenant-open", &[("name", "x"), ("slug", "x"), ("plan", ""), ("admin", "")]),
+        ("tenant-plan-set", &[("tenant", id), ("slug", "x"), ("plan", "")]),
+        ("impersonation-begin", &[("tenant", id), ("role", "admin"), ("reason", "x"), ("minutes", "5")]),
+        ("impersonation-revoke", &[("id", id)]),
+        ("user-sign-out", &[("user", id)]),
+        ("user-operator-set", &[("user", id), ("email", "x"), ("may", "true"), ("typed", "x")]),
     ] {
         let answer = member.script_form(&format!("/api/ui/{act}"), fields).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{act}: {}", answer.text());
@@ -134,7 +147,7 @@ async fn a_suspended_tenant_says_why_and_opens_again() {
     let operator = operator(&server).await;
     let query = serde_json::json!({ "query": { "words": "acme", "page": 1 } });
     let tenants = operator.post("/api/ui/tenants", &query).await.json();
-    let id = tenants["items"][0]["id"].as_str().unwrap().to_owned();
+    let id = tenants["tenants"]["items"][0]["id"].as_str().unwrap().to_owned();
     let wrong = [("tenant", id.as_str()), ("slug", "acme"), ("typed", "acmee"), ("reason", "unpaid")];
     assert_eq!(operator.script_form("/api/ui/tenant-suspend", &wrong).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let right = [("tenant", id.as_str()), ("slug", "acme"), ("typed", "acme"), ("reason", "unpaid since May")];
@@ -142,7 +155,99 @@ async fn a_suspended_tenant_says_why_and_opens_again() {
     let list = member.post("/api/ui/conversation-list", &serde_json::json!({ "search": null })).await;
     assert_eq!(list.status, StatusCode::FORBIDDEN);
     assert!(list.text().contains("unpaid since May"), "{}", list.text());
-    operator.script_form("/api/ui/tenant-resume", &[("tenant", id.as_str())]).await;
+    operator.script_form("/api/ui/tenant-resume", &[("tenant", id.as_str()), ("slug", "acme")]).await;
     let list = member.post("/api/ui/conversation-list", &serde_json::json!({ "search": null })).await;
     assert_eq!(list.status, StatusCode::OK);
+}
+
+async fn tenant_id(operator: &Browser, slug: &str) -> String {
+    let found = operator.post("/api/ui/tenant", &serde_json::json!({ "slug": slug })).await.json();
+    found["tenant"]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_operator_inside_a_tenant_is_seen_there_and_shut_out_at_once() {
+    let server = Server::start().await;
+    let (ada, olga) = (admin(&server, "acme", "ada@acme.test").await, operator(&server).await);
+    let acme = tenant_id(&olga, "acme").await;
+    let members = serde_json::json!({ "query": { "words": "", "page": 1 } });
+    assert_eq!(olga.post("/api/ui/members", &members).await.status, StatusCode::FORBIDDEN);
+    let ask = [("tenant", acme.as_str()), ("role", "admin"), ("reason", "ticket 4711"), ("minutes", "15")];
+    let entered = olga.form("/api/ui/impersonation-begin", &ask).await;
+    assert_eq!(entered.header(header::LOCATION), "/chat", "{}", entered.text());
+    let inside = olga.page("/admin/members").await;
+    assert_eq!(inside.status, StatusCode::OK);
+    assert!(inside.text().contains("You act inside acme as admin") && inside.text().contains("ada@acme.test"));
+
+    let seen = ada.page("/chat").await.text();
+    assert!(seen.contains("olga@seam.test, who runs this platform") && seen.contains("ticket 4711"), "{seen}");
+    let visits = ada.post("/api/ui/audit", &serde_json::json!({ "before": null, "words": "" })).await.json();
+    let visit = visits["visits"][0]["id"].as_str().unwrap().to_owned();
+    ada.form("/api/ui/impersonation-revoke", &[("id", &visit)]).await;
+    assert_eq!(olga.post("/api/ui/members", &members).await.status, StatusCode::FORBIDDEN);
+    assert!(olga.page("/operator/tenants").await.text().contains("Your time inside the tenant is over"));
+    let left = olga.form("/api/ui/impersonation-end", &[("id", &visit)]).await;
+    assert_eq!(left.header(header::LOCATION), "/operator/tenants");
+    assert!(!olga.page("/operator/tenants").await.text().contains("Your time inside"));
+}
+
+#[tokio::test]
+async fn a_person_of_two_tenants_works_in_the_one_they_choose() {
+    let server = Server::start().await;
+    let bob = server.member("acme", "bob@acme.test").await;
+    let globex = server.tenant("globex", "eve@globex.test").await.0;
+    let initech = server.tenant("initech", "tom@initech.test").await.0;
+    let tenancy = &server.platform.tenancy;
+    let user = tenancy.user_by_email(&"bob@acme.test".parse().unwrap()).await.unwrap().unwrap();
+    tenancy.member_add(globex, user.id, Role::Member).await.unwrap();
+    let before = bob.page("/chat").await.text();
+    assert!(before.contains("Work in globex") && !before.contains("initech"), "{before}");
+    bob.form("/api/ui/tenant-enter", &[("tenant", &globex.to_string())]).await;
+    let frame = bob.post("/api/ui/frame", &serde_json::json!({})).await.json();
+    assert_eq!(frame["session"]["current"]["slug"], "globex");
+    for elsewhere in [initech.to_string(), contract::TenantId::new().to_string()] {
+        let answer = bob.script_form("/api/ui/tenant-enter", &[("tenant", &elsewhere)]).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    }
+    let frame = bob.post("/api/ui/frame", &serde_json::json!({})).await.json();
+    assert_eq!(frame["session"]["current"]["slug"], "globex");
+}
+
+#[tokio::test]
+async fn an_operator_opens_a_tenant_whose_first_admin_joins_by_link() {
+    let server = Server::start().await;
+    let olga = operator(&server).await;
+    let new = [("name", "Initech Ltd"), ("slug", ""), ("plan", ""), ("admin", "tom@initech.test")];
+    let opened = olga.form("/api/ui/tenant-open", &new).await;
+    assert_eq!(opened.header(header::LOCATION), "/operator/tenants", "{}", opened.text());
+    let page = olga.page("/operator/tenants?sort=-created").await.text();
+    assert!(page.contains("Initech Ltd") && page.contains("aria-sort=\"descending\""));
+    let at = page.find("http://seam.test/invite/").unwrap();
+    let token = page[at..].split('<').next().unwrap().strip_prefix("http://seam.test/invite/").unwrap().to_owned();
+    let tom = server.browser();
+    let fields = [("token", token.as_str()), ("password", "a few words make one")];
+    tom.form("/api/ui/invitation-accept", &fields).await;
+    assert_eq!(tom.page("/admin/members").await.status, StatusCode::OK);
+    let again = olga
+        .script_form("/api/ui/tenant-open", &[("name", "Initech Ltd"), ("slug", ""), ("plan", ""), ("admin", "")])
+        .await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    let gold =
+        olga.script_form("/api/ui/tenant-open", &[("name", "X"), ("slug", "x"), ("plan", "gold"), ("admin", "")]).await;
+    assert_eq!(gold.status, StatusCode::NOT_FOUND, "{}", gold.text());
+}
+
+#[tokio::test]
+async fn a_log_is_downloaded_with_its_seals() {
+    let server = Server::start().await;
+    let ada = admin(&server, "acme", "ada@acme.test").await;
+    for name in ["one", "two"] {
+        ada.form("/api/ui/key-create", &[("name", name), ("may", "inference"), ("models", "")]).await;
+    }
+    let log = ada.get("/admin/audit.jsonl").await;
+    assert!(log.header(header::CONTENT_DISPOSITION).contains("attachment"));
+    let lines: Vec<serde_json::Value> = log.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().map(|line| (line["seq"].as_i64(), line["target"].as_str())).collect();
+    assert_eq!(told, [(Some(1), Some("one")), (Some(2), Some("two"))]);
+    assert!(lines.iter().all(|line| line["hash"].as_str().is_some_and(|hash| hash.len() == 64)));
 }

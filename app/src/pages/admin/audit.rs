@@ -1,63 +1,74 @@
-//! `/admin/audit`: who changed what in the tenant.
+//! `/admin/audit`: who changed what in the tenant, and which operators were inside it.
 
 use crate::{
-    api::people::audit,
-    components::console::{Console, Search, loaded},
+    api::people::{AuditView, ImpersonationRevoke, audit},
+    components::{
+        audit_log::{AuditLog, log_query},
+        console::{Console, loaded},
+    },
     wording::absolute,
 };
-use contract::AuditEntry;
+use contract::{ImpersonationView, Timestamp};
 use leptos::{either::Either, prelude::*};
-use leptos_router::hooks::use_query_map;
+use server_fn::ServerFn;
 
 #[component]
 pub fn AuditShow() -> impl IntoView {
-    let (words, before) = use_query_map().with_untracked(|query| {
-        let before: Option<i64> = query.get("before").and_then(|before| before.parse().ok());
-        (query.get("q").unwrap_or_default().chars().take(100).collect::<String>(), before)
-    });
+    let (words, before) = log_query();
     let asked = words.clone();
     let found = Resource::new_blocking(|| (), move |()| audit(before, asked.clone()));
-    loaded(found, move |entries| view! { <Shown entries words=words.clone() /> }.into_any())
+    loaded(found, move |found| view! { <Shown found words=words.clone() /> }.into_any())
 }
 
 #[component]
-fn Shown(entries: Vec<AuditEntry>, words: String) -> impl IntoView {
-    let older = entries.last().map(|entry| entry.seq).filter(|seq| *seq > 1);
-    let list = if entries.is_empty() {
-        Either::Left(view! { <p class="hint">"Nothing was changed yet, or nothing that matches."</p> })
-    } else {
-        Either::Right(view! {
-            <div class="table-scroll" tabindex="0" role="region" aria-label="Entries">
-                <table>
-                    <thead><tr><th>"When"</th><th>"Who"</th><th>"What"</th><th>"To whom"</th><th>"Change"</th></tr></thead>
-                    <tbody>{entries.into_iter().map(row).collect_view()}</tbody>
-                </table>
-            </div>
-        })
-    };
+fn Shown(found: AuditView, words: String) -> impl IntoView {
+    let AuditView { entries, visits, now } = found;
     view! {
         <Console
             title="Audit"
             lead="Every change of members, roles, invitations and keys. Each entry seals the one before it, so that none can be altered unnoticed."
         >
-            <section aria-label="Audit log">
-                <Search label="Search the log" words />
-                {list}
-                {older.map(|seq| view! { <a class="button" href=format!("?before={seq}") rel="external">"Earlier"</a> })}
-            </section>
+            {(!visits.is_empty()).then(|| view! { <Visits visits now /> })}
+            <AuditLog entries words export="/admin/audit.jsonl" />
         </Console>
     }
     .into_any()
 }
 
-fn row(entry: AuditEntry) -> impl IntoView {
+#[component]
+fn Visits(visits: Vec<ImpersonationView>, now: Timestamp) -> impl IntoView {
+    let line = |visit: ImpersonationView| {
+        let lasts = visit.ended_at.is_none() && visit.expires_at > now;
+        let end = match visit.ended_at {
+            Some(at) => format!("ended {}", absolute(at)),
+            None if lasts => format!("until {}", absolute(visit.expires_at)),
+            None => format!("ended by itself {}", absolute(visit.expires_at)),
+        };
+        let act = if lasts {
+            Either::Left(view! {
+                <form method="post" action=ImpersonationRevoke::PATH>
+                    <input r#type="hidden" name="id" value=visit.id.to_string() />
+                    <button class="button button-danger button-small">"End now"</button>
+                </form>
+            })
+        } else {
+            Either::Right(())
+        };
+        view! {
+            <li>
+                <span>
+                    {visit.operator.to_string()}" as "{visit.role.as_str()}": "{visit.reason}
+                    <span class="hint">" · from "{absolute(visit.started_at)}", "{end}</span>
+                </span>
+                {act}
+            </li>
+        }
+    };
     view! {
-        <tr>
-            <td>{absolute(entry.at)}</td>
-            <td title=entry.actor>{entry.name} {entry.address.map(|address| view! { <span class="hint">" from "{address}</span> })}</td>
-            <td><code>{entry.action}</code></td>
-            <td>{entry.target}</td>
-            <td><code>{entry.change}</code></td>
-        </tr>
+        <section aria-labelledby="visits">
+            <h2 id="visits">"Operators inside this tenant"</h2>
+            <ul class="lines" role="list">{visits.into_iter().map(line).collect_view()}</ul>
+        </section>
     }
+    .into_any()
 }

@@ -3,12 +3,12 @@
 use crate::{
     api::people::{InvitationWithdraw, MemberInvite, MemberRemove, MemberRoleSet, MembersView, members},
     components::{
-        console::{Console, Once, Pages, Question, Search, list_query, loaded},
+        console::{Console, Once, Pages, Question, Search, SortHead, list_query, loaded},
         form::{Field, PlainForm, Submit},
     },
     wording::absolute,
 };
-use contract::{InvitationView, MemberView, Role};
+use contract::{InvitationView, ListOrder, ListQuery, MemberView, Role};
 use leptos::prelude::*;
 use server_fn::ServerFn;
 
@@ -17,13 +17,13 @@ const ROLES: [Role; 3] = [Role::Member, Role::Admin, Role::Viewer];
 #[component]
 pub fn MembersShow() -> impl IntoView {
     let query = list_query();
-    let words = query.words.clone();
-    let found = Resource::new_blocking(|| (), move |()| members(query.clone()));
-    loaded(found, move |found| view! { <Shown found words=words.clone() /> }.into_any())
+    let asked = query.clone();
+    let found = Resource::new_blocking(|| (), move |()| members(asked.clone()));
+    loaded(found, move |found| view! { <Shown found query=query.clone() /> }.into_any())
 }
 
 #[component]
-fn Shown(found: MembersView, words: String) -> impl IntoView {
+fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
     let MembersView { members, invitations, link } = found;
     let (number, last, total) = (members.number, members.last(), members.total);
     view! {
@@ -45,14 +45,18 @@ fn Shown(found: MembersView, words: String) -> impl IntoView {
             </section>
             <section aria-labelledby="people">
                 <h2 id="people">"People"</h2>
-                <Search label="Search by e-mail" words=words.clone() />
+                <Search label="Search by e-mail" words=query.words.clone() order=query.order />
                 <div class="table-scroll" tabindex="0" role="region" aria-label="List of people">
                     <table>
-                        <thead><tr><th>"E-mail"</th><th>"Role"</th><th>"Since"</th><th><span class="visually-hidden">"Acts"</span></th></tr></thead>
+                        <thead><tr>
+                            <SortHead label="E-mail" query=query.clone() up=ListOrder::Name down=ListOrder::NameDown />
+                            <th>"Role"</th>
+                            <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
+                            <th><span class="visually-hidden">"Acts"</span></th></tr></thead>
                         <tbody>{members.items.into_iter().map(row).collect_view()}</tbody>
                     </table>
                 </div>
-                <Pages words number last total nouns=("person", "people") />
+                <Pages query number last total nouns=("person", "people") />
             </section>
         </Console>
     }

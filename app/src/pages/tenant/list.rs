@@ -1,85 +1,93 @@
 //! `/operator/tenants`: the operator's customers.
 
 use crate::{
-    api::customer::{TenantResume, TenantSuspend, tenants},
-    components::console::{Console, Pages, Question, Search, list_query, loaded},
+    api::customer::{TenantOpen, TenantsView, tenants},
+    components::{
+        console::{Console, Once, Pages, Search, SortHead, list_query, loaded},
+        form::{Field, PlainForm, Submit},
+    },
     wording::absolute,
 };
-use contract::{Page, TenantSummary};
-use leptos::{either::Either, prelude::*};
+use contract::{ListOrder, ListQuery, TenantSummary};
+use leptos::prelude::*;
 use server_fn::ServerFn;
 
 #[component]
 pub fn TenantList() -> impl IntoView {
     let query = list_query();
-    let words = query.words.clone();
-    let found = Resource::new_blocking(|| (), move |()| tenants(query.clone()));
-    loaded(found, move |page| view! { <Shown page words=words.clone() /> }.into_any())
+    let asked = query.clone();
+    let found = Resource::new_blocking(|| (), move |()| tenants(asked.clone()));
+    loaded(found, move |found| view! { <Shown found query=query.clone() /> }.into_any())
 }
 
 #[component]
-fn Shown(page: Page<TenantSummary>, words: String) -> impl IntoView {
-    let (number, last, total) = (page.number, page.last(), page.total);
+fn Shown(found: TenantsView, query: ListQuery) -> impl IntoView {
+    let TenantsView { tenants, plans, link } = found;
+    let (number, last, total) = (tenants.number, tenants.last(), tenants.total);
     view! {
-        <Console title="Tenants" lead="Your customers. A suspended tenant is closed to its people and its keys; nothing of it is lost.">
+        <Console title="Tenants" lead="Your customers. Each has its people, its keys and its data to itself.">
+            {link.map(|link| view! {
+                <Once text=link about="Send this link to the new tenant’s first admin. It works once, within seven days, and is shown only now." />
+            })}
             <section aria-label="Tenants">
-                <Search label="Search by name" words=words.clone() />
+                <Search label="Search by name" words=query.words.clone() order=query.order />
                 <div class="table-scroll" tabindex="0" role="region" aria-label="List of tenants">
                     <table>
                         <thead>
                             <tr>
-                                <th>"Tenant"</th><th>"Plan"</th><th class="number">"People"</th><th>"Since"</th><th>"State"</th>
-                                <th><span class="visually-hidden">"Acts"</span></th>
+                                <SortHead label="Tenant" query=query.clone() up=ListOrder::Name down=ListOrder::NameDown />
+                                <th>"Plan"</th><th class="number">"People"</th>
+                                <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
+                                <th>"State"</th>
                             </tr>
                         </thead>
-                        <tbody>{page.items.into_iter().map(row).collect_view()}</tbody>
+                        <tbody>{tenants.items.into_iter().map(row).collect_view()}</tbody>
                     </table>
                 </div>
-                <Pages words number last total nouns=("tenant", "tenants") />
+                <Pages query number last total nouns=("tenant", "tenants") />
+            </section>
+            <section aria-labelledby="open">
+                <h2 id="open">"Open a tenant"</h2>
+                <PlainForm to=TenantOpen::PATH class="form form-row">
+                    <Field name="name" label="Name" autocomplete="organization" />
+                    <Field name="slug" label="Short name" follows="name" />
+                    <div class="field">
+                        <label for="plan">"Plan"</label>
+                        <select id="plan" name="plan">{plan_options(plans, None)}</select>
+                    </div>
+                    <Field name="admin" label="First admin’s e-mail" kind="email" hint="Is invited by a link. Empty: nobody yet." />
+                    <Submit label="Open" />
+                </PlainForm>
             </section>
         </Console>
     }
     .into_any()
 }
 
-fn row(tenant: TenantSummary) -> impl IntoView {
-    let (id, slug) = (tenant.id.to_string(), tenant.slug.to_string());
-    let called = slug.clone();
-    let acts = if tenant.suspended_for.is_some() {
-        Either::Left(view! {
-            <form method="post" action=TenantResume::PATH>
-                <input r#type="hidden" name="tenant" value=id />
-                <button class="button button-small" aria-label=format!("Resume {slug}")>"Resume"</button>
-            </form>
-        })
-    } else {
-        let reason = format!("suspend-{id}-reason");
-        Either::Right(view! {
-            <Question
-                id=format!("suspend-{id}")
-                act="Suspend"
-                consequence=format!("Nobody enters {slug} any more, by session or by key, until you resume it.")
-                name=slug.clone()
-                to=TenantSuspend::PATH
-            >
-                <input r#type="hidden" name="tenant" value=id />
-                <input r#type="hidden" name="slug" value=slug.clone() />
-                <div class="field">
-                    <label for=reason.clone()>"Reason, for its people to read"</label>
-                    <input id=reason name="reason" autocomplete="off" required=true maxlength="300" />
-                </div>
-            </Question>
-        })
+/// The plans to choose from, and none.
+pub(super) fn plan_options(plans: Vec<String>, chosen: Option<&str>) -> impl IntoView {
+    let option = |plan: String| {
+        let selected = chosen == Some(plan.as_str());
+        let name = plan.clone();
+        view! { <option value=plan selected=selected>{name}</option> }
     };
+    let none = chosen.is_none();
+    view! {
+        <option value="" selected=none>"none"</option>
+        {plans.into_iter().map(option).collect_view()}
+    }
+}
+
+fn row(tenant: TenantSummary) -> impl IntoView {
+    let to = format!("/operator/tenants/{}", tenant.slug);
     let state = tenant.suspended_for.map_or_else(|| "open".to_owned(), |reason| format!("suspended: {reason}"));
     view! {
         <tr>
-            <td>{tenant.display_name}<span class="hint">" · "{called}</span></td>
+            <td><a href=to rel="external">{tenant.display_name}</a><span class="hint">" · "{tenant.slug.to_string()}</span></td>
             <td>{tenant.plan.unwrap_or_else(|| "none".to_owned())}</td>
             <td class="number">{crate::wording::grouped(tenant.members)}</td>
             <td>{absolute(tenant.created_at)}</td>
             <td>{state}</td>
-            <td>{acts}</td>
         </tr>
     }
 }

@@ -1,0 +1,29 @@
+//! `/operator/audit`: what was changed on the platform itself.
+
+use crate::{
+    api::customer::platform_audit,
+    components::{
+        audit_log::{AuditLog, log_query},
+        console::{Console, loaded},
+    },
+};
+use leptos::prelude::*;
+
+#[component]
+pub fn PlatformAuditShow() -> impl IntoView {
+    let (words, before) = log_query();
+    let asked = words.clone();
+    let found = Resource::new_blocking(|| (), move |()| platform_audit(before, asked.clone()));
+    loaded(found, move |entries| {
+        let words = words.clone();
+        view! {
+            <Console
+                title="Audit"
+                lead="What operators did to tenants, people and the platform. What happened inside a tenant stands in that tenant’s own log."
+            >
+                <AuditLog entries words export="/operator/audit.jsonl" />
+            </Console>
+        }
+        .into_any()
+    })
+}

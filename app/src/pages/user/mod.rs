@@ -1,0 +1,5 @@
+//! People, as the operator manages them.
+
+mod list;
+
+pub use list::UserList;
