@@ -68,7 +68,7 @@ impl Server {
         let scratch = Scratch::new().await.unwrap();
         let platform = open_platform(&scratch).await;
         apply(&platform.tenancy, MODELS, &|_| None, false).await.unwrap();
-        let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
+        let metrics = recorder();
         let settings = WebSettings {
             public_url: PublicUrl::parse(public_url).unwrap(),
             trust_proxy: true,
@@ -115,6 +115,24 @@ impl Server {
 
     pub fn browser(&self) -> Browser {
         Browser { router: self.router.clone(), cookies: Mutex::default() }
+    }
+
+    /// A browser that has these cookies, from wherever.
+    pub fn browser_with(&self, cookies: &str) -> Browser {
+        let pairs = cookies.split("; ").filter_map(|pair| pair.split_once('='));
+        let cookies = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Browser { router: self.router.clone(), cookies: Mutex::new(cookies) }
+    }
+
+    pub const fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// What a machine that watches is told.
+    pub async fn metrics(&self) -> String {
+        let mut request = get("/metrics");
+        request.headers_mut().insert("x-forwarded-for", "127.0.0.1".parse().unwrap());
+        self.browser().send(request).await.text()
     }
 
     /// A browser in which a new member of a tenant is signed in.
@@ -242,11 +260,17 @@ impl Browser {
     }
 }
 
+/// One recorder a process, as in a server.
+fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {
+    static RECORDER: std::sync::OnceLock<metrics_exporter_prometheus::PrometheusHandle> = std::sync::OnceLock::new();
+    RECORDER.get_or_init(|| metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder().unwrap()).clone()
+}
+
 pub fn get(path: &str) -> Request<Body> {
     Request::get(path).header(header::HOST, "seam.test").body(Body::empty()).unwrap()
 }
 
-fn encoded(fields: &[(&str, &str)]) -> String {
+pub fn encoded(fields: &[(&str, &str)]) -> String {
     let encode = |text: &str| text.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace(' ', "+");
     fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
 }

@@ -9,4 +9,5 @@ mod first_run;
 mod guards;
 mod health;
 mod hostile;
+mod isolation;
 mod session;

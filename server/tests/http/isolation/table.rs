@@ -1,0 +1,274 @@
+//! Every route: who may use it, how it is called, and what it names.
+
+use super::world::Things;
+use crate::browser::{Answer, Browser, encoded, get, post};
+use axum::body::Body;
+use http::{Method, Request, header};
+use serde_json::{Value, json};
+
+/// The least that somebody must be. Each may what those before it may, except that operators have no tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Open to everybody.
+    Nothing,
+    /// Somebody who is signed in.
+    Person,
+    /// Of the tenant, in any role.
+    Viewer,
+    Member,
+    Admin,
+    Operator,
+}
+
+/// What becomes of a call that names a thing of another tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// It names nothing that belongs to anybody.
+    Nothing,
+    /// Not found, exactly as what never was.
+    OfTheTenant,
+    /// The same, also for the owner's colleagues.
+    OfTheMember,
+    /// It does nothing and says nothing, exactly as for what never was.
+    Idle,
+}
+
+/// What is sent.
+pub enum Call {
+    /// As a browser opens a page.
+    Page(String),
+    /// As a program reads.
+    Read(String),
+    Json(String, Value),
+    Form(String, Vec<(&'static str, String)>),
+}
+
+impl Call {
+    pub async fn send(&self, by: &Browser) -> Answer {
+        by.send(self.request()).await
+    }
+
+    pub fn request(&self) -> Request<Body> {
+        match self {
+            Self::Page(path) => {
+                let mut request = get(path);
+                request.headers_mut().insert(header::ACCEPT, "text/html".parse().unwrap());
+                request
+            }
+            Self::Read(path) => get(path),
+            Self::Json(path, body) => post(path, "application/json", body.to_string()),
+            Self::Form(path, fields) => {
+                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                post(path, "application/x-www-form-urlencoded", encoded(&fields))
+            }
+        }
+    }
+
+    /// Everything that is sent, in one text: what comes back of it was known before.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Page(path) | Self::Read(path) => path.clone(),
+            Self::Json(path, body) => format!("{path} {body}"),
+            Self::Form(path, fields) => format!("{path} {fields:?}"),
+        }
+    }
+
+    pub const fn is_page(&self) -> bool {
+        matches!(self, Self::Page(_))
+    }
+}
+
+/// A route and all there is to say of it.
+pub struct Entry {
+    /// As `routes.rs` tells it.
+    pub route: &'static str,
+    pub needs: Needs,
+    pub names: Names,
+    pub call: fn(&Things) -> Call,
+}
+
+impl Entry {
+    pub fn method(&self) -> Method {
+        self.route.split_once(' ').unwrap().0.parse().unwrap()
+    }
+}
+
+const fn entry(route: &'static str, needs: Needs, names: Names, call: fn(&Things) -> Call) -> Entry {
+    Entry { route, needs, names, call }
+}
+
+fn page(path: &str) -> Call {
+    Call::Page(path.to_owned())
+}
+
+fn read(path: impl Into<String>) -> Call {
+    Call::Read(path.into())
+}
+
+fn json_to(function: &str, body: Value) -> Call {
+    Call::Json(format!("/api/ui/{function}"), body)
+}
+
+fn form(function: &str, fields: &[(&'static str, &str)]) -> Call {
+    let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Call::Form(format!("/api/ui/{function}"), fields)
+}
+
+fn list(words: &str) -> Value {
+    json!({ "query": { "words": words, "page": 1, "order": "-created" } })
+}
+
+/// In an order in which each call still finds what it names: what destroys comes last.
+pub fn table() -> Vec<Entry> {
+    use Names::{Idle, Nothing as No, OfTheMember as Own, OfTheTenant as Tenants};
+    use Needs::{Admin, Member, Nothing, Operator, Person, Viewer};
+    vec![
+        // For machines and files.
+        entry("GET /healthz", Nothing, No, |_| read("/healthz")),
+        entry("GET /readyz", Nothing, No, |_| read("/readyz")),
+        entry("GET /metrics", Nothing, No, |_| read("/metrics")),
+        entry("GET /assets/{*path}", Nothing, No, |_| read("/assets/seam.css")),
+        entry("GET /favicon.svg", Nothing, No, |_| read("/favicon.svg")),
+        entry("ANY /api/{*path}", Nothing, No, |_| read("/api/v1/nothing")),
+        // Entrances.
+        entry("GET /", Nothing, No, |_| page("/")),
+        entry("GET /login", Nothing, No, |_| page("/login")),
+        entry("GET /setup/{token}", Nothing, No, |_| page("/setup/guessed")),
+        entry("GET /invite/{token}", Nothing, No, |_| page("/invite/guessed")),
+        entry("POST /api/ui/home", Nothing, No, |_| json_to("home", json!({}))),
+        entry("POST /api/ui/sign-in", Nothing, No, |_| {
+            form("sign-in", &[("email", "nobody@nowhere.test"), ("password", "wrong wrong wrong")])
+        }),
+        entry("POST /api/ui/operator-link-check", Nothing, No, |_| {
+            json_to("operator-link-check", json!({ "token": "guessed" }))
+        }),
+        entry("POST /api/ui/operator-create", Nothing, No, |_| {
+            let fields = [("token", "guessed"), ("email", "x@y.test"), ("password", "a few words make one")];
+            form("operator-create", &fields)
+        }),
+        entry("POST /api/ui/invitation-open", Nothing, No, |_| {
+            json_to("invitation-open", json!({ "token": "guessed" }))
+        }),
+        entry("POST /api/ui/invitation-accept", Nothing, No, |_| {
+            form("invitation-accept", &[("token", "guessed"), ("password", "a few words make one")])
+        }),
+        entry("POST /api/ui/theme-choose", Nothing, No, |_| form("theme-choose", &[("theme", "dark")])),
+        // A person's own.
+        entry("GET /settings", Person, No, |_| page("/settings")),
+        entry("POST /api/ui/frame", Person, No, |_| json_to("frame", json!({}))),
+        entry("POST /api/ui/tenant-enter", Person, Tenants, |t| form("tenant-enter", &[("tenant", &t.tenant)])),
+        entry("POST /api/ui/impersonation-end", Person, Idle, |t| form("impersonation-end", &[("id", &t.visit)])),
+        // The chat.
+        entry("GET /chat", Viewer, No, |t| page(&format!("/chat?q={}", t.words))),
+        entry("GET /chat/{id}", Viewer, Own, |t| page(&format!("/chat/{}", t.conversation))),
+        entry("POST /api/ui/conversation-list", Viewer, No, |t| {
+            json_to("conversation-list", json!({ "search": t.words }))
+        }),
+        entry("POST /api/ui/conversation-open", Viewer, Own, |t| {
+            json_to("conversation-open", json!({ "id": t.conversation, "older_than": t.answer, "wait": false }))
+        }),
+        entry("GET /api/v1/runs/{id}/events", Viewer, Own, |t| {
+            read(format!("/api/v1/runs/{}/events?after=1&render=html", t.run))
+        }),
+        entry("POST /api/ui/branch-show", Viewer, Own, |t| {
+            json_to("branch-show", json!({ "message": t.answer, "sibling": 1 }))
+        }),
+        entry("POST /api/ui/run-stop", Viewer, Own, |t| json_to("run-stop", json!({ "run": t.run }))),
+        entry("POST /api/ui/message-send", Member, Own, |t| {
+            let message = json!({ "conversation": t.conversation, "text": "and then?", "model": "sim" });
+            json_to("message-send", json!({ "message": message }))
+        }),
+        entry("POST /api/ui/message-post", Member, Own, |t| {
+            form("message-post", &[("conversation", &t.conversation), ("text", "and now?"), ("model", "sim")])
+        }),
+        entry("POST /api/ui/answer-regenerate", Member, Own, |t| {
+            json_to("answer-regenerate", json!({ "answer": t.answer, "model": "sim" }))
+        }),
+        entry("POST /api/ui/message-edit", Member, Own, |t| {
+            json_to("message-edit", json!({ "message": t.question, "text": "other words" }))
+        }),
+        entry("POST /api/ui/conversation-rename", Viewer, Own, |t| {
+            form("conversation-rename", &[("id", &t.conversation), ("title", "another title")])
+        }),
+        // The tenant's console.
+        entry("GET /admin/members", Admin, No, |t| page(&format!("/admin/members?q={}", t.words))),
+        entry("GET /admin/keys", Admin, No, |_| page("/admin/keys")),
+        entry("GET /admin/audit", Admin, No, |t| page(&format!("/admin/audit?q={}", t.words))),
+        entry("GET /admin/audit.jsonl", Admin, No, |_| read("/admin/audit.jsonl")),
+        entry("POST /api/ui/members", Admin, No, |t| json_to("members", list(&t.words))),
+        entry("POST /api/ui/keys", Admin, No, |_| json_to("keys", json!({}))),
+        entry("POST /api/ui/audit", Admin, No, |t| json_to("audit", json!({ "before": null, "words": t.words }))),
+        entry("POST /api/ui/key-create", Admin, No, |_| {
+            form("key-create", &[("name", "another"), ("may", "inference"), ("models", "")])
+        }),
+        entry("POST /api/ui/member-invite", Admin, No, |_| {
+            form("member-invite", &[("email", "new@nowhere.test"), ("role", "viewer")])
+        }),
+        entry("POST /api/ui/member-role-set", Admin, Tenants, |t| {
+            form("member-role-set", &[("user", &t.member), ("role", "viewer")])
+        }),
+        entry("POST /api/ui/invitation-withdraw", Admin, Tenants, |t| {
+            form("invitation-withdraw", &[("id", &t.invitation)])
+        }),
+        entry("POST /api/ui/key-revoke", Admin, Tenants, |t| {
+            form("key-revoke", &[("key", &t.key), ("name", "x"), ("typed", "x")])
+        }),
+        entry("POST /api/ui/impersonation-revoke", Admin, Tenants, |t| {
+            form("impersonation-revoke", &[("id", &t.visit)])
+        }),
+        // The operator's.
+        entry("GET /start", Operator, No, |_| page("/start")),
+        entry("GET /start/model", Operator, No, |_| page("/start/model")),
+        entry("GET /operator/tenants", Operator, No, |t| page(&format!("/operator/tenants?q={}", t.slug))),
+        entry("GET /operator/tenants/{name}", Operator, Tenants, |t| page(&format!("/operator/tenants/{}", t.slug))),
+        entry("GET /operator/users", Operator, No, |t| page(&format!("/operator/users?q={}", t.words))),
+        entry("GET /operator/audit", Operator, No, |_| page("/operator/audit")),
+        entry("GET /operator/audit.jsonl", Operator, No, |_| read("/operator/audit.jsonl")),
+        entry("POST /api/ui/start", Operator, No, |_| json_to("start", json!({}))),
+        entry("POST /api/ui/tenants", Operator, No, |t| json_to("tenants", list(&t.slug))),
+        entry("POST /api/ui/tenant", Operator, Tenants, |t| json_to("tenant", json!({ "slug": t.slug }))),
+        entry("POST /api/ui/users", Operator, No, |t| json_to("users", list(&t.words))),
+        entry("POST /api/ui/platform-audit", Operator, No, |t| {
+            json_to("platform-audit", json!({ "before": null, "words": t.slug }))
+        }),
+        entry("POST /api/ui/tenant-open", Operator, No, |_| {
+            form("tenant-open", &[("name", "Another One"), ("slug", ""), ("plan", ""), ("admin", "")])
+        }),
+        entry("POST /api/ui/tenant-plan-set", Operator, Tenants, |t| {
+            form("tenant-plan-set", &[("tenant", &t.tenant), ("slug", &t.slug), ("plan", "")])
+        }),
+        entry("POST /api/ui/tenant-suspend", Operator, Tenants, |t| {
+            let fields = [("tenant", &*t.tenant), ("slug", &t.slug), ("typed", &t.slug), ("reason", "unpaid")];
+            form("tenant-suspend", &fields)
+        }),
+        entry("POST /api/ui/tenant-resume", Operator, Tenants, |t| {
+            form("tenant-resume", &[("tenant", &t.tenant), ("slug", &t.slug)])
+        }),
+        entry("POST /api/ui/user-sign-out", Operator, Tenants, |t| form("user-sign-out", &[("user", &t.member)])),
+        entry("POST /api/ui/user-operator-set", Operator, Tenants, |t| {
+            form("user-operator-set", &[("user", &t.member), ("email", "x"), ("may", "false"), ("typed", "x")])
+        }),
+        entry("POST /api/ui/model-choose", Operator, No, |_| form("model-choose", &[("provider", "local")])),
+        entry("POST /api/ui/tenant-create", Operator, No, |_| {
+            form("tenant-create", &[("name", "My Own"), ("slug", "my-own")])
+        }),
+        entry("POST /api/ui/impersonation-begin", Operator, Tenants, |t| {
+            form(
+                "impersonation-begin",
+                &[("tenant", &t.tenant), ("role", "viewer"), ("reason", "why"), ("minutes", "5")],
+            )
+        }),
+        // What takes things or sessions away.
+        entry("POST /api/ui/member-remove", Admin, Tenants, |t| {
+            form("member-remove", &[("user", &t.member), ("email", "x"), ("typed", "x")])
+        }),
+        entry("POST /api/ui/conversation-delete", Viewer, Own, |t| {
+            form("conversation-delete", &[("id", &t.conversation)])
+        }),
+        entry("POST /api/ui/password-change", Person, No, |_| {
+            form("password-change", &[("current", crate::browser::PASSWORD), ("chosen", "quite another phrase")])
+        }),
+        entry("POST /api/ui/sign-out-everywhere", Person, No, |_| form("sign-out-everywhere", &[])),
+        entry("POST /api/ui/sign-out", Nothing, No, |_| form("sign-out", &[])),
+    ]
+}
