@@ -1,5 +1,5 @@
 # The commands of docs/: each installs what it needs first, and says so.
-.PHONY: run build test lint bench dev help
+.PHONY: run build test lint bench dev isolation-mutants help
 
 run: build ## start Seam on http://127.0.0.1:3000
 	@scripts/models.sh
@@ -12,6 +12,10 @@ build: ## target/release/seam, which runs from any directory with nothing beside
 test: ## every test: Rust, and the real server in a browser
 	@scripts/setup.sh build test
 	@scripts/test.sh
+
+isolation-mutants: ## takes away each guard between tenants in turn; the isolation suite must notice
+	@scripts/setup.sh build test
+	@scripts/isolation_mutants.sh
 
 lint: ## formatting, layers, clippy for both targets, dependencies
 	@scripts/setup.sh build lint
@@ -28,4 +32,4 @@ bench: ## the benchmarks, with a table of results
 	@scripts/bench.sh
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile

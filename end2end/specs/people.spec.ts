@@ -1,4 +1,4 @@
-// A tenant's admin invites somebody, makes a key and reads the log; the operator closes a tenant for a while.
+// A tenant's admin invites somebody, makes a key and reads the log.
 import { mkdirSync } from 'node:fs';
 import { accessible, fits } from '../support/accessible';
 import { expect, test, watch } from '../support/world';
@@ -74,24 +74,3 @@ for (const [screen, viewport, colorScheme] of [
     await context.close();
   });
 }
-
-test('the operator sees all tenants and closes one for a while', async ({ world, browser, complaints }) => {
-  const context = await world.visitor(browser);
-  const page = await context.newPage();
-  watch(page, complaints, world.seam.url);
-  await page.goto('/login?next=/operator/tenants');
-  await page.getByLabel('E-mail').fill('operator@seam.test');
-  await page.getByLabel('Password').fill('operate this seam');
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'Tenants' })).toBeVisible();
-  await accessible(page, 'tenants');
-  await page.screenshot({ path: `${PICTURES}/tenants.png`, fullPage: true });
-  await page.getByRole('row', { name: /acme/ }).getByRole('button', { name: 'Suspend' }).click();
-  await page.getByLabel('Reason, for its people to read').fill('Moving house');
-  await page.getByLabel('Type acme to confirm').fill('acme');
-  await page.getByRole('button', { name: 'Suspend', exact: true }).click();
-  await expect(page.getByRole('row', { name: /acme/ })).toContainText('suspended: Moving house');
-  await page.getByRole('button', { name: 'Resume acme' }).click();
-  await expect(page.getByRole('row', { name: /acme/ })).toContainText('open');
-  await context.close();
-});

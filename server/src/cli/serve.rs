@@ -36,6 +36,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     if http::assets::are_missing() && std::env::var_os("SEAM_TEST_ALLOW_MISSING_ASSETS").is_none() {
         return Err(Failure::new("this binary was built without web assets; use: make build"));
     }
+    if cfg!(feature = "mutants") {
+        return Err(Failure::new("this binary was built to have its guards taken away; use: make build"));
+    }
     lock::prepare(&config.data_dir)?;
     let lock = DataLock::acquire(&config.data_dir)?;
     let mut signals = Signals::listen()?;

@@ -14,6 +14,8 @@ mod database;
 mod error;
 mod inspect;
 mod location;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod postgres;
 mod row;
 mod search;

@@ -71,6 +71,8 @@ impl<'t> Statement<'t> {
 
     async fn run(self, want: Want) -> Result<Answer, StoreError> {
         let Self { target, sql, values } = self;
+        #[cfg(feature = "mutants")]
+        let sql = crate::mutants::statement(sql);
         match target {
             Target::Sqlite(pool) => sqlite::run(pool, sql, values, want).await,
             Target::Postgres(database, access) => database.run(access, sql, values, want).await,

@@ -149,7 +149,12 @@ impl Principal {
     }
 
     /// The right to run the platform; refuses whoever does not.
+    #[cfg_attr(feature = "mutants", track_caller)]
     pub fn operator_scope(&self) -> Result<OperatorScope, TenancyError> {
+        #[cfg(feature = "mutants")]
+        if store::mutants::check_is_off(std::panic::Location::caller()) {
+            return Ok(OperatorScope::mint(self.author()));
+        }
         self.require_operator()?;
         Ok(OperatorScope::mint(self.author()))
     }
@@ -165,7 +170,12 @@ impl Principal {
     }
 
     /// Refuses whoever does not run the platform.
+    #[cfg_attr(feature = "mutants", track_caller)]
     pub fn require_operator(&self) -> Result<(), TenancyError> {
+        #[cfg(feature = "mutants")]
+        if store::mutants::check_is_off(std::panic::Location::caller()) {
+            return Ok(());
+        }
         if self.identity.operator { Ok(()) } else { Err(TenancyError::PermissionDenied { needs: Needs::Operator }) }
     }
 }

@@ -190,8 +190,23 @@ async fn set_up(options: &PgConnectOptions, kind: &PlaneKind) -> Result<(), Stor
     refuse_ownership(&mut connection, kind).await?;
     if kind.shared_by_tenants {
         refuse_unprotected(&mut connection, kind).await?;
+        #[cfg(feature = "mutants")]
+        let_through(&mut connection, kind).await?;
     }
     connection.close().await?;
+    Ok(())
+}
+
+/// Takes away what keeps the tenants' rows apart, to see whether that is noticed.
+#[cfg(feature = "mutants")]
+async fn let_through(connection: &mut PgConnection, kind: &PlaneKind) -> Result<(), StoreError> {
+    const POLICIES: &str = "SELECT tablename::text, policyname::text FROM pg_policies WHERE schemaname = $1";
+    let policies: Vec<(String, String)> =
+        sqlx::query_as(POLICIES).bind(kind.schema).fetch_all(&mut *connection).await?;
+    for (table, policy) in policies.into_iter().filter(|(table, _)| crate::mutants::policy_is_off(table)) {
+        let open = format!("ALTER POLICY {policy} ON {}.{table} USING (TRUE) WITH CHECK (TRUE)", kind.schema);
+        connection.execute(AssertSqlSafe(open)).await?;
+    }
     Ok(())
 }
 

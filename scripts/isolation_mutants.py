@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Takes away each guard between tenants in turn, and sees whether the isolation suite notices.
+
+Usage: scripts/isolation_mutants.py [--list] [FILTER]     (through `make isolation-mutants`)
+
+Three kinds of guards: predicates of statements (whose row it is), policies of PostgreSQL's row level security, and
+checks of roles in the source. Two of them stand behind each other in the tenant plane, where each must hold alone: a
+predicate there is taken away while all policies let everybody through, and a policy while no statement has its
+predicate. In between, with one of the two gone altogether and the other whole, the suite must pass.
+
+A guard is off at run time (store::mutants), so that one build serves all of them.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted(p for p in (ROOT / "server").glob("*/src/**/*.rs")) + sorted((ROOT / "server/src").glob("**/*.rs"))
+PAGES = sorted((ROOT / "app/src").glob("**/*.rs"))
+# What belongs to one tenant is read by these; everything else lies in the control plane.
+TENANT_PLANE = ("server/orchestration/",)
+AND, NEXT = "\x1f", "\x1e"
+
+CONSTANT = re.compile(r'const ([A-Z_0-9]+): &str =\s*"((?:[^"\\]|\\.)*)"', re.S)
+PREDICATES = [
+    ("whose", re.compile(r"(?:\b[a-z_]+\.)?(?:tenant_id|chain|account_id) = (\$\d+)"), r"\1 = \1"),
+    ("operator's", re.compile(r"(?:\b[a-z_]+\.)?tenant_id IS NULL"), "1 = 1"),
+    ("over", re.compile(r"(?<![a-z_])(?:[a-z_]+\.)?(?:revoked_at|ended_at) IS NULL"), "1 = 1"),
+    ("over", re.compile(r"(?:\b[a-z_]+\.)?expires_at > (\$\d+)"), r"\1 = \1"),
+    ("over", re.compile(r"(?:\b[a-z_]+\.)?session_epoch = (\$\d+)"), r"\1 = \1"),
+]
+CHECK = re.compile(r"(?:\.require\(Role::|\brequire_lasting\(|\.require_operator\(\)|\.operator_scope\(\))")
+
+
+def text_of(literal):
+    """A string literal as the compiler reads it."""
+    literal = re.sub(r"\\\n\s*", "", literal)
+    return re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), literal)
+
+
+def statements():
+    for path in SOURCES:
+        where = str(path.relative_to(ROOT))
+        if where.startswith("server/store/"):
+            continue
+        for name, literal in CONSTANT.findall(path.read_text()):
+            sql = text_of(literal)
+            if sql.split()[:1] and sql.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
+                yield where, name, sql
+
+
+def predicates():
+    """Each guard of each statement: where, what, the statement, and the statement without it."""
+    for where, name, sql in statements():
+        conditions = sql.find("WHERE")
+        for kind, pattern, instead in PREDICATES:
+            for number, found in enumerate(pattern.finditer(sql, max(conditions, 0) if conditions >= 0 else len(sql))):
+                without = sql[: found.start()] + found.expand(instead) + sql[found.end():]
+                yield where, f"{name}: {found[0]} ({kind} {number + 1})", sql, without
+
+
+def checks():
+    for path in SOURCES + PAGES:
+        where = str(path.relative_to(ROOT))
+        inside_tests = False
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            inside_tests = inside_tests or line.startswith("#[cfg(test)]")
+            if not inside_tests and CHECK.search(line) and "fn " not in line and not line.lstrip().startswith("//"):
+                yield f"{where}:{number}", line.strip()
+
+
+def tables():
+    text = "".join(p.read_text() for p in sorted((ROOT / "migrations/tenant/postgres").glob("*.sql")))
+    return re.findall(r"CREATE POLICY \w+ ON (\w+)", text)
+
+
+class Suite:
+    def __init__(self):
+        command = ["cargo", "test", "--release", "-p", "seam", "-p", "tenancy", "-p", "orchestration", "--features", "seam/mutants",
+                   "--test", "http", "--test", "guarantees", "--test", "runs", "--test", "access", "--test", "branches",
+                   "--test", "following", "--no-run", "--message-format=json"]
+        built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        made = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
+        self.binaries = {m["target"]["name"]: m["executable"] for m in made if m.get("executable") and m["profile"]["test"]}
+
+    def passes(self, binary, engine, off, *names):
+        """Runs until the first failure. None when it passes, else the name of a test that noticed."""
+        environment = dict(os.environ, SEAM_TEST_ENGINE=engine, SEAM_TEST_ALLOW_MISSING_ASSETS="1", RUST_BACKTRACE="0", **off)
+        run = subprocess.Popen([self.binaries[binary], *names], cwd=ROOT / "server", env=environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for line in run.stdout:
+            failed = re.match(r"test (\S+) \.\.\. FAILED", line)
+            if failed:
+                run.kill()
+                run.wait()
+                return failed[1]
+        return None if run.wait() == 0 else "the run itself"
+
+    def noticed_by(self, engine, off):
+        """The isolation suite first; then what else `make test` runs, which counts on its own."""
+        who = self.passes("http", engine, off, "isolation::")
+        if who:
+            return "suite", who
+        for binary in ("guarantees", "access", "runs", "branches", "following"):
+            if binary in self.binaries and (who := self.passes(binary, engine, off)):
+                return "layer", f"{binary}::{who}"
+        return None, None
+
+
+def statements_file(pairs):
+    file = tempfile.NamedTemporaryFile("w", suffix=".mutant", delete=False)
+    file.write(NEXT.join(f"{before}{AND}{after}" for before, after in pairs))
+    file.close()
+    return {"SEAM_MUTANT_STATEMENTS": file.name}
+
+
+def mutants():
+    """(name, engine, what is off)"""
+    found = list(predicates())
+    of_tenants = [m for m in found if m[0].startswith(TENANT_PLANE)]
+    bare = {}
+    for _, _, sql, _ in of_tenants:
+        without = bare.get(sql, sql)
+        bare[sql] = re.sub(r"(?:\b[a-z_]+\.)?tenant_id = (\$\d+)", r"\1 = \1", without)
+    without_predicates = statements_file(bare.items())
+    yield "nothing", "sqlite", {}
+    yield "nothing", "postgres", {}
+    yield "nothing but all policies", "postgres", {"SEAM_MUTANT_POLICIES": "*"}
+    yield "nothing but all predicates of the tenant plane", "postgres", without_predicates
+    for where, what, sql, without in found:
+        off = statements_file([(sql, without)])
+        if where.startswith(TENANT_PLANE) and "tenant_id" in what:
+            yield f"{where} {what}", "postgres", {**off, "SEAM_MUTANT_POLICIES": "*"}
+        else:
+            yield f"{where} {what}", "sqlite", off
+    for table in tables():
+        yield f"policy of {table}", "postgres", {**without_predicates, "SEAM_MUTANT_POLICIES": table}
+    for place, line in checks():
+        yield f"{place} {line}", "sqlite", {"SEAM_MUTANT_CHECK": place}
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if a != "--list"]
+    wanted = [m for m in mutants() if not arguments or arguments[0] in m[0] or m[0].startswith("nothing")]
+    if "--list" in sys.argv:
+        print("\n".join(name for name, _, _ in wanted))
+        return 0
+    suite, begun = Suite(), time.time()
+    counts = {"suite": 0, "layer": 0, None: 0}
+    survivors = []
+    for name, engine, off in wanted:
+        if name.startswith("nothing"):
+            noticed = suite.passes("http", engine, off, "isolation::")
+            if noticed:
+                print(f"✗ with {name} off on {engine} the suite fails ({noticed}): nothing can be told from it", file=sys.stderr)
+                return 1
+            print(f"  with {name} off, on {engine}: passes, as it must", flush=True)
+            continue
+        by, who = suite.noticed_by(engine, off)
+        counts[by] += 1
+        if by is None:
+            survivors.append(name)
+        print(f"{ {'suite': '✓', 'layer': '~', None: '✗'}[by] } {name}{f'  → {who}' if who else '  NOT NOTICED'}", flush=True)
+    total = sum(counts.values())
+    print(f"\n{counts['suite'] + counts['layer']} of {total} noticed: {counts['suite']} by the isolation suite, "
+          f"{counts['layer']} by the tests of a layer alone; {counts[None]} not noticed; {time.time() - begun:.0f} s")
+    for name in survivors:
+        print(f"  not noticed: {name}")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
