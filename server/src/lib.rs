@@ -3,6 +3,7 @@
 //! - `cli/`: one file a command; how failures are told.
 //! - `config.rs`: the settings and where they come from.
 //! - `apply/`: `resources.toml`, from text with line numbers to one transaction.
+//! - `isolation/`: every route, who may use it and how it is called, for the isolation suite and `seam doctor`.
 //! - `http/`: the router and its layers; [`router`] makes it from an open `Platform`.
 //!
 //! No rules of the product live here: those are in the layers, which `platform` composes.
@@ -14,6 +15,7 @@ pub mod apply;
 pub mod cli;
 pub mod config;
 pub mod http;
+pub mod isolation;
 mod logging;
 mod nearest;
 

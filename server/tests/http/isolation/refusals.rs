@@ -2,11 +2,11 @@
 
 use super::{
     routes,
-    table::{Call, Entry, Names, Needs, table},
-    world::{Things, World},
+    world::{World, send},
 };
 use crate::browser::{Answer, Browser, Server};
 use http::{StatusCode, header};
+use seam::isolation::{Call, Entry, Names, Needs, Things, table};
 use std::collections::BTreeSet;
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn strangers_are_turned_away_everywhere() {
         for (who, browser) in
             [("anonymous", &world.server.browser()), ("a cookie that was signed out", &world.signed_out)]
         {
-            let answer = call.send(browser).await;
+            let answer = send(&call, browser).await;
             assert!(
                 turned_away(&call, &answer),
                 "{who}: {} answered {}: {}",
@@ -71,7 +71,7 @@ async fn lesser_roles_are_refused_what_is_above_them() {
     let mut refused = 0;
     for entry in table() {
         for (role, browser) in people.into_iter().filter(|(role, _)| *role < entry.needs) {
-            let answer = (entry.call)(&acme.things).send(browser).await;
+            let answer = send(&(entry.call)(&acme.things), browser).await;
             let route = entry.route;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{route} as {role:?}: {}", answer.text());
             refused += 1;
@@ -84,8 +84,8 @@ async fn lesser_roles_are_refused_what_is_above_them() {
 /// A call that names Acme's things, and the same naming nothing: who may not know of Acme gets the same of both.
 async fn same_as_nothing(world: &World, entry: &Entry, by: &Browser, who: &str) {
     let (theirs, nothing) = (&world.acme.things, Things::nowhere());
-    let asked = (entry.call)(theirs).send(by).await;
-    let control = (entry.call)(&nothing).send(by).await;
+    let asked = send(&(entry.call)(theirs), by).await;
+    let control = send(&(entry.call)(&nothing), by).await;
     assert_eq!(
         (asked.status, plain(&asked, [theirs, &nothing])),
         (control.status, plain(&control, [theirs, &nothing])),
@@ -152,7 +152,7 @@ async fn who_was_removed_is_outside_from_the_next_request_on() {
     let world = World::new().await;
     let before = world.acme_as_its_people_see_it().await;
     for entry in table().iter().filter(|entry| entry.needs > Needs::Person) {
-        let answer = (entry.call)(&world.acme.things).send(&world.removed).await;
+        let answer = send(&(entry.call)(&world.acme.things), &world.removed).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}: {}", entry.route, answer.text());
     }
     let enter = table().into_iter().find(|entry| entry.route == "POST /api/ui/tenant-enter").unwrap();
@@ -167,7 +167,7 @@ async fn an_operator_is_outside_as_well() {
     let before = world.acme_as_its_people_see_it().await;
     for entry in table().iter().filter(|entry| (Needs::Viewer..=Needs::Admin).contains(&entry.needs)) {
         let call = (entry.call)(&world.acme.things);
-        let answer = call.send(&world.operator).await;
+        let answer = send(&call, &world.operator).await;
         let led_to_start = call.is_page() && answer.header(header::LOCATION) == "/start";
         let refused = answer.status == StatusCode::FORBIDDEN || led_to_start;
         assert!(refused, "{}: {} {}", entry.route, answer.status, answer.text());
@@ -181,10 +181,10 @@ async fn a_suspended_tenant_is_closed_to_all_its_people() {
     let world = World::new().await;
     let things = &world.acme.things;
     let suspend = table().into_iter().find(|entry| entry.route == "POST /api/ui/tenant-suspend").unwrap();
-    assert!((suspend.call)(things).send(&world.operator).await.status.is_success());
+    assert!(send(&(suspend.call)(things), &world.operator).await.status.is_success());
     for entry in table().iter().filter(|entry| (Needs::Viewer..=Needs::Admin).contains(&entry.needs)) {
         for browser in [&world.acme.admin, &world.acme.member] {
-            let answer = (entry.call)(things).send(browser).await;
+            let answer = send(&(entry.call)(things), browser).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}: {}", entry.route, answer.text());
         }
     }
@@ -210,9 +210,9 @@ async fn whoever_may_is_served() {
                 &serde_json::json!({ "id": things.conversation, "older_than": null, "wait": true }),
             )
             .await;
-        let answer = (entry.call)(things).send(by).await;
+        let answer = send(&(entry.call)(things), by).await;
         let served = answer.status.is_success() || answer.status == StatusCode::FOUND;
-        assert!(served, "{} {}: {} {}", entry.method(), entry.route, answer.status, answer.text());
+        assert!(served, "{}: {} {}", entry.route, answer.status, answer.text());
         // These take the member's rights away, which later calls need.
         restore(&world, entry.route).await;
     }

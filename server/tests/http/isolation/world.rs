@@ -1,63 +1,26 @@
 //! Two tenants, everybody who acts in them, and markers in every place that holds text.
 
-use crate::browser::{Browser, PASSWORD, Server};
+use crate::browser::{Answer, Browser, PASSWORD, Server, get, post};
 use contract::{Email, Password, Role};
+use http::header;
+use seam::isolation::{Call, Things};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What a call names: one thing of each kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Things {
-    pub tenant: String,
-    pub slug: String,
-    pub conversation: String,
-    pub question: String,
-    pub answer: String,
-    pub run: String,
-    /// A member, who owns the conversation.
-    pub member: String,
-    pub key: String,
-    pub invitation: String,
-    pub visit: String,
-    /// Words that only stand in this tenant's texts.
-    pub words: String,
-}
-
-impl Things {
-    /// Well-formed names of nothing.
-    pub fn nowhere() -> Self {
-        let id = || Uuid::now_v7().to_string();
-        Self {
-            tenant: id(),
-            slug: format!("t{}", Uuid::now_v7().simple()),
-            conversation: id(),
-            question: id(),
-            answer: id(),
-            run: id(),
-            member: id(),
-            key: id(),
-            invitation: id(),
-            visit: id(),
-            words: format!("w{}", Uuid::now_v7().simple()),
+/// Makes a call of the table.
+pub async fn send(call: &Call, by: &Browser) -> Answer {
+    by.send(match call.body() {
+        Some((media, body)) => post(call.path(), media, body),
+        None => {
+            let mut request = get(call.path());
+            if call.is_page() {
+                request.headers_mut().insert(header::ACCEPT, "text/html".parse().unwrap());
+            }
+            request
         }
-    }
-
-    pub fn each(&self) -> [&str; 11] {
-        [
-            &self.tenant,
-            &self.slug,
-            &self.conversation,
-            &self.question,
-            &self.answer,
-            &self.run,
-            &self.member,
-            &self.key,
-            &self.invitation,
-            &self.visit,
-            &self.words,
-        ]
-    }
+    })
+    .await
 }
 
 /// A tenant with its people, signed in.

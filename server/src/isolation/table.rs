@@ -1,9 +1,6 @@
 //! Every route: who may use it, how it is called, and what it names.
 
-use super::world::Things;
-use crate::browser::{Answer, Browser, encoded, get, post};
-use axum::body::Body;
-use http::{Method, Request, header};
+use super::{Call, Things};
 use serde_json::{Value, json};
 
 /// The least that somebody must be. Each may what those before it may, except that operators have no tenant.
@@ -33,54 +30,9 @@ pub enum Names {
     Idle,
 }
 
-/// What is sent.
-pub enum Call {
-    /// As a browser opens a page.
-    Page(String),
-    /// As a program reads.
-    Read(String),
-    Json(String, Value),
-    Form(String, Vec<(&'static str, String)>),
-}
-
-impl Call {
-    pub async fn send(&self, by: &Browser) -> Answer {
-        by.send(self.request()).await
-    }
-
-    pub fn request(&self) -> Request<Body> {
-        match self {
-            Self::Page(path) => {
-                let mut request = get(path);
-                request.headers_mut().insert(header::ACCEPT, "text/html".parse().unwrap());
-                request
-            }
-            Self::Read(path) => get(path),
-            Self::Json(path, body) => post(path, "application/json", body.to_string()),
-            Self::Form(path, fields) => {
-                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                post(path, "application/x-www-form-urlencoded", encoded(&fields))
-            }
-        }
-    }
-
-    /// Everything that is sent, in one text: what comes back of it was known before.
-    pub fn text(&self) -> String {
-        match self {
-            Self::Page(path) | Self::Read(path) => path.clone(),
-            Self::Json(path, body) => format!("{path} {body}"),
-            Self::Form(path, fields) => format!("{path} {fields:?}"),
-        }
-    }
-
-    pub const fn is_page(&self) -> bool {
-        matches!(self, Self::Page(_))
-    }
-}
-
 /// A route and all there is to say of it.
 pub struct Entry {
-    /// As `routes.rs` tells it.
+    /// As the router tells it: `GET /chat/{id}`, or `ANY …`.
     pub route: &'static str,
     pub needs: Needs,
     pub names: Names,
@@ -88,10 +40,16 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn method(&self) -> Method {
-        self.route.split_once(' ').unwrap().0.parse().unwrap()
+    /// Whether a call of it takes something away: things, sessions, rights.
+    pub fn destroys(&self) -> bool {
+        const ACTS: [&str; 9] =
+            ["remove", "delete", "sign-out", "password", "revoke", "withdraw", "role-set", "suspend", "rename"];
+        ACTS.iter().any(|act| self.route.contains(act))
     }
 }
+
+/// What a call that changes a password says that it is now.
+pub const CURRENT_PASSWORD: &str = "correct horse battery";
 
 const fn entry(route: &'static str, needs: Needs, names: Names, call: fn(&Things) -> Call) -> Entry {
     Entry { route, needs, names, call }
@@ -266,7 +224,7 @@ pub fn table() -> Vec<Entry> {
             form("conversation-delete", &[("id", &t.conversation)])
         }),
         entry("POST /api/ui/password-change", Person, No, |_| {
-            form("password-change", &[("current", crate::browser::PASSWORD), ("chosen", "quite another phrase")])
+            form("password-change", &[("current", CURRENT_PASSWORD), ("chosen", "quite another phrase")])
         }),
         entry("POST /api/ui/sign-out-everywhere", Person, No, |_| form("sign-out-everywhere", &[])),
         entry("POST /api/ui/sign-out", Nothing, No, |_| form("sign-out", &[])),
