@@ -5,7 +5,10 @@
 
 use crate::{Location, StoreError, location::Place, postgres};
 use sqlx::PgConnection;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    time::{Duration, Instant},
+};
 
 const FILE: &str = "tenants.lock";
 const LOCK: &str = "SELECT pg_try_advisory_lock(1397047629, 5)";
@@ -17,9 +20,23 @@ pub struct Exclusive {
     _connection: Option<PgConnection>,
 }
 
+/// A server notices after a moment that whoever held it is gone.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(50);
+
 impl Exclusive {
-    /// None: somebody else holds it.
+    /// None: somebody else holds it, and does not give it back within moments.
     pub async fn take(location: &Location) -> Result<Option<Self>, StoreError> {
+        let began = Instant::now();
+        loop {
+            match Self::try_take(location).await? {
+                None if began.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+                taken => return Ok(taken),
+            }
+        }
+    }
+
+    async fn try_take(location: &Location) -> Result<Option<Self>, StoreError> {
         match &location.0 {
             Place::Files(directory) => {
                 let path = directory.join(FILE);
