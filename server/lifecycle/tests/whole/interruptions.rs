@@ -33,7 +33,8 @@ testbase::on_each_engine! {
         let neighbour = world.content("umbrella").await;
         let mut polls = 1;
         let certificate = loop {
-            let delete = world.lifecycle.tenant_delete(&operator(), acme.id, "acme", UnderWay::NoServer);
+            let by = operator();
+            let delete = world.lifecycle.tenant_delete(&by, acme.id, "acme", UnderWay::NoServer);
             if let Some(done) = at_most(polls, delete).await {
                 break done.unwrap();
             }
@@ -84,8 +85,8 @@ testbase::on_each_engine! {
         world.furnish("acme").await;
         let file = world.file("acme.seam");
         for polls in [1, 3, 6, 10, 15] {
-            let name = slug("acme");
-            let export = world.lifecycle.tenant_export(&operator(), &name, &file);
+            let (name, by) = (slug("acme"), operator());
+            let export = world.lifecycle.tenant_export(&by, &name, &file);
             if at_most(polls, export).await.is_some() {
                 break;
             }
