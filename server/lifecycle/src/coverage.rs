@@ -61,6 +61,7 @@ const fn tenant(table: &'static str) -> Covered {
 }
 
 const OF_TENANT: &str = "tenant_id = $1";
+const OF_ACCOUNT: &str = "account_id = $1";
 
 /// Every table of both planes.
 pub const COVERAGE: &[Covered] = &[
@@ -79,6 +80,14 @@ pub const COVERAGE: &[Covered] = &[
             of_tenant: Some("data LIKE '%' || $1 || '%'"),
             of_account: Some("data LIKE '%' || $1 || '%'"),
             why: "sessions end with the move: people sign in again",
+        },
+    ),
+    control(
+        "impersonation",
+        Rows::Fleeting {
+            of_tenant: Some(OF_TENANT),
+            of_account: Some(OF_ACCOUNT),
+            why: "an operator's time in the tenant ends with the move; the tenant's audit log tells of it",
         },
     ),
     control("invitation", Rows::Tenants(OF_TENANT)),

@@ -164,7 +164,7 @@ impl Lifecycle {
         if begun.as_ref().is_none_or(|operation| operation.kind != Kind::Delete) {
             tx.query(CLOSE).bind(tenant).bind(now).execute().await?;
             let after = json!({ "tenant": tenant });
-            operator.record(&mut tx, now, "tenant.delete-begin", slug.as_str(), after).await?;
+            operator.record(&mut tx, now, "tenant.delete_begin", slug.as_str(), after).await?;
         }
         let operation = operation::find(&mut tx, tenant).await?;
         tx.commit().await?;

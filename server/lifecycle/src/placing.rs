@@ -286,6 +286,7 @@ impl<'a> Placing<'a> {
                 at: Timestamp::from_millis(named.get("at")?.as_i64()?),
                 actor: text("actor")?,
                 name: text("name")?,
+                on_behalf_of: text("on_behalf_of"),
                 address: text("address"),
                 action: text("action")?,
                 target: text("target")?,

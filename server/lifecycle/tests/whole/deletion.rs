@@ -48,6 +48,7 @@ testbase::on_each_engine! {
         };
         assert_eq!((rows("table message"), rows("table api_key"), rows("table membership")), (Some(620), Some(1), Some(3)));
         assert_eq!((rows("table browser_session"), rows("table sign_in_throttle")), (Some(2), Some(1)));
+        assert_eq!(rows("table impersonation"), Some(1));
         assert_eq!(certificate.accounts, 2);
         assert_eq!(certificate.audit_entries, 4);
         let costs: Vec<_> = certificate.ledger.iter().map(|total| (total.cost_nanousd, total.attempts)).collect();

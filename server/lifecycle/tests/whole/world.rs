@@ -36,6 +36,9 @@ VALUES ($1, $2, $3, $4, $5, $6, 'finished', 4, 5)";
 const EVENT: &str = "
 INSERT INTO run_event (tenant_id, run_id, seq, event, created_at) VALUES ($1, $2, $3, $4, 6)";
 const SESSION: &str = "INSERT INTO browser_session (id_hash, data, expires_at) VALUES ($1, $2, 9000000000000)";
+const IMPERSONATION: &str = "
+INSERT INTO impersonation (tenant_id, id, account_id, role, reason, started_at, expires_at)
+VALUES ($1, $2, $3, 'viewer', $4, 1, 2)";
 const THROTTLE: &str = "INSERT INTO sign_in_throttle (subject, failures, window_start) VALUES ($1, 2, 1)";
 const OF_PLAN: &str = "UPDATE tenant SET plan = $2 WHERE id = $1";
 
@@ -135,6 +138,12 @@ impl World {
         self.converse(tenant.id, &ada, &marker).await;
         let claims = format!("{{\"claims\":{{\"user\":\"{ada}\",\"tenant\":\"{}\"}}}}", tenant.id);
         self.control.write(SESSION).bind(format!("hash {name}")).bind(claims).execute().await.unwrap();
+        let staff = match self.tenancy.user_by_email(&email("operator@seam.test")).await.unwrap() {
+            Some(user) => user.id,
+            None => self.tenancy.user_create(email("operator@seam.test"), None, true).await.unwrap(),
+        };
+        let visit = self.control.write(IMPERSONATION).bind(tenant.id).bind(format!("visit {name}")).bind(staff);
+        visit.bind(marker.as_str()).execute().await.unwrap();
         let subject = tenancy::account_subject(&email(&format!("ada-{marker}@seam.test")));
         self.control.write(THROTTLE).bind(subject).execute().await.unwrap();
         Furnished { id: tenant.id, slug: tenant.slug, marker, key }
