@@ -156,7 +156,7 @@ impl<'a> Placing<'a> {
             let column = known.table.columns().iter().find(|column| column.name() == name);
             let expected = column.map(|column| match meaning(&head.name, name) {
                 Meaning::Price => PRICE,
-                _ => column.kind().as_str(),
+                Meaning::Plain | Meaning::TenantId | Meaning::AccountId | Meaning::Operator => column.kind().as_str(),
             });
             if expected != Some(kind.as_str()) {
                 return Err(self.newer(format!("its table {}.{} has a column {name} of {kind}", head.plane, head.name)));
@@ -223,11 +223,12 @@ impl<'a> Placing<'a> {
         for row in rows {
             let values = self.values(current, row)?;
             let inserted = tx.row_insert(&current.into, values).await;
-            let inserted = inserted.map_err(|error| match error {
-                error @ StoreError::Constraint(_) => {
+            let inserted = inserted.map_err(|error| {
+                if matches!(error, StoreError::Constraint(_)) {
                     LifecycleError::Conflict { table: table.to_owned(), source: error }
+                } else {
+                    error.into()
                 }
-                error => error.into(),
             })?;
             left_out += u64::from(!inserted);
         }

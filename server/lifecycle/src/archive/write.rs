@@ -190,9 +190,12 @@ impl Whole {
             Err(Errno::INVAL | Errno::NOSYS) => std::fs::rename(&self.partial, &self.to),
             done => done.map_err(Error::from),
         };
-        let failed = |source: Error| match source.kind() {
-            ErrorKind::AlreadyExists => LifecycleError::FileExists(self.to.clone()),
-            _ => LifecycleError::File { path: self.to.clone(), source },
+        let failed = |source: Error| {
+            if source.kind() == ErrorKind::AlreadyExists {
+                LifecycleError::FileExists(self.to.clone())
+            } else {
+                LifecycleError::File { path: self.to.clone(), source }
+            }
         };
         named.map_err(failed)?;
         let directory = self.to.parent().filter(|parent| !parent.as_os_str().is_empty());
