@@ -17,7 +17,7 @@ LAYERS = [
     ["store"],
     ["tenancy"],
     ["metering", "registry", "jobs"],
-    ["gateway"],
+    ["gateway", "lifecycle"],
     ["retrieval"],
     ["orchestration"],
     ["evals"],

@@ -13,7 +13,7 @@ use crate::{
 };
 use contract::{
     ConversationId, ConversationSummary, ConversationView, MAX_TITLE_CHARS, MessageId, NewMessage, Role,
-    RunEventRecord, RunId, RunStarted, Timestamp, UserId,
+    RunEventRecord, RunId, RunStarted, TenantId, Timestamp, UserId,
 };
 use futures::stream::{BoxStream, StreamExt};
 use gateway::{Gateway, provider::ChatParameters};
@@ -265,6 +265,11 @@ impl Chats {
         if tokio::time::timeout(END_GRACE, hub.all_ended()).await.is_err() {
             tracing::error!("some runs did not end; the next start ends them");
         }
+    }
+
+    /// Ends every answer that this process is writing in a tenant, as a member's stop would.
+    pub fn stop_all_of(&self, tenant: TenantId) {
+        self.inner.hub.stop_tenant(tenant, EndCause::Member);
     }
 
     async fn start(&self, scope: &Scope, begin: Begin, model: Option<String>) -> Result<RunStarted, ChatError> {

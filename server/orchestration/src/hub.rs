@@ -130,6 +130,17 @@ impl Hub {
         self.tasks.close();
     }
 
+    /// Ends every run of a tenant that lives here.
+    pub(crate) fn stop_tenant(&self, tenant: TenantId, cause: EndCause) {
+        let state = self.state();
+        let of_tenant = state.runs.iter().filter(|((whose, _), _)| *whose == tenant);
+        let switches: Vec<_> = of_tenant.map(|(_, live)| live.stop.clone()).collect();
+        drop(state);
+        for switch in switches {
+            switch.press(cause);
+        }
+    }
+
     pub(crate) fn stop_all(&self, cause: EndCause) {
         let switches: Vec<_> = self.state().runs.values().map(|live| live.stop.clone()).collect();
         for switch in switches {

@@ -2,6 +2,7 @@
 //!
 //! - `platform.rs`: opening, readiness, the end.
 //! - `first_run.rs`: what the first minutes need of several layers at once.
+//! - `lifecycle.rs`: deleting a tenant while the server runs.
 //! - `problem.rs`: the one mapping from every layer's errors to what crosses the wire.
 //! - `trace.rs`: the id under which a request's log lines and its problem are found.
 //!
@@ -9,6 +10,7 @@
 
 mod error;
 mod first_run;
+mod lifecycle;
 mod platform;
 mod problem;
 mod trace;

@@ -8,6 +8,7 @@ use gateway::{
     Gateway,
     providers::local::{LocalProvider, LocalSettings, LocalStatistics},
 };
+use lifecycle::Lifecycle;
 use metering::Metering;
 use orchestration::Chats;
 use registry::Registry;
@@ -54,6 +55,7 @@ pub struct Platform {
     pub registry: Registry,
     pub gateway: Gateway,
     pub chats: Chats,
+    pub lifecycle: Lifecycle,
     local: Arc<LocalProvider>,
     closing: AtomicBool,
 }
@@ -74,6 +76,7 @@ impl Platform {
         let stores = TenantStores::new(&settings.database);
         stores.prepare().await?;
         let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock);
+        let lifecycle = Lifecycle::new(settings.database, control.clone(), stores.clone(), tenancy.clone());
         let platform = Self {
             control,
             stores,
@@ -82,6 +85,7 @@ impl Platform {
             registry,
             gateway,
             chats,
+            lifecycle,
             local,
             closing: AtomicBool::new(false),
         };

@@ -26,7 +26,7 @@ impl IntoProblem for Problem {
 }
 
 /// A failure of ours: the cause goes to the log, the id to the reader.
-fn internal(error: &(dyn Error + 'static)) -> Problem {
+pub(crate) fn internal(error: &(dyn Error + 'static)) -> Problem {
     logged(
         ProblemCode::Internal,
         "The request could not be carried out. Try again; if it stays, tell the operator.",
@@ -55,7 +55,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-fn capitalised(sentence: &str) -> String {
+pub(crate) fn capitalised(sentence: &str) -> String {
     let mut chars = sentence.chars();
     let Some(first) = chars.next() else { return String::new() };
     let mut text: String = first.to_uppercase().chain(chars).collect();

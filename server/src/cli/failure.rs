@@ -104,6 +104,7 @@ macro_rules! from_errors {
 from_errors!(
     store::StoreError,
     tenancy::TenancyError,
+    lifecycle::LifecycleError,
     tenancy::VaultError,
     platform::OpenError,
     platform::models::ModelError,

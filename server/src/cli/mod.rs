@@ -12,6 +12,7 @@ mod migrate;
 mod models;
 mod serve;
 mod tenant;
+mod tenant_lifecycle;
 mod user;
 mod workbench;
 

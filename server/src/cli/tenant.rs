@@ -1,6 +1,10 @@
-//! `seam tenant create|list`.
+//! `seam tenant create|list`; the commands on a tenant as a whole stand in `tenant_lifecycle.rs`.
 
-use super::{Failure, print_json, workbench};
+use super::{
+    Failure, print_json,
+    tenant_lifecycle::{Delete, Export, Import},
+    workbench,
+};
 use crate::config::Config;
 use contract::{NanoUsd, Slug};
 use serde_json::{Value, json};
@@ -40,6 +44,12 @@ pub(super) enum Tenants {
         #[arg(long)]
         json: bool,
     },
+    /// Writes everything of a tenant to one file
+    Export(Export),
+    /// Restores a tenant from such a file, on either engine
+    Import(Import),
+    /// Deletes a tenant and every trace of it, and prints a certificate
+    Delete(Delete),
 }
 
 impl Tenants {
@@ -67,6 +77,9 @@ impl Tenants {
                     table(&tenants);
                 }
             }
+            Self::Export(export) => export.run(&config, &tenancy).await?,
+            Self::Import(import) => import.run(&config, &tenancy).await?,
+            Self::Delete(delete) => delete.run(&config, &tenancy).await?,
         }
         tenancy.control().close().await;
         Ok(())

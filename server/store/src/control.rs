@@ -34,6 +34,14 @@ impl ControlStore {
         Ok(Self(Database(engine)))
     }
 
+    /// Sees to it that what was deleted is gone from the file and its log; on PostgreSQL, that its space is given back.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        match &self.0.0 {
+            Engine::Sqlite(sqlite) => sqlite.scrub().await,
+            Engine::Postgres(postgres) => postgres.scrub().await,
+        }
+    }
+
     /// Finishes what is under way and closes all connections.
     pub async fn close(&self) {
         self.0.close().await;

@@ -13,6 +13,7 @@ use crate::{
     sqlite,
     statement::{Answer, Statement, Target, Want},
 };
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 /// An open database: the control plane, or one tenant's part of the tenant plane.
 #[derive(Debug, Clone)]
@@ -59,6 +60,16 @@ impl Database {
         Ok(Transaction { running, failed: false })
     }
 
+    /// Begins a transaction that only reads, and sees the state of its first read throughout. Waits for no writer, and
+    /// none waits for it.
+    pub async fn snapshot(&self) -> Result<Transaction, StoreError> {
+        let running = match &self.0 {
+            Engine::Sqlite(sqlite) => Running::Sqlite(sqlite.readers().begin().await?),
+            Engine::Postgres(postgres) => Running::Postgres(postgres.begin(Access::Snapshot).await?),
+        };
+        Ok(Transaction { running, failed: false })
+    }
+
     /// Finishes what is under way and closes all connections; on PostgreSQL those of the whole plane.
     pub(crate) async fn close(&self) {
         match &self.0 {
@@ -96,9 +107,27 @@ impl Transaction {
         }
     }
 
+    pub(crate) const fn is_sqlite(&self) -> bool {
+        matches!(self.running, Running::Sqlite(_))
+    }
+
     pub(crate) async fn run(
         &mut self,
         sql: &'static str,
+        values: Vec<Value>,
+        want: Want,
+    ) -> Result<Answer, StoreError> {
+        self.run_text(sql, values, want).await
+    }
+
+    /// For `tables/` alone: a statement of names from the catalogue and of conditions that are compiled in.
+    pub(crate) async fn run_made(&mut self, sql: String, values: Vec<Value>, want: Want) -> Result<Answer, StoreError> {
+        self.run_text(AssertSqlSafe(sql), values, want).await
+    }
+
+    async fn run_text(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
         values: Vec<Value>,
         want: Want,
     ) -> Result<Answer, StoreError> {

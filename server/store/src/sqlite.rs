@@ -8,7 +8,7 @@ use crate::{
     statement::{Answer, Want},
 };
 use sqlx::{
-    Arguments, Executor, SqlitePool,
+    Arguments, Executor, Row as _, SqlSafeStr, SqlitePool,
     migrate::Migrator,
     sqlite::{
         SqliteArguments, SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
@@ -23,6 +23,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Idle reader connections are closed after this, so that quiet tenants hold no files open.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How often and how long readers are waited for before the log counts as held.
+const SCRUB_ATTEMPTS: u32 = 100;
+const SCRUB_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether a commit must survive the loss of power, or only of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +73,11 @@ impl Sqlite {
         };
         // Setting it writes to the file even when nothing changes: a reader would wait for the writer under way.
         let writer_options = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
+        // What is deleted from the shared file is overwritten: a tenant's own file goes as a whole.
+        let writer_options = match durability {
+            Durability::PowerLoss => writer_options.pragma("secure_delete", "on"),
+            Durability::Crash => writer_options,
+        };
         let writer = pool(1).connect_with(writer_options).await.map_err(|error| cannot_open(path, error))?;
         let mut connection = writer.acquire().await?;
         // `run` makes futures that cannot be sent between threads.
@@ -93,6 +102,22 @@ impl Sqlite {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
+    /// Rewrites the file without what was deleted from it, and empties its log.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        let mut connection = self.writer.acquire().await?;
+        connection.execute("VACUUM").await?;
+        // Readers of the state before keep the log from being emptied; pages and requests read for moments.
+        for _ in 0..SCRUB_ATTEMPTS {
+            let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+            let busy: i64 = row.try_get(0)?;
+            if busy == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(SCRUB_PAUSE).await;
+        }
+        Err(StoreError::Busy(sqlx::Error::PoolTimedOut))
+    }
+
     /// The log is folded into the database.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
@@ -103,7 +128,7 @@ impl Sqlite {
 /// Runs a statement wherever it is to run.
 pub(crate) async fn run<'e>(
     on: impl Executor<'e, Database = sqlx::Sqlite>,
-    sql: &'static str,
+    sql: impl SqlSafeStr + Send,
     values: Vec<Value>,
     want: Want,
 ) -> Result<Answer, StoreError> {

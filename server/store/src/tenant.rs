@@ -5,7 +5,7 @@
 //! Statements carry `tenant_id = $1` on both.
 
 use crate::{
-    Database, Location, StoreError, TenantAccess,
+    Database, Location, Matching, StoreError, TenantAccess, Value,
     database::Engine,
     location::Place,
     postgres::{self, Plane, Postgres, Turns},
@@ -14,7 +14,7 @@ use crate::{
 use contract::TenantId;
 use sqlx::postgres::PgConnectOptions;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     ops::Deref,
     path::{Path, PathBuf},
@@ -54,7 +54,26 @@ impl Deref for TenantStore {
 
 /// All tenants' stores.
 #[derive(Debug, Clone)]
-pub struct TenantStores(Kept);
+pub struct TenantStores(Kept, Retired);
+
+/// Tenants whose stores were removed by this process: nobody opens them again, which would make them anew.
+type Retired = Arc<Mutex<HashSet<TenantId>>>;
+
+/// A file of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedFile {
+    /// Under the data directory.
+    pub name: String,
+    pub bytes: u64,
+}
+
+/// What a tenant's store consisted of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removed {
+    pub files: Vec<RemovedFile>,
+    /// Rows in tables that tenants share.
+    pub rows: u64,
+}
 
 #[derive(Debug, Clone)]
 enum Kept {
@@ -65,10 +84,15 @@ enum Kept {
 impl TenantStores {
     /// Nothing is opened yet.
     pub fn new(location: &Location) -> Self {
-        Self(match &location.0 {
+        let kept = match &location.0 {
             Place::Files(directory) => Kept::Files(Files::new(directory)),
             Place::Postgres(options) => Kept::Shared(Shared::new(options)),
-        })
+        };
+        Self(kept, Retired::default())
+    }
+
+    fn retired(&self) -> MutexGuard<'_, HashSet<TenantId>> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens what tenants share and migrates it; where each has a file of its own there is nothing to do.
@@ -82,9 +106,46 @@ impl TenantStores {
     /// Opens the store of the tenant that access was granted for; creates and migrates it when new.
     pub async fn open(&self, access: TenantAccess) -> Result<TenantStore, StoreError> {
         let tenant = access.tenant();
+        if self.retired().contains(&tenant) {
+            return Err(StoreError::Engine(format!("the data of the tenant {tenant} was removed")));
+        }
         match &self.0 {
             Kept::Files(files) => files.open(tenant).await,
             Kept::Shared(shared) => shared.open(tenant).await,
+        }
+    }
+
+    /// The files of a tenant as they are now; none where tenants share tables.
+    pub fn files(&self, access: TenantAccess) -> Vec<RemovedFile> {
+        match &self.0 {
+            Kept::Files(files) => files.of_tenant(access.tenant()).into_iter().map(|(_, file)| file).collect(),
+            Kept::Shared(_) => Vec::new(),
+        }
+    }
+
+    /// Removes everything of a tenant's store. Waits for statements under way; whoever holds the store finds it closed,
+    /// and this process opens it no more unless [`TenantStores::admit`] says so. Can be repeated.
+    ///
+    /// Of files: no other process may have them open, or it goes on writing into what has no name any more.
+    pub async fn remove(&self, access: TenantAccess) -> Result<Removed, StoreError> {
+        let tenant = access.tenant();
+        self.retired().insert(tenant);
+        match &self.0 {
+            Kept::Files(files) => Ok(Removed { files: files.remove(tenant).await?, rows: 0 }),
+            Kept::Shared(shared) => Ok(Removed { files: Vec::new(), rows: shared.remove(tenant).await? }),
+        }
+    }
+
+    /// A tenant of this id may have a store again: it is being imported.
+    pub fn admit(&self, access: TenantAccess) {
+        self.retired().remove(&access.tenant());
+    }
+
+    /// Gives the space of deleted rows back, where tenants share tables.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        match &self.0 {
+            Kept::Files(_) => Ok(()),
+            Kept::Shared(shared) => postgres::vacuum(shared.plane().await?).await,
         }
     }
 
@@ -133,6 +194,19 @@ impl Shared {
         let plane = self.plane().await?.clone();
         let opened = Database(Engine::Postgres(Postgres::of_tenant(plane, tenant, self.turns_of(tenant))));
         Ok(TenantStore { tenant, opened, _in_use: None })
+    }
+
+    /// All rows in one transaction, those that point at others first.
+    async fn remove(&self, tenant: TenantId) -> Result<u64, StoreError> {
+        let store = self.open(tenant).await?;
+        let mut tx = store.begin().await?;
+        let own = Matching::new("tenant_id = $1", Value::Text(Some(tenant.to_string())));
+        let mut rows = 0;
+        for table in tx.tables().await?.iter().rev() {
+            rows += tx.rows_delete(table, &own).await?;
+        }
+        tx.commit().await?;
+        Ok(rows)
     }
 
     fn turns(&self) -> MutexGuard<'_, HashMap<TenantId, Weak<Turns>>> {
@@ -184,6 +258,56 @@ impl Files {
         Self { directory: data_dir.join(DIRECTORY), handles: Arc::default() }
     }
 
+    fn path(&self, tenant: TenantId) -> PathBuf {
+        self.directory.join(format!("{tenant}.db"))
+    }
+
+    async fn opened(&self, tenant: TenantId, database: &OnceCell<Database>) -> Result<Database, StoreError> {
+        let path = self.path(tenant);
+        let opened = database.get_or_try_init(|| async {
+            let file = Sqlite::open(&path, READERS, Durability::Crash, &MIGRATIONS).await?;
+            Ok::<_, StoreError>(Database(Engine::Sqlite(file)))
+        });
+        Ok(opened.await?.clone())
+    }
+
+    /// The database and what SQLite keeps beside it, those that exist.
+    fn of_tenant(&self, tenant: TenantId) -> Vec<(PathBuf, RemovedFile)> {
+        ["", "-wal", "-shm", "-journal"]
+            .iter()
+            .filter_map(|suffix| {
+                let name = format!("{tenant}.db{suffix}");
+                let path = self.directory.join(&name);
+                let bytes = path.metadata().ok()?.len();
+                Some((path, RemovedFile { name: format!("{DIRECTORY}/{name}"), bytes }))
+            })
+            .collect()
+    }
+
+    async fn remove(&self, tenant: TenantId) -> Result<Vec<RemovedFile>, StoreError> {
+        let found = self.of_tenant(tenant);
+        let handle = self.handles().by_tenant.remove(&tenant);
+        if let Some(handle) = handle {
+            // Whoever is opening it now is waited for, and whoever still holds the handle finds it open, and closed.
+            // A file that cannot be opened is removed all the same.
+            if let Ok(opened) = self.opened(tenant, &handle.database).await {
+                opened.close().await;
+            }
+        }
+        for (path, _) in self.of_tenant(tenant) {
+            match std::fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(StoreError::Directory { path, source }),
+            }
+        }
+        if let Ok(directory) = std::fs::File::open(&self.directory) {
+            // That the names are gone survives the loss of power.
+            directory.sync_all().map_err(|source| StoreError::Directory { path: self.directory.clone(), source })?;
+        }
+        Ok(found.into_iter().map(|(_, file)| file).collect())
+    }
+
     async fn open(&self, tenant: TenantId) -> Result<TenantStore, StoreError> {
         let (database, idle) = {
             let mut handles = self.handles();
@@ -193,14 +317,7 @@ impl Files {
         for closed in idle {
             closed.close().await;
         }
-        let path = self.directory.join(format!("{tenant}.db"));
-        let opened = database
-            .get_or_try_init(|| async {
-                let file = Sqlite::open(&path, READERS, Durability::Crash, &MIGRATIONS).await?;
-                Ok::<_, StoreError>(Database(Engine::Sqlite(file)))
-            })
-            .await?
-            .clone();
+        let opened = self.opened(tenant, &database).await?;
         Ok(TenantStore { tenant, opened, _in_use: Some(database) })
     }
 

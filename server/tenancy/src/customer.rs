@@ -60,6 +60,8 @@ const RESUME: &str = "
 UPDATE tenant SET suspended_at = NULL, suspended_for = NULL, updated_at = $2
 WHERE id = $1 AND suspended_at IS NOT NULL";
 
+const DELETION: &str = "SELECT slug AS value FROM tenant_operation WHERE tenant_id = $1";
+
 struct SummaryRow(TenantSummary);
 
 impl FromRow for SummaryRow {
@@ -182,6 +184,10 @@ impl Tenancy {
         let mut tx = self.control.begin().await?;
         let record = tenant::by_id(&mut tx, tenant).await?;
         let record = record.ok_or_else(|| TenancyError::NotFound { what: "such tenant".to_owned() })?;
+        if suspended_for.is_none() && tx.query(DELETION).bind(tenant).fetch_optional::<String>().await?.is_some() {
+            let reason = format!("{} is being deleted and cannot be opened again", record.slug);
+            return Err(TenancyError::Invalid { field: "tenant", reason });
+        }
         let changed = match suspended_for {
             Some(reason) => tx.query(SUSPEND).bind(tenant).bind(now).bind(reason).execute().await?,
             None => tx.query(RESUME).bind(tenant).bind(now).execute().await?,

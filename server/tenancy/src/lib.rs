@@ -41,7 +41,7 @@ mod vault;
 
 pub use account::{NewUser, UserRecord};
 pub use api_key::{KEY_PREFIX, KeyHolder, NewKey, OPERATOR_KEY_PREFIX};
-pub use audit::{Chain, ChainReport, SealedEntry, audit_verify};
+pub use audit::{Chain, ChainReport, SealedEntry, audit_link, audit_verify, audit_verify_tenant};
 pub use author::{Actor, Author};
 pub use change::Change;
 pub use clock::{Clock, FixedClock, SharedClock, SystemClock};
@@ -56,5 +56,5 @@ pub use secret::Secret;
 pub use session::ControlSessions;
 pub use tenancy::Tenancy;
 pub use tenant::{NewTenant, TenantRecord};
-pub use throttle::{FAILURES_PER_ACCOUNT, FAILURES_PER_ADDRESS, THROTTLE_WINDOW};
+pub use throttle::{FAILURES_PER_ACCOUNT, FAILURES_PER_ADDRESS, THROTTLE_WINDOW, account_subject};
 pub use vault::{Vault, VaultError};

@@ -3,10 +3,14 @@
 //! Its fields are private and it is made in two places of this crate only, so that a function which takes
 //! a `&Scope` can trust it.
 
-use crate::{Actor, Author, Needs, TenancyError};
-use contract::{Role, TenantId, UserId};
+use crate::{
+    Actor, Author, Chain, Needs, TenancyError,
+    audit::{self, Deed},
+};
+use contract::{Role, TenantId, Timestamp, UserId};
+use serde_json::Value;
 use std::sync::Arc;
-use store::{StoreError, TenantAccess, TenantStore, TenantStores};
+use store::{Removed, RemovedFile, StoreError, TenantAccess, TenantStore, TenantStores, Transaction};
 
 /// Who acts where. Minted after authentication only.
 #[derive(Debug, Clone)]
@@ -61,9 +65,7 @@ impl Scope {
 
     /// Opens the tenant's own store.
     pub async fn store(&self, stores: &TenantStores) -> Result<TenantStore, StoreError> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that turns a scope into access")]
-        let access = TenantAccess::grant(self.tenant);
-        stores.open(access).await
+        stores.open(access(self.tenant)).await
     }
 
     /// Refuses whoever has less than this role: viewer < member < admin.
@@ -79,6 +81,11 @@ impl Scope {
             Err(TenancyError::PermissionDenied { needs: Needs::Role(at_least) })
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that turns a scope into access")]
+const fn access(tenant: TenantId) -> TenantAccess {
+    TenantAccess::grant(tenant)
 }
 
 /// The right to run the platform: an operator who is signed in, or whoever may run commands where the data is.
@@ -97,6 +104,39 @@ impl OperatorScope {
 
     pub fn author(&self) -> &Author {
         &self.0
+    }
+
+    /// A tenant's store as a whole, for `lifecycle`: what comes out of it goes into an archive and before nobody's eyes.
+    pub async fn tenant_plane(&self, stores: &TenantStores, tenant: TenantId) -> Result<TenantStore, StoreError> {
+        stores.open(access(tenant)).await
+    }
+
+    /// The files that a tenant's store consists of; none where tenants share tables.
+    pub fn tenant_plane_files(&self, stores: &TenantStores, tenant: TenantId) -> Vec<RemovedFile> {
+        stores.files(access(tenant))
+    }
+
+    /// Removes a tenant's store; see [`TenantStores::remove`].
+    pub async fn tenant_plane_remove(&self, stores: &TenantStores, tenant: TenantId) -> Result<Removed, StoreError> {
+        stores.remove(access(tenant)).await
+    }
+
+    /// A tenant of this id may have a store again.
+    pub fn tenant_plane_admit(&self, stores: &TenantStores, tenant: TenantId) {
+        stores.admit(access(tenant));
+    }
+
+    /// Writes what the operator did into the platform's log, in the transaction of the change.
+    pub async fn record(
+        &self,
+        tx: &mut Transaction,
+        now: Timestamp,
+        action: &'static str,
+        target: &str,
+        after: Value,
+    ) -> Result<(), StoreError> {
+        let deed = Deed { action, target, before: Value::Null, after };
+        audit::record(tx, now, Chain::Platform, self.author(), deed).await
     }
 }
 

@@ -5,6 +5,7 @@
 //! A window begins with the first failure and forgets all of them at its end.
 
 use crate::{Clock, TenancyError, clock::millis, digest};
+use contract::Email;
 use std::{
     net::{IpAddr, Ipv6Addr},
     time::Duration,
@@ -54,6 +55,11 @@ impl Subject {
         };
         Self { key: format!("address:{address}"), bound: FAILURES_PER_ADDRESS }
     }
+}
+
+/// Under which name attempts at an account are counted, for its removal.
+pub fn account_subject(email: &Email) -> String {
+    Subject::account(email.as_str()).key
 }
 
 /// One attempt that was counted against a subject.

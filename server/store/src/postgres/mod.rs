@@ -23,7 +23,7 @@ use crate::{
     statement::{Answer, Want},
 };
 use contract::TenantId;
-use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqlSafeStr};
 use std::{fmt, sync::Arc};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -32,6 +32,8 @@ use tokio::sync::OwnedSemaphorePermit;
 pub(crate) enum Access {
     /// Reads, and cannot write.
     Read,
+    /// Reads one state throughout, in several statements.
+    Snapshot,
     /// One statement that writes.
     Write,
     /// Reads and writes as it likes, alone.
@@ -80,7 +82,7 @@ impl Postgres {
         let answer = run(begun.connection(), sql, values, want).await?;
         match access {
             // Rolled back behind the caller's back: there is nothing to wait for.
-            Access::Read => drop(begun),
+            Access::Read | Access::Snapshot => drop(begun),
             Access::Write | Access::Transaction => begun.commit().await?,
         }
         Ok(answer)
@@ -94,9 +96,35 @@ impl Postgres {
         Ok(Begun { transaction, _turn: turn })
     }
 
+    /// Gives the space of deleted rows of the plane's tables back, as the role that owns them. Where it may not, the
+    /// server does it by itself, later.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        vacuum(&self.plane).await
+    }
+
     pub(crate) async fn close(&self) {
         self.plane.pool().close().await;
     }
+}
+
+const OWN_TABLES: &str = "
+SELECT pg_class.oid::regclass::text
+FROM pg_class
+JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+WHERE pg_namespace.nspname = $1 AND pg_class.relkind = 'r'
+ORDER BY 1";
+
+/// On a connection of its own, which has not become the plane's role: that one owns nothing.
+pub(crate) async fn vacuum(plane: &Plane) -> Result<(), StoreError> {
+    let mut connection = plane.pool().connect_options().connect().await?;
+    connection.execute("SET default_transaction_read_only = off").await?;
+    let tables: Vec<String> = sqlx::query_scalar(OWN_TABLES).bind(plane.schema()).fetch_all(&mut connection).await?;
+    for table in tables {
+        // The name comes from the catalogue, quoted as it must be.
+        connection.execute(AssertSqlSafe(format!("VACUUM {table}"))).await?;
+    }
+    connection.close().await?;
+    Ok(())
 }
 
 /// The statements that open a transaction. They go as one message, which takes no parameters; an id of a tenant is
@@ -104,10 +132,11 @@ impl Postgres {
 fn opening(tenant: Option<TenantId>, access: Access) -> String {
     let begin = match access {
         Access::Read => "BEGIN READ ONLY",
+        Access::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         Access::Write | Access::Transaction => "BEGIN READ WRITE",
     };
     let lock = match access {
-        Access::Read => None,
+        Access::Read | Access::Snapshot => None,
         Access::Write => Some("pg_advisory_xact_lock_shared"),
         Access::Transaction => Some("pg_advisory_xact_lock"),
     };
@@ -139,7 +168,7 @@ impl Begun {
 /// Runs a statement on a connection.
 pub(crate) async fn run(
     on: &mut PgConnection,
-    sql: &'static str,
+    sql: impl SqlSafeStr + Send,
     values: Vec<Value>,
     want: Want,
 ) -> Result<Answer, StoreError> {

@@ -132,6 +132,10 @@ impl Plane {
     pub(crate) const fn pool(&self) -> &PgPool {
         &self.pool
     }
+
+    pub(crate) const fn schema(&self) -> &'static str {
+        self.kind.schema
+    }
 }
 
 /// How a session begins. The role's own temporary tables come last: none can stand before one of ours.

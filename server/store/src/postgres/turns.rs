@@ -43,7 +43,7 @@ impl Turns {
     /// Waits for a turn; first come, first served. It is given back by dropping it.
     pub(crate) async fn take(&self, access: Access) -> Result<OwnedSemaphorePermit, StoreError> {
         let (queue, places) = match access {
-            Access::Read => (&self.readers, 1),
+            Access::Read | Access::Snapshot => (&self.readers, 1),
             Access::Write => (&self.writers, 1),
             Access::Transaction => (&self.writers, self.all_writers),
         };

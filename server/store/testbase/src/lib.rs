@@ -5,6 +5,7 @@
 //!
 //! A crate beside `testkit`, so that tests of low layers need not build the high ones.
 
+mod mentions;
 mod server;
 
 use sqlx::{ConnectOptions, Connection, Executor, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};

@@ -1,0 +1,146 @@
+//! What an import does where something is in its way.
+
+use crate::world::{World, email, operator, password, slug};
+use contract::Role;
+use lifecycle::{ImportOptions, MissingPlan, UnderWay};
+use testbase::Engine;
+
+const OPERATORS: &str = "SELECT COUNT(*) AS value FROM account WHERE operator = TRUE";
+const UNFINISHED: &str = "SELECT COUNT(*) AS value FROM tenant_operation";
+const KEYS: &str = "SELECT COUNT(*) AS value FROM api_key";
+const ATTEMPTS: &str = "SELECT COUNT(*) AS value FROM ledger_attempt";
+const PROMOTE: &str = "UPDATE account SET operator = TRUE WHERE email = $1";
+const INTERRUPTED: &str = "
+INSERT INTO tenant_operation (tenant_id, slug, kind, archive, started_by, started_at)
+VALUES ($1, $2, 'import', $3, 'command line', 1)";
+const LEFT: &str = "
+INSERT INTO ledger_attempt
+    (tenant_id, request_id, attempt, feature, requested_model, provider, provider_model, status, dispatched_at)
+VALUES ($1, 'request 1 marker-acme-7c1e', 1, 'chat', 'm', 'p', 'm', 'dispatched', 1)";
+const LEFT_CONVERSATION: &str = "
+INSERT INTO conversation (tenant_id, id, account_id, title, created_at, updated_at)
+VALUES ($1, 'c1', 'a', 'half', 1, 1)";
+
+fn named(name: &str) -> ImportOptions {
+    ImportOptions { name: Some(slug(name)), missing_plan: MissingPlan::Refuse }
+}
+
+testbase::on_each_engine! {
+    async fn a_tenant_that_is_here_is_not_imported_over_and_the_way_out_is_told(scratch: Scratch) {
+        let world = World::at(scratch).await;
+        world.furnish("acme").await;
+        let file = world.file("acme.seam");
+        world.export("acme", &file).await;
+        let before = world.content("acme").await;
+        let refused = world.import(&file, ImportOptions::default()).await.unwrap_err().to_string();
+        assert!(refused.contains("“acme” exists already") && refused.contains("--as NAME"), "{refused}");
+        assert_eq!(world.number(UNFINISHED).await, 0);
+
+        let copy = world.import(&file, named("acme-two")).await.unwrap();
+        assert!(copy.notes.iter().any(|note| note.contains("1 API keys were left out")), "{:?}", copy.notes);
+        assert_eq!((copy.accounts_created, copy.accounts_linked), (0, 2));
+        assert_eq!(world.content("acme").await, before, "the first is untouched");
+        // Its log was linked anew under the new id.
+        assert!(world.all_chains_hold().await);
+        let (one, two) = (world.export("acme", &world.file("a")).await, world.export("acme-two", &world.file("b")).await);
+        assert_ne!(one.tenant, two.tenant);
+        assert_eq!(one.audit_entries, two.audit_entries);
+        let rows = |manifest: &lifecycle::Manifest| {
+            let counted = manifest.tables.iter().filter(|table| table.plane == "tenant");
+            counted.map(|table| (table.name.clone(), table.rows)).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&one), rows(&two));
+        world.close().await;
+    }
+
+    async fn who_has_an_account_here_keeps_it_and_nobody_becomes_an_operator(scratch: Scratch) {
+        let source = World::on(Engine::Sqlite).await;
+        let acme = source.furnish("acme").await;
+        let (ada, bob) = (format!("ada-{}@seam.test", acme.marker), format!("bob-{}@seam.test", acme.marker));
+        source.control.write(PROMOTE).bind(bob.as_str()).execute().await.unwrap();
+        let file = source.file("acme.seam");
+        source.export("acme", &file).await;
+
+        let world = World::at(scratch).await;
+        let own = contract::Password::offered("a password of her own".to_owned()).unwrap();
+        let here = world.tenancy.user_create(email(&ada), Some(own.clone()), false).await.unwrap();
+        let options = ImportOptions { name: None, missing_plan: MissingPlan::LeaveOut };
+        let imported = world.import(&file, options).await.unwrap();
+        assert_eq!((imported.accounts_created, imported.accounts_linked), (1, 1));
+        assert_eq!(world.number(OPERATORS).await, 0);
+        let home = "192.0.2.1".parse().unwrap();
+        assert!(world.tenancy.sign_in(&ada, password(), home).await.is_err(), "hers stays hers");
+        let signed_in = world.tenancy.sign_in(&ada, own, home).await.unwrap();
+        assert_eq!(signed_in.claims.user, here);
+        let current = signed_in.view.current.unwrap();
+        assert_eq!((current.slug, current.role), (slug("acme"), Role::Admin));
+        // What she wrote elsewhere is hers here.
+        let file = world.file("again");
+        let tables = world.export("acme", &file).await.tables;
+        assert!(tables.iter().any(|table| table.name == "conversation" && table.rows == 1));
+        let text = std::process::Command::new("sh").arg("-c").arg("tail -n +2 \"$0\" | gzip -dc").arg(&file).output();
+        let text = String::from_utf8(text.unwrap().stdout).unwrap();
+        assert!(text.lines().any(|line| line.contains(&here.to_string()) && line.contains("Über")), "{here}");
+        source.close().await;
+        world.close().await;
+    }
+
+    async fn a_plan_that_is_missing_is_created_or_left_out_only_when_told(scratch: Scratch) {
+        let source = World::on(Engine::Sqlite).await;
+        source.furnish("acme").await;
+        let file = source.file("acme.seam");
+        source.export("acme", &file).await;
+        let world = World::at(scratch).await;
+        let refused = world.import(&file, ImportOptions::default()).await.unwrap_err().to_string();
+        assert!(refused.contains("plan “pro”") && refused.contains("--without-plan"), "{refused}");
+        assert_eq!((world.number(UNFINISHED).await, world.number(ATTEMPTS).await), (0, 0), "nothing is left");
+        assert!(world.scratch.mentions("marker-acme").await.unwrap().is_empty());
+        let options = ImportOptions { name: None, missing_plan: MissingPlan::LeaveOut };
+        world.import(&file, options).await.unwrap();
+        let tenants = world.tenancy.tenant_list().await.unwrap();
+        assert_eq!(tenants.first().unwrap().plan, None);
+        source.close().await;
+        world.close().await;
+    }
+
+    async fn an_interrupted_import_is_completed_by_the_same_archive_and_refused_to_another(scratch: Scratch) {
+        let source = World::on(Engine::Sqlite).await;
+        let acme = source.furnish("acme").await;
+        let (file, other) = (source.file("acme.seam"), source.file("other.seam"));
+        let manifest = source.export("acme", &file).await;
+        source.member("carol@seam.test", acme.id, Role::Member).await;
+        source.export("acme", &other).await;
+
+        let world = World::at(scratch).await;
+        // As a process leaves it that is killed in the middle.
+        let note = world.control.write(INTERRUPTED).bind(acme.id).bind("acme").bind(manifest.content_sha256.as_str());
+        note.execute().await.unwrap();
+        world.control.write(LEFT).bind(acme.id).execute().await.unwrap();
+        let plane = operator().tenant_plane(&world.stores, acme.id).await.unwrap();
+        plane.write(LEFT_CONVERSATION).bind(acme.id).execute().await.unwrap();
+        drop(plane);
+        let world = world.reopened().await;
+
+        let options = || ImportOptions { name: None, missing_plan: MissingPlan::Create };
+        let refused = world.import(&other, options()).await.unwrap_err().to_string();
+        assert!(refused.contains("another archive") && refused.contains("seam tenant delete acme"), "{refused}");
+        world.import(&file, options()).await.unwrap();
+        assert_eq!(world.content("acme").await, manifest.content_sha256);
+        assert_eq!(world.number(UNFINISHED).await, 0);
+        assert_eq!(world.number(KEYS).await, 1);
+        source.close().await;
+        world.close().await;
+    }
+
+    async fn what_an_interrupted_import_left_can_be_deleted_instead(scratch: Scratch) {
+        let world = World::at(scratch).await;
+        let tenant = contract::TenantId::new();
+        world.control.write(INTERRUPTED).bind(tenant).bind("acme").bind("hash").execute().await.unwrap();
+        world.control.write(LEFT).bind(tenant).execute().await.unwrap();
+        let certificate =
+            world.lifecycle.tenant_delete(&operator(), tenant, "acme", UnderWay::NoServer).await.unwrap();
+        assert_eq!(certificate.name, slug("acme"));
+        assert_eq!((world.number(UNFINISHED).await, world.number(ATTEMPTS).await), (0, 0));
+        world.close().await;
+    }
+}

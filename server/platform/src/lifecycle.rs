@@ -1,0 +1,55 @@
+//! Deleting a tenant while the server runs, and what to tell whoever asked.
+
+use crate::{
+    IntoProblem, Platform,
+    problem::{capitalised, internal},
+};
+use contract::{Problem, ProblemCode, TenantId};
+use lifecycle::{Certificate, LifecycleError, UnderWay};
+use std::time::Duration;
+use tenancy::OperatorScope;
+
+/// How long answers that another process writes are waited for; those of this one are ended.
+const ANSWERS_END: Duration = Duration::from_secs(20);
+
+impl Platform {
+    /// Deletes a tenant and everything of it, or completes a deletion that was interrupted. `confirmed` is the tenant's
+    /// short name as the operator typed it.
+    pub async fn tenant_delete(
+        &self,
+        operator: &OperatorScope,
+        tenant: TenantId,
+        confirmed: &str,
+    ) -> Result<Certificate, LifecycleError> {
+        self.lifecycle.tenant_delete_begin(operator, tenant, confirmed).await?;
+        self.chats.stop_all_of(tenant);
+        self.lifecycle.tenant_delete(operator, tenant, confirmed, UnderWay::WaitFor(ANSWERS_END)).await
+    }
+}
+
+impl IntoProblem for LifecycleError {
+    fn into_problem(self) -> Problem {
+        // What follows “; ” is for the command line.
+        let said = self.to_string();
+        let said = capitalised(said.split_once("; ").map_or(said.as_str(), |(what, _)| what));
+        match self {
+            Self::UnknownTenant(_) => Problem::new(ProblemCode::NotFound, "There is no such tenant."),
+            Self::NotConfirmed { .. } => Problem::field("name", capitalised(&self.to_string())),
+            Self::SlugTaken { .. }
+            | Self::AlreadyHere { .. }
+            | Self::BeingDeleted { .. }
+            | Self::OtherImport { .. }
+            | Self::FileExists(_)
+            | Self::FileInUse(_)
+            | Self::Conflict { .. } => Problem::new(ProblemCode::Conflict, said),
+            Self::Occupied | Self::StillAnswering { .. } | Self::Remains { .. } => {
+                Problem::new(ProblemCode::Conflict, capitalised(&self.to_string())).retry_after(5)
+            }
+            Self::NotAnArchive(_) | Self::Damaged { .. } | Self::Newer { .. } => Problem::field("archive", said),
+            Self::NoSuchPlan { .. } => Problem::field("plan", said),
+            Self::Store(error) => error.into_problem(),
+            Self::Tenancy(error) => error.into_problem(),
+            error @ (Self::Uncovered { .. } | Self::File { .. } | Self::Note(_) | Self::Worker(_)) => internal(&error),
+        }
+    }
+}
