@@ -43,8 +43,9 @@ pub(crate) static TENANT: PlaneKind = PlaneKind {
 const OLDEST: i32 = 150_000;
 /// How long a statement waits for another's lock, as on SQLite.
 const LOCK_TIMEOUT: &str = "10s";
-/// A transaction whose process has vanished gives up its locks after this.
-const ABANDONED: &str = "60s";
+/// A transaction whose process has vanished, or stands still, gives up its locks after this: sooner than those who
+/// wait for them give up (`LOCK_TIMEOUT`), so that one node that hangs makes the others wait, not fail.
+const ABANDONED: &str = "5s";
 /// A connection unused for longer is tried before it is used.
 const FRESH: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -135,7 +136,7 @@ impl Plane {
 }
 
 /// How a session begins. The role's own temporary tables come last: none can stand before one of ours.
-fn settings(options: &PgConnectOptions, kind: &PlaneKind, read_only: bool) -> PgConnectOptions {
+pub(super) fn settings(options: &PgConnectOptions, kind: &PlaneKind, read_only: bool) -> PgConnectOptions {
     options
         .clone()
         .application_name("seam")
