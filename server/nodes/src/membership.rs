@@ -63,6 +63,8 @@ pub struct Turn {
     pub rejoined: bool,
     /// Nodes that this one has just removed; what they had under way waits to be ended.
     pub removed: Vec<NodeId>,
+    /// How many other nodes there are now.
+    pub others: usize,
 }
 
 /// The nodes, seen from one of them. Cheap to clone; clones are the same node.
@@ -143,7 +145,8 @@ impl Nodes {
                 removed.push(silent.id);
             }
         }
-        Ok(Turn { rejoined, removed })
+        let others = others.len() - removed.len();
+        Ok(Turn { rejoined, removed, others })
     }
 
     /// Sees to it that this process is among the nodes; whether it had to join anew.

@@ -2,6 +2,7 @@
 //!
 //! - `platform.rs`: opening, readiness, the end.
 //! - `first_run.rs`: what the first minutes need of several layers at once.
+//! - `upkeep.rs`: what this node does now and then, for itself and for nodes that are no more.
 //! - `problem.rs`: the one mapping from every layer's errors to what crosses the wire.
 //! - `trace.rs`: the id under which a request's log lines and its problem are found.
 //!
@@ -12,6 +13,7 @@ mod first_run;
 mod platform;
 mod problem;
 mod trace;
+mod upkeep;
 
 pub use error::{ConnectError, NotReady, OpenError};
 pub use platform::{Platform, PlatformSettings, ProviderKeys};
