@@ -97,7 +97,7 @@ impl Vault {
         key_file: Option<&Path>,
     ) -> Result<Self, VaultError> {
         let generated = data_dir.join(KEY_FILE);
-        if env_key.is_none() && key_file.is_none() && !generated.exists() && mark(control).await?.is_some() {
+        if env_key.is_none() && key_file.is_none() && !generated.exists() && Self::is_needed(control).await? {
             return Err(VaultError::Missing { data_dir: data_dir.to_owned() });
         }
         let vault = Self::open(data_dir, env_key, key_file)?;
@@ -114,6 +114,16 @@ impl Vault {
                 },
             }),
         }
+    }
+
+    /// Whether this is the key of a database's secrets; none where nothing was sealed yet. Changes nothing.
+    pub async fn is_of(&self, control: &ControlStore) -> Result<Option<bool>, VaultError> {
+        Ok(mark(control).await?.map(|sealed| self.unseal(MARK_CONTEXT, &sealed).is_ok()))
+    }
+
+    /// Whether a database has secrets under a master key, so that none may be made up.
+    pub async fn is_needed(control: &ControlStore) -> Result<bool, VaultError> {
+        Ok(mark(control).await?.is_some())
     }
 
     /// Takes the master key from the environment, from a file, or from the data directory (made when missing).

@@ -181,10 +181,10 @@ async fn set_up(options: &PgConnectOptions, kind: &PlaneKind) -> Result<(), Stor
         })?;
     }
     // `run` makes futures that cannot be sent between threads.
-    kind.migrations.run_direct(None, &mut connection, false).await.map_err(|source| StoreError::Migration {
-        database: format!("the schema {} of PostgreSQL", kind.schema),
-        source,
-    })?;
+    kind.migrations
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(|source| StoreError::of_migration(format!("the schema {} of PostgreSQL", kind.schema), source))?;
     provide_role(&mut connection, kind).await?;
     grant(&mut connection, kind).await?;
     refuse_might(&mut connection, kind.role).await?;
