@@ -32,6 +32,14 @@ pub(crate) struct Upkeep {
     _guard: DropGuard,
 }
 
+/// Between two turns.
+struct State {
+    /// When it was last looked for what others left.
+    swept: Instant,
+    /// The last turn failed.
+    failing: bool,
+}
+
 impl Upkeep {
     /// Ends the task where it stands between two turns.
     pub async fn stop(&self) {
@@ -78,13 +86,13 @@ impl Caretaker {
     async fn take_care(self, stop: CancellationToken) {
         let mut ticks = interval(self.nodes.pace());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut swept = Instant::now();
+        let mut state = State { swept: Instant::now(), failing: false };
         let (mut me, mut stops) = (self.nodes.id(), self.chats.stop_hint());
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = stops.came() => self.chats.take_stops().await,
-                _ = ticks.tick() => self.turn(&mut swept).await,
+                _ = ticks.tick() => self.turn(&mut state).await,
             }
             if me != self.nodes.id() {
                 (me, stops) = (self.nodes.id(), self.chats.stop_hint());
@@ -92,18 +100,24 @@ impl Caretaker {
         }
     }
 
-    async fn turn(&self, swept: &mut Instant) {
+    async fn turn(&self, state: &mut State) {
         let Turn { rejoined, removed, others } = match self.nodes.turn().await {
             Ok(turn) => turn,
             Err(error) => {
-                tracing::warn!(%error, "this node could not tell the others that it lives");
+                // Said once, not twice a second for as long as the database is away.
+                if !std::mem::replace(&mut state.failing, true) {
+                    tracing::warn!(%error, "this node cannot tell the others that it lives");
+                }
                 return;
             }
         };
+        if std::mem::replace(&mut state.failing, false) {
+            tracing::info!("this node tells the others again that it lives");
+        }
         gauge!("seam_nodes").set(others as f64 + 1.0);
         self.chats.tend().await;
-        if rejoined || !removed.is_empty() || swept.elapsed() >= SWEEP {
-            *swept = Instant::now();
+        if rejoined || !removed.is_empty() || state.swept.elapsed() >= SWEEP {
+            state.swept = Instant::now();
             if let Err(error) = self.recover().await {
                 tracing::warn!(%error, "what other nodes left open could not be looked for");
             }
