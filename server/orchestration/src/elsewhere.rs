@@ -72,7 +72,7 @@ impl Chats {
         self.take_stops().await;
         for (store, run) in self.inner.hub.take_unended() {
             if let Err(error) = self.abandon(&store, run).await {
-                tracing::warn!(%run, %error, "the end of a run can still not be stored");
+                tracing::debug!(%run, %error, "the end of a run can still not be stored");
                 self.inner.hub.leave_unended(store, run);
             }
         }
