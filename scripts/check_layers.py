@@ -16,6 +16,7 @@ LAYERS = [
     ["contract"],
     ["store"],
     ["tenancy"],
+    ["nodes"],
     ["metering", "registry", "jobs"],
     ["gateway", "lifecycle"],
     ["retrieval"],

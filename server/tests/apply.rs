@@ -233,7 +233,10 @@ async fn the_demo_has_three_tenants_and_one_of_them_loses_money() {
     let demo = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo.toml")).unwrap();
     applied(&tenancy, &demo).await;
     assert_eq!(applied(&tenancy, &demo).await.unchanged(), applied(&tenancy, &demo).await.resources.len());
-    let metering = Metering::new(tenancy.control().clone(), tenancy.clock().clone());
+    let (control, clock) = (tenancy.control().clone(), tenancy.clock().clone());
+    let hints = store::Hints::open(&store::Location::files("unused"));
+    let nodes = nodes::Nodes::join(control.clone(), clock.clone(), hints, nodes::NodeSettings::alone("test"));
+    let metering = Metering::new(control, clock, nodes.await.unwrap());
     let month = 30 * 24 * 60 * 60 * 1000;
     let usage = metering.usage_by_tenant(NOW.plus_millis(-month - 86_400_000), NOW).await.unwrap();
     assert_eq!(usage.len(), 3);

@@ -69,6 +69,8 @@ ids! {
     RunId,
     /// What the ledger bills: one request to the gateway, with one or more attempts.
     RequestId,
+    /// A process that serves, from its start to its end.
+    NodeId,
 }
 
 /// The ordinal of an attempt within its request, from 1.

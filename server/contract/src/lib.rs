@@ -19,8 +19,8 @@ pub use chat::{
     MessageStatus, MessageView, NewMessage, RunStarted,
 };
 pub use id::{
-    AttemptNo, ConversationId, ImpersonationId, KeyId, MessageId, ParseIdError, RequestId, RunId, SessionId, TenantId,
-    UserId,
+    AttemptNo, ConversationId, ImpersonationId, KeyId, MessageId, NodeId, ParseIdError, RequestId, RunId, SessionId,
+    TenantId, UserId,
 };
 pub use model::{ModelView, ProviderKind};
 pub use money::{NanoUsd, ParseMoneyError, TokenPrice};

@@ -16,7 +16,7 @@ pub enum AttemptStatus {
     Stopped,
     /// The provider's stream ended before its end.
     Cut,
-    /// This process ended in the middle; found and closed at the next start.
+    /// The node that had dispatched it ended in the middle; found and closed by another, or at the next start.
     Interrupted,
 }
 

@@ -11,6 +11,9 @@ pub enum MeteringError {
     AlreadySettled { request: RequestId, attempt: AttemptNo },
     #[error("attempt {} of request {request} is not in the ledger; record its intent before dispatch", attempt.0)]
     NotRecorded { request: RequestId, attempt: AttemptNo },
+    /// The others took this node for dead and have ended what was its own.
+    #[error("attempt {} of request {request} was not dispatched: this node has left the others; try again", attempt.0)]
+    Removed { request: RequestId, attempt: AttemptNo },
     #[error("attempt {} of request {request} cannot be settled as “dispatched”; say how it ended", attempt.0)]
     NotAnOutcome { request: RequestId, attempt: AttemptNo },
     #[error(

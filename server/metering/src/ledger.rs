@@ -8,14 +8,19 @@ use crate::{
     AttemptPrice, AttemptStatus, Intent, LedgerRow, MeteringError, SeededAttempt, Settled, Settlement, cost::plausible,
 };
 use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage};
+use nodes::Nodes;
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::SharedClock;
 
+// Only a node that is among the nodes may dispatch: what another one left open is closed by whoever comes upon it.
 const INTENT_INSERT: &str = "
 INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
-    prompt_name, prompt_version, dispatched_at, status
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'dispatched')";
+    prompt_name, prompt_version, dispatched_at, node_id, status
+)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, node.id, 'dispatched'
+FROM node
+WHERE node.id = $12";
 
 // The price is looked up by the row's own time of dispatch, in the transaction that writes the cost.
 const ATTEMPT_WITH_PRICE: &str = "
@@ -36,11 +41,12 @@ SET status = $4, error_code = $5, input_tokens = $6, cached_input_tokens = $7, o
     cost = $9, price_version = $10, measured = $11, first_token_ms = $12, total_ms = $13, settled_at = $14
 WHERE tenant_id = $1 AND request_id = $2 AND attempt = $3 AND settled_at IS NULL";
 
-// Reads ledger_unsettled, a partial index that holds only what is open.
-const INTERRUPT_UNSETTLED: &str = "
+// Reads ledger_unsettled, a partial index that holds only what is open. A node that has gone never comes back under its
+// id, so that what this statement reads of nodes cannot be undone beside it.
+const INTERRUPT_ABANDONED: &str = "
 UPDATE ledger_attempt
 SET status = 'interrupted', error_code = 'interrupted', measured = FALSE, settled_at = $1
-WHERE settled_at IS NULL";
+WHERE settled_at IS NULL AND NOT EXISTS (SELECT 1 FROM node WHERE node.id = ledger_attempt.node_id)";
 
 const SEEDED_INSERT: &str = "
 INSERT INTO ledger_attempt (
@@ -76,6 +82,7 @@ const MOST_ROWS: i64 = 1_000;
 pub(crate) struct Ledger {
     control: ControlStore,
     clock: SharedClock,
+    nodes: Nodes,
 }
 
 /// What settling needs to know of an attempt.
@@ -100,8 +107,8 @@ impl FromRow for Attempt {
 }
 
 impl Ledger {
-    pub(crate) fn new(control: ControlStore, clock: SharedClock) -> Self {
-        Self { control, clock }
+    pub(crate) const fn new(control: ControlStore, clock: SharedClock, nodes: Nodes) -> Self {
+        Self { control, clock, nodes }
     }
 
     pub(crate) async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
@@ -120,9 +127,11 @@ impl Ledger {
             .bind(prompt)
             .bind(prompt_version)
             .bind(intent.dispatched_at)
+            .bind(self.nodes.id())
             .execute()
             .await;
         match inserted {
+            Ok(0) => Err(MeteringError::Removed { request: intent.request, attempt: intent.attempt }),
             Ok(_) => Ok(()),
             // The row names no price yet, so the only thing that can stand in its way is its own key.
             Err(StoreError::Constraint(_)) => {
@@ -148,8 +157,8 @@ impl Ledger {
         Ok(settled)
     }
 
-    pub(crate) async fn resolve_unsettled(&self) -> Result<u64, MeteringError> {
-        let resolved = self.control.write(INTERRUPT_UNSETTLED).bind(self.clock.now()).execute().await?;
+    pub(crate) async fn resolve_abandoned(&self) -> Result<u64, MeteringError> {
+        let resolved = self.control.write(INTERRUPT_ABANDONED).bind(self.clock.now()).execute().await?;
         if resolved > 0 {
             tracing::warn!(attempts = resolved, "attempts left open by a crash are closed with unknown cost");
         }

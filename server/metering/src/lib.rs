@@ -27,6 +27,7 @@ pub use usage::TenantUsage;
 
 use contract::{AttemptNo, RequestId, TenantId, Timestamp};
 use ledger::Ledger;
+use nodes::Nodes;
 use store::{ControlStore, Transaction};
 use tenancy::{Change, SharedClock};
 
@@ -38,8 +39,8 @@ pub struct Metering {
 }
 
 impl Metering {
-    pub fn new(control: ControlStore, clock: SharedClock) -> Self {
-        Self { ledger: Ledger::new(control.clone(), clock), control }
+    pub fn new(control: ControlStore, clock: SharedClock, nodes: Nodes) -> Self {
+        Self { ledger: Ledger::new(control.clone(), clock, nodes), control }
     }
 
     /// The names of all plans, by name.
@@ -50,7 +51,7 @@ impl Metering {
     /// Records that an attempt is about to be dispatched; durable when this returns.
     ///
     /// # Errors
-    /// `AlreadyRecorded` when this (request, attempt) is in the ledger.
+    /// `AlreadyRecorded` when this (request, attempt) is in the ledger; `Removed` when this node is no longer one.
     pub async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
         self.ledger.intent(intent).await
     }
@@ -72,11 +73,10 @@ impl Metering {
         self.ledger.settle(tenant, request, attempt, settlement).await
     }
 
-    /// Ends what a crash left open, as `interrupted` with unknown cost; returns how many attempts that were.
-    ///
-    /// To be called at start, before anything is dispatched: an attempt under way would be ended too.
-    pub async fn resolve_unsettled(&self) -> Result<u64, MeteringError> {
-        self.ledger.resolve_unsettled().await
+    /// Ends what nodes left open that are no more, as `interrupted` with unknown cost; returns how many attempts that
+    /// were. May be called at any time, by any number of nodes at once.
+    pub async fn resolve_abandoned(&self) -> Result<u64, MeteringError> {
+        self.ledger.resolve_abandoned().await
     }
 
     /// A tenant's ledger, newest first, or the attempts of one request in order. At most 1,000 rows.

@@ -4,10 +4,13 @@
 mod fixture;
 
 use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage, UserId};
-use fixture::{FIRST, Fixture, NOW, intent, metering_on, price_from, reopened, succeeded, tokens, usd};
+use fixture::{
+    FIRST, Fixture, NOW, intent, metering_beside, metering_on, price_from, reopened, succeeded, tokens, usd,
+};
 use metering::{AttemptStatus, Intent, MeteringError, Settlement};
+use nodes::NodeSettings;
 use store::{ControlStore, Location};
-use testbase::{Scratch, location_from};
+use testbase::{Scratch, location_from, on_each_engine};
 
 #[tokio::test]
 async fn an_intent_is_in_the_ledger_before_anything_is_known() {
@@ -178,6 +181,34 @@ async fn a_ledger_shows_its_own_tenant_newest_first_and_a_request_in_order() {
     assert!(fixture.metering.ledger_rows(TenantId::new(), Some(retried), 10).await.unwrap().is_empty());
 }
 
+on_each_engine! {
+    async fn what_a_node_has_open_is_closed_when_it_is_no_more_and_not_before(scratch: Scratch) {
+        let control = ControlStore::open(scratch.location()).await.unwrap();
+        let (one, node) = metering_beside(&control, NodeSettings::beside_others("one")).await;
+        let (other, _) = metering_beside(&control, NodeSettings::beside_others("other")).await;
+        let (ours, theirs) = (intent(), intent());
+        one.intent(&ours).await.unwrap();
+        other.intent(&theirs).await.unwrap();
+        assert_eq!(other.resolve_abandoned().await.unwrap(), 0);
+        node.leave().await.unwrap();
+        // It was paused, say, and does not know.
+        let late = intent();
+        let refused = one.intent(&late).await;
+        assert!(matches!(refused, Err(MeteringError::Removed { request, .. }) if request == late.request), "{refused:?}");
+        let (first, second) = tokio::join!(one.resolve_abandoned(), other.resolve_abandoned());
+        assert_eq!(first.unwrap() + second.unwrap(), 1);
+        let settled = one.settle(ours.tenant, ours.request, FIRST, &succeeded(tokens(1, 0, 1))).await;
+        assert!(matches!(settled, Err(MeteringError::AlreadySettled { .. })), "{settled:?}");
+        let row = other.ledger_rows(ours.tenant, Some(ours.request), 10).await.unwrap().remove(0);
+        assert_eq!((row.status, row.cost), (AttemptStatus::Interrupted, None));
+        other.settle(theirs.tenant, theirs.request, FIRST, &succeeded(tokens(1, 0, 1))).await.unwrap();
+        // Back among the nodes, it dispatches again.
+        assert!(node.stay().await.unwrap());
+        one.intent(&late).await.unwrap();
+        assert_eq!(other.resolve_abandoned().await.unwrap(), 0);
+    }
+}
+
 const DIES_IN: &str = "SEAM_TEST_DIES_IN";
 const HALF_A_SETTLEMENT: &str =
     "UPDATE ledger_attempt SET status = 'succeeded', cost = 1, settled_at = 1 WHERE settled_at IS NULL";
@@ -198,8 +229,8 @@ async fn what_a_killed_process_left_open_is_closed_at_the_next_start_and_nothing
     assert!(!died.status.success());
 
     let metering = reopened(&scratch).await;
-    assert_eq!(metering.resolve_unsettled().await.unwrap(), 2);
-    assert_eq!(metering.resolve_unsettled().await.unwrap(), 0);
+    assert_eq!(metering.resolve_abandoned().await.unwrap(), 2);
+    assert_eq!(metering.resolve_abandoned().await.unwrap(), 0);
     let rows = metering.ledger_rows(tenant_of_the_dead(), None, 10).await.unwrap();
     let outcomes: Vec<_> = rows.iter().map(|row| (row.status, row.cost, row.measured)).collect();
     let interrupted = (AttemptStatus::Interrupted, None, false);
@@ -216,7 +247,7 @@ fn tenant_of_the_dead() -> TenantId {
 
 async fn die_in(location: &Location) {
     let control = ControlStore::open(location).await.unwrap();
-    let metering = metering_on(&control);
+    let metering = metering_on(&control).await;
     let mut tx = control.begin().await.unwrap();
     metering::Metering::apply_price(&mut tx, NOW, &price_from(Timestamp::from_millis(0))).await.unwrap();
     tx.commit().await.unwrap();

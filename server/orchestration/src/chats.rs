@@ -4,12 +4,14 @@
 //! are not found. Starting a run needs the role of a member.
 
 use crate::{
-    ChatError, conversation, event_log,
+    ChatError, conversation,
+    event_log::{self, RunState},
     hub::{EndCause, Hub, LiveRun},
     message,
+    places::Places,
     search::Searches,
     start::{self, Begin, Start},
-    subscription,
+    subscription::{self, Source},
 };
 use contract::{
     ConversationId, ConversationSummary, ConversationView, MAX_TITLE_CHARS, MessageId, NewMessage, Role,
@@ -17,6 +19,7 @@ use contract::{
 };
 use futures::stream::{BoxStream, StreamExt};
 use gateway::{Gateway, provider::ChatParameters};
+use nodes::Nodes;
 use registry::{PromptConfig, Registry};
 use std::{sync::Arc, time::Duration};
 use store::{TenantStore, TenantStores};
@@ -46,19 +49,23 @@ pub(crate) struct Inner {
     pub gateway: Gateway,
     pub registry: Registry,
     pub clock: SharedClock,
+    pub nodes: Nodes,
     pub hub: Hub,
+    pub places: Places,
     pub searches: Searches,
 }
 
 impl Chats {
-    pub fn new(stores: TenantStores, gateway: Gateway, registry: Registry, clock: SharedClock) -> Self {
+    pub fn new(stores: TenantStores, gateway: Gateway, registry: Registry, clock: SharedClock, nodes: Nodes) -> Self {
         Self {
             inner: Arc::new(Inner {
                 stores,
                 gateway,
                 registry,
                 clock,
-                hub: Hub::default(),
+                hub: Hub::new(nodes.hints().clone()),
+                places: Places::new(nodes.clone()),
+                nodes,
                 searches: Searches::default(),
             }),
         }
@@ -112,8 +119,12 @@ impl Chats {
     /// Asks a run to end; what was said so far is kept. Asking again, or after its end, changes nothing.
     pub async fn stop(&self, scope: &Scope, run: RunId) -> Result<(), ChatError> {
         let (store, owner) = self.open(scope).await?;
-        if self.running(&store, run, owner).await? && !self.inner.hub.stop(store.tenant(), run, EndCause::Member) {
-            self.abandon(&store, run).await?;
+        let state = self.state(&store, run, owner).await?;
+        if state.running && !self.inner.hub.stop(store.tenant(), run, EndCause::Member) {
+            match self.driven_elsewhere(state.node).await? {
+                Some(node) => self.request_stop(node, store.tenant(), run).await?,
+                None => drop(self.abandon(&store, run).await?),
+            }
         }
         Ok(())
     }
@@ -190,8 +201,11 @@ impl Chats {
         let running = event_log::running_in_conversation(&mut tx, tenant, id).await?;
         conversation::delete(&mut tx, tenant, id).await?;
         tx.commit().await?;
-        if let Some(run) = running {
-            self.inner.hub.stop(tenant, run, EndCause::Member);
+        if let Some(running) = running
+            && !self.inner.hub.stop(tenant, running.run, EndCause::Member)
+            && let Some(node) = self.driven_elsewhere(running.node).await?
+        {
+            self.request_stop(node, tenant, running.run).await?;
         }
         Ok(())
     }
@@ -208,49 +222,31 @@ impl Chats {
         after: i64,
     ) -> Result<BoxStream<'static, Result<RunEventRecord, ChatError>>, ChatError> {
         let (store, owner) = self.open(scope).await?;
-        let running = self.running(&store, run, owner).await?;
-        let progress = self.inner.hub.watch(store.tenant(), run);
-        if running && progress.is_none() {
-            // Unless it has ended between the two looks, which changes nothing then.
-            self.abandon(&store, run).await?;
-        }
+        let source = self.source(&store, run, owner).await?;
         let last = event_log::last_event(&store, run).await?.map_or(0, |record| record.seq);
-        Ok(subscription::follow(store, run, after.clamp(0, last), progress).boxed())
+        Ok(subscription::follow(store, run, after.clamp(0, last), source).boxed())
     }
 
     /// Waits for the end of a run, at most `limit`; whether it has ended.
     pub async fn wait(&self, scope: &Scope, run: RunId, limit: Duration) -> Result<bool, ChatError> {
         let (store, owner) = self.open(scope).await?;
-        if !self.running(&store, run, owner).await? {
-            return Ok(true);
-        }
-        match self.inner.hub.watch(store.tenant(), run) {
-            Some(mut progress) => match tokio::time::timeout(limit, progress.wait_for(|progress| progress.ended)).await
-            {
-                // An error means that the run's task is gone.
-                Ok(Ok(_) | Err(_)) => Ok(true),
-                Err(_) => Ok(false),
-            },
-            None => {
-                self.abandon(&store, run).await?;
-                Ok(true)
+        match self.source(&store, run, owner).await? {
+            Source::Over => Ok(true),
+            Source::Here(mut progress) => {
+                let ended = progress.wait_for(|progress| progress.ended);
+                // An error inside means that the run's task is gone.
+                Ok(tokio::time::timeout(limit, ended).await.is_ok())
+            }
+            Source::Elsewhere(mut looks) => {
+                let ended = async {
+                    while event_log::is_running(&store, run).await? == Some(true) {
+                        looks.next().await;
+                    }
+                    Ok::<_, ChatError>(())
+                };
+                tokio::time::timeout(limit, ended).await.map_or(Ok(false), |ended| ended.map(|()| true))
             }
         }
-    }
-
-    /// Ends the runs that a crash left open, before the first request. One scope a tenant; a tenant that
-    /// cannot be read is logged and left: its runs end when somebody comes upon them. Returns how many ended.
-    pub async fn recover(&self, tenants: &[Scope]) -> u64 {
-        let mut ended = 0;
-        for scope in tenants {
-            match self.recover_tenant(scope).await {
-                Ok(runs) => ended += runs,
-                Err(error) => {
-                    tracing::error!(tenant = %scope.tenant(), %error, "the tenant's open runs could not be ended");
-                }
-            }
-        }
-        ended
     }
 
     /// Starts no more runs, lets those under way finish for `limit`, then ends them as `failed`; what they
@@ -258,12 +254,15 @@ impl Chats {
     pub async fn shutdown(&self, limit: Duration) {
         let hub = &self.inner.hub;
         hub.close();
-        if tokio::time::timeout(limit, hub.all_ended()).await.is_ok() {
-            return;
+        if tokio::time::timeout(limit, hub.all_ended()).await.is_err() {
+            hub.stop_all(EndCause::Shutdown);
+            if tokio::time::timeout(END_GRACE, hub.all_ended()).await.is_err() {
+                tracing::error!("some runs did not end; another node ends them, or the next start");
+                return;
+            }
         }
-        hub.stop_all(EndCause::Shutdown);
-        if tokio::time::timeout(END_GRACE, hub.all_ended()).await.is_err() {
-            tracing::error!("some runs did not end; the next start ends them");
+        if !hub.has_unended() {
+            self.inner.places.clear().await;
         }
     }
 
@@ -293,7 +292,8 @@ impl Chats {
         }
         let (prompt, parameters) = self.config().await?;
         let run = RunId::new();
-        let live = self.inner.hub.register(scope.tenant(), run)?;
+        let place = self.inner.places.hold(scope.tenant()).await?;
+        let live = self.inner.hub.register(scope.tenant(), run, place)?;
         Ok((live, Start { scope: scope.clone(), owner, run, begin, model, prompt, parameters }))
     }
 
@@ -320,26 +320,27 @@ impl Chats {
         Ok((scope.store(&self.inner.stores).await?, owner))
     }
 
-    async fn running(&self, store: &TenantStore, run: RunId, owner: UserId) -> Result<bool, ChatError> {
-        event_log::is_running(store, run, owner).await?.ok_or(ChatError::NotFound { what: "run" })
+    async fn state(&self, store: &TenantStore, run: RunId, owner: UserId) -> Result<RunState, ChatError> {
+        event_log::state(store, run, owner).await?.ok_or(ChatError::NotFound { what: "run" })
     }
 
-    async fn abandon(&self, store: &TenantStore, run: RunId) -> Result<(), ChatError> {
-        let mut tx = store.begin().await?;
-        start::abandon(&mut tx, store.tenant(), run, self.inner.clock.now()).await?;
-        Ok(tx.commit().await?)
-    }
-
-    async fn recover_tenant(&self, scope: &Scope) -> Result<u64, ChatError> {
-        let store = scope.store(&self.inner.stores).await?;
-        let mut ended = 0;
-        for run in event_log::running(&store).await? {
-            if !self.inner.hub.is_live(store.tenant(), run) {
-                self.abandon(&store, run).await?;
-                ended += 1;
-            }
+    /// Where news of a member's run come from. A run that nobody drives is ended.
+    async fn source(&self, store: &TenantStore, run: RunId, owner: UserId) -> Result<Source, ChatError> {
+        let state = self.state(store, run, owner).await?;
+        if let Some(progress) = self.inner.hub.watch(store.tenant(), run) {
+            return Ok(Source::Here(progress));
         }
-        Ok(ended)
+        if !state.running {
+            return Ok(Source::Over);
+        }
+        // Taken before the looks that follow, so that no hint is missed.
+        let looks = self.looks_at(run);
+        if self.driven_elsewhere(state.node).await?.is_some() {
+            return Ok(Source::Elsewhere(looks));
+        }
+        // Unless it has ended between the two looks, which changes nothing then.
+        self.abandon(store, run).await?;
+        Ok(Source::Over)
     }
 }
 

@@ -18,6 +18,9 @@ pub enum ChatError {
     Busy,
     #[error("the server is shutting down and starts no new answers; try again in a moment")]
     ShuttingDown,
+    /// The other nodes took this one for dead, twice in a row.
+    #[error("this server has just lost its connection to the others; try again in a moment")]
+    Removed,
     /// The run is over, and its last event could not be stored.
     #[error("the answer ended without its end being stored: {0}")]
     RunLost(#[source] Box<Problem>),

@@ -5,7 +5,7 @@
 
 use crate::ChatError;
 use contract::{
-    AnswerDetails, ConversationId, FinishReason, MessageId, MessageStatus, Problem, RequestId, RunEvent,
+    AnswerDetails, ConversationId, FinishReason, MessageId, MessageStatus, NodeId, Problem, RequestId, RunEvent,
     RunEventRecord, RunId, TenantId, Timestamp, UserId,
 };
 use store::{FromRow, Row, StoreError, TenantStore, Transaction};
@@ -14,8 +14,8 @@ use store::{FromRow, Row, StoreError, TenantStore, Transaction};
 pub(crate) const PAGE: i64 = 256;
 
 const RUN_INSERT: &str = "
-INSERT INTO run (tenant_id, id, conversation_id, message_id, request_id, account_id, status, started_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'running', $7)";
+INSERT INTO run (tenant_id, id, conversation_id, message_id, request_id, account_id, status, started_at, node_id)
+VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8)";
 
 const FIRST_EVENT_INSERT: &str = "
 INSERT INTO run_event (tenant_id, run_id, seq, event, created_at)
@@ -62,17 +62,21 @@ UPDATE message SET content = $3, status = $4, details = $5, problem = $6
 WHERE tenant_id = $1 AND id = $2";
 
 const RUN_OF_OWNER: &str = "
-SELECT status AS value FROM run
+SELECT status, node_id FROM run
 WHERE tenant_id = $1 AND id = $2 AND account_id = $3";
 
 const RUNNING_IN_CONVERSATION: &str = "
-SELECT id FROM run
+SELECT id, node_id FROM run
 WHERE tenant_id = $1 AND conversation_id = $2 AND status = 'running'";
 
 const RUNNING: &str = "
-SELECT id FROM run
-WHERE tenant_id = $1 AND status = 'running'
+SELECT id, node_id FROM run
+WHERE tenant_id = $1 AND status = 'running' AND node_id = $2
 ORDER BY started_at";
+
+const IS_RUNNING: &str = "
+SELECT status AS value FROM run
+WHERE tenant_id = $1 AND id = $2";
 
 /// A run about to begin.
 #[derive(Debug, Clone)]
@@ -84,6 +88,8 @@ pub(crate) struct NewRun {
     pub owner: UserId,
     /// What was asked for.
     pub model: String,
+    /// Who drives it.
+    pub node: NodeId,
 }
 
 /// How a run ends; each becomes one terminal event.
@@ -143,11 +149,30 @@ impl FromRow for EventRow {
     }
 }
 
-struct RunIdRow(RunId);
+/// A run that is `running`, and who drives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Running {
+    pub run: RunId,
+    /// None: an earlier version of Seam, which is no more.
+    pub node: Option<NodeId>,
+}
 
-impl FromRow for RunIdRow {
+impl FromRow for Running {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self(row.get("id")?))
+        Ok(Self { run: row.get("id")?, node: row.get("node_id")? })
+    }
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RunState {
+    pub running: bool,
+    pub node: Option<NodeId>,
+}
+
+impl FromRow for RunState {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { running: row.get::<String>("status")? == "running", node: row.get("node_id")? })
     }
 }
 
@@ -178,6 +203,7 @@ pub(crate) async fn begin(
         .bind(new.request)
         .bind(new.owner)
         .bind(now)
+        .bind(new.node)
         .execute()
         .await;
     match inserted {
@@ -296,9 +322,14 @@ pub(crate) async fn last_event(store: &TenantStore, run: RunId) -> Result<Option
     Ok(row.map(|row| row.0))
 }
 
-/// Whether the member's run is still `running` in the database; none when there is no such run of theirs.
-pub(crate) async fn is_running(store: &TenantStore, run: RunId, owner: UserId) -> Result<Option<bool>, StoreError> {
-    let status = store.read(RUN_OF_OWNER).bind(store.tenant()).bind(run).bind(owner).fetch_optional::<String>().await?;
+/// How the member's run stands in the database; none when there is no such run of theirs.
+pub(crate) async fn state(store: &TenantStore, run: RunId, owner: UserId) -> Result<Option<RunState>, StoreError> {
+    store.read(RUN_OF_OWNER).bind(store.tenant()).bind(run).bind(owner).fetch_optional().await
+}
+
+/// Whether a run is still `running`; none when there is no such run.
+pub(crate) async fn is_running(store: &TenantStore, run: RunId) -> Result<Option<bool>, StoreError> {
+    let status = store.read(IS_RUNNING).bind(store.tenant()).bind(run).fetch_optional::<String>().await?;
     Ok(status.map(|status| status == "running"))
 }
 
@@ -306,12 +337,12 @@ pub(crate) async fn running_in_conversation(
     tx: &mut Transaction,
     tenant: TenantId,
     conversation: ConversationId,
-) -> Result<Option<RunId>, StoreError> {
-    let row = tx.query(RUNNING_IN_CONVERSATION).bind(tenant).bind(conversation).fetch_optional::<RunIdRow>().await?;
-    Ok(row.map(|row| row.0))
+) -> Result<Option<Running>, StoreError> {
+    tx.query(RUNNING_IN_CONVERSATION).bind(tenant).bind(conversation).fetch_optional().await
 }
 
-pub(crate) async fn running(store: &TenantStore) -> Result<Vec<RunId>, StoreError> {
-    let rows = store.read(RUNNING).bind(store.tenant()).fetch_all::<RunIdRow>().await?;
-    Ok(rows.into_iter().map(|row| row.0).collect())
+/// What a node drives in this tenant.
+pub(crate) async fn running(store: &TenantStore, node: NodeId) -> Result<Vec<RunId>, StoreError> {
+    let rows = store.read(RUNNING).bind(store.tenant()).bind(node).fetch_all::<Running>().await?;
+    Ok(rows.into_iter().map(|row| row.run).collect())
 }

@@ -3,13 +3,14 @@
 //! Nothing of an answer passes through here, only the number of its last stored event; readers fetch the
 //! rows themselves. So a reader can neither miss nor repeat an event, and a slow one holds nothing.
 
-use crate::ChatError;
-use contract::{Problem, RunId, TenantId};
+use crate::{ChatError, elsewhere::topic_of_run, places::Place};
+use contract::{NodeId, Problem, RunId, TenantId};
 use metrics::gauge;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
+use store::{Hints, TenantStore};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker, task::task_tracker::TaskTrackerToken};
 
@@ -18,6 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker, task::task_tracker:
 pub(crate) enum EndCause {
     Member,
     Shutdown,
+    /// The other nodes took this one for dead; they have ended the run, or are about to.
+    Removed,
 }
 
 /// How far a run has come.
@@ -35,6 +38,7 @@ pub(crate) struct Progress {
 struct Live {
     progress: watch::Receiver<Progress>,
     stop: StopSwitch,
+    node: NodeId,
 }
 
 /// Ends a run early; the first cause counts.
@@ -67,14 +71,18 @@ impl StopSwitch {
 #[derive(Debug, Default)]
 struct State {
     runs: HashMap<(TenantId, RunId), Live>,
+    /// Over, and their end could not be stored.
+    unended: Vec<(TenantStore, RunId)>,
     closing: bool,
 }
 
 /// All live runs of this process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Hub {
     state: Arc<Mutex<State>>,
     tasks: TaskTracker,
+    /// For readers in other processes.
+    hints: Hints,
 }
 
 /// A run's place in the hub; its task holds it. Dropped, the run no longer lives.
@@ -84,23 +92,39 @@ pub(crate) struct LiveRun {
     key: (TenantId, RunId),
     progress: watch::Sender<Progress>,
     stop: StopSwitch,
+    topic: String,
+    /// Says to the other nodes where they would have to look for it.
+    place: Arc<Place>,
     /// Shutdown waits for it.
     _counted: TaskTrackerToken,
 }
 
 impl Hub {
-    /// Gives a new run its place, before anything of it is stored.
-    pub(crate) fn register(&self, tenant: TenantId, run: RunId) -> Result<LiveRun, ChatError> {
+    pub(crate) fn new(hints: Hints) -> Self {
+        Self { state: Arc::default(), tasks: TaskTracker::new(), hints }
+    }
+
+    /// Takes a new run in, before anything of it is stored.
+    pub(crate) fn register(&self, tenant: TenantId, run: RunId, place: Arc<Place>) -> Result<LiveRun, ChatError> {
         let (progress, receiver) = watch::channel(Progress::default());
         let stop = StopSwitch::new();
         let mut state = self.state();
         if state.closing {
             return Err(ChatError::ShuttingDown);
         }
-        state.runs.insert((tenant, run), Live { progress: receiver, stop: stop.clone() });
+        state.runs.insert((tenant, run), Live { progress: receiver, stop: stop.clone(), node: place.node() });
         gauge!("seam_runs_active").increment(1);
         drop(state);
-        Ok(LiveRun { hub: self.clone(), key: (tenant, run), progress, stop, _counted: self.tasks.token() })
+        let topic = topic_of_run(run);
+        Ok(LiveRun {
+            hub: self.clone(),
+            key: (tenant, run),
+            progress,
+            stop,
+            topic,
+            place,
+            _counted: self.tasks.token(),
+        })
     }
 
     /// Follows a run; none when it does not live here.
@@ -148,6 +172,28 @@ impl Hub {
         }
     }
 
+    /// Lets go of runs that were begun under another id of this node than `me`: they were taken from it.
+    pub(crate) fn stop_of_others(&self, me: NodeId) {
+        let taken: Vec<_> =
+            self.state().runs.values().filter(|live| live.node != me).map(|live| live.stop.clone()).collect();
+        for switch in taken {
+            switch.press(EndCause::Removed);
+        }
+    }
+
+    /// Keeps a run in mind whose end could not be stored, to be tried again.
+    pub(crate) fn leave_unended(&self, store: TenantStore, run: RunId) {
+        self.state().unended.push((store, run));
+    }
+
+    pub(crate) fn has_unended(&self) -> bool {
+        !self.state().unended.is_empty()
+    }
+
+    pub(crate) fn take_unended(&self) -> Vec<(TenantStore, RunId)> {
+        std::mem::take(&mut self.state().unended)
+    }
+
     /// Waits until no run lives; only after `close`.
     pub(crate) async fn all_ended(&self) {
         self.tasks.wait().await;
@@ -168,11 +214,18 @@ impl LiveRun {
     /// Tells readers that events up to `last_seq` are stored.
     pub(crate) fn stored(&self, last_seq: i64) {
         self.progress.send_modify(|progress| progress.last_seq = progress.last_seq.max(last_seq));
+        self.hub.hints.tell(&self.topic);
     }
 
-    /// Tells readers that the run is over and its end could not be stored.
-    pub(crate) fn lost(&self, problem: Problem) {
+    /// Tells readers that the run is over and its end could not be stored; it is tried again later.
+    pub(crate) fn lost(&self, store: TenantStore, problem: Problem) {
+        self.hub.leave_unended(store, self.key.1);
         self.progress.send_modify(|progress| progress.lost = Some(Box::new(problem)));
+    }
+
+    /// The node as which the run is driven.
+    pub(crate) fn node(&self) -> NodeId {
+        self.place.node()
     }
 
     pub(crate) const fn stop(&self) -> &StopSwitch {
@@ -191,12 +244,21 @@ impl Drop for LiveRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::Location;
+
+    fn hub() -> Hub {
+        Hub::new(Hints::open(&Location::files("unused")))
+    }
+
+    fn register(hub: &Hub, tenant: TenantId, run: RunId) -> Result<LiveRun, ChatError> {
+        hub.register(tenant, run, Arc::new(Place::for_test(tenant)))
+    }
 
     #[tokio::test]
     async fn a_dropped_run_is_gone_and_its_readers_are_told() {
-        let hub = Hub::default();
+        let hub = hub();
         let (tenant, run) = (TenantId::new(), RunId::new());
-        let live = hub.register(tenant, run).unwrap();
+        let live = register(&hub, tenant, run).unwrap();
         let mut reader = hub.watch(tenant, run).unwrap();
         live.stored(3);
         live.stored(2);
@@ -209,11 +271,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_hub_takes_no_run_and_waits_for_those_it_has() {
-        let hub = Hub::default();
+        let hub = hub();
         let tenant = TenantId::new();
-        let live = hub.register(tenant, RunId::new()).unwrap();
+        let live = register(&hub, tenant, RunId::new()).unwrap();
         hub.close();
-        assert!(matches!(hub.register(tenant, RunId::new()), Err(ChatError::ShuttingDown)));
+        assert!(matches!(register(&hub, tenant, RunId::new()), Err(ChatError::ShuttingDown)));
         let waiting = hub.clone();
         let waiter = tokio::spawn(async move { waiting.all_ended().await });
         tokio::task::yield_now().await;
@@ -222,6 +284,15 @@ mod tests {
         assert_eq!(live.stop().cause(), Some(EndCause::Shutdown));
         drop(live);
         waiter.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn runs_of_an_earlier_id_of_this_node_are_let_go() {
+        let (hub, tenant) = (hub(), TenantId::new());
+        let (ours, taken) =
+            (register(&hub, tenant, RunId::new()).unwrap(), register(&hub, tenant, RunId::new()).unwrap());
+        hub.stop_of_others(ours.node());
+        assert_eq!((ours.stop().cause(), taken.stop().cause()), (None, Some(EndCause::Removed)));
     }
 
     #[test]

@@ -5,19 +5,22 @@
 //! - `history.rs`: which part of a branch the model reads.
 //! - `start.rs`: how a run begins; `run.rs`: the task that drives one run; `event_log.rs`: its events in the database.
 //! - `hub.rs`: which runs live in this process; `subscription.rs`: how readers follow one.
+//! - `elsewhere.rs`: runs that another node drives; `places.rs`: where a node's runs are found when it dies.
 //! - `problem.rs`: what a member is told when an answer fails.
 //!
 //! What always holds: a run's events are numbered from 1 without gaps and exactly one, the last, is
 //! terminal; an event is told only after it is stored; a run that is `running` in the database has a
-//! living task or is ended by whoever finds it.
+//! living task on some node or is ended by whoever finds it.
 
 mod chats;
 mod conversation;
+mod elsewhere;
 mod error;
 mod event_log;
 mod history;
 mod hub;
 mod message;
+mod places;
 mod problem;
 mod run;
 mod search;
@@ -26,3 +29,4 @@ mod subscription;
 
 pub use chats::{Chats, PROMPT_LABEL, PROMPT_NAME};
 pub use error::ChatError;
+pub use places::AbandonedPlace;

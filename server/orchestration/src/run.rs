@@ -95,7 +95,7 @@ async fn end(run: &Run, ending: &Ending) {
                 }
                 None => {
                     tracing::error!(run = %run.new.run, %error, "the end of a run could not be stored");
-                    run.live.lost(problem::of_store(&error).trace_id(run.new.run.to_string()));
+                    run.live.lost(run.store.clone(), problem::of_store(&error).trace_id(run.new.run.to_string()));
                     return;
                 }
             },
@@ -223,7 +223,7 @@ fn ended_early(run: &Run, details: Option<AnswerDetails>) -> Ending {
     match run.live.stop().cause() {
         Some(EndCause::Member) => Ending::Stopped { details: details.unwrap_or_else(|| unknown_details(run)) },
         Some(EndCause::Shutdown) => failed(run, problem::shutting_down(), details),
-        None => failed(run, problem::interrupted(), details),
+        Some(EndCause::Removed) | None => failed(run, problem::interrupted(), details),
     }
 }
 
@@ -264,6 +264,7 @@ mod tests {
             fixture.gateway.clone(),
             fixture.registry.clone(),
             fixture.clock().clone(),
+            fixture.nodes.clone(),
         );
         let begin = Begin::Send { conversation: None, text: "hello".to_owned() };
         let (live, start) = chats.prepare(&fixture.member, begin, Some("sim".to_owned())).await.unwrap();
@@ -287,7 +288,7 @@ mod tests {
         let RunEvent::Failed { problem, .. } = ending_of(&run).await else { panic!("it did not fail") };
         assert_eq!(problem.code, ProblemCode::Internal);
         assert!(!problem.detail.contains("purpose"), "internals in {problem}");
-        assert_eq!(event_log::running(&run.store).await.unwrap(), []);
+        assert_eq!(event_log::running(&run.store, run.live.node()).await.unwrap(), []);
     }
 
     #[tokio::test]
@@ -315,9 +316,9 @@ mod tests {
         let (chats, run) = begun(&fixture).await;
         let (store, new) = (run.store.clone(), run.new.clone());
         drop(run);
-        assert_eq!(event_log::running(&store).await.unwrap(), [new.run]);
+        assert_eq!(event_log::running(&store, new.node).await.unwrap(), [new.run]);
         assert!(chats.wait(&fixture.member, new.run, Duration::from_secs(9)).await.unwrap());
-        assert_eq!(event_log::running(&store).await.unwrap(), []);
+        assert_eq!(event_log::running(&store, new.node).await.unwrap(), []);
         assert_eq!(event_log::last_event(&store, new.run).await.unwrap().unwrap().seq, 2);
     }
 }

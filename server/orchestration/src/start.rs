@@ -14,8 +14,8 @@ use crate::{
     run::{self, Run},
 };
 use contract::{
-    ConversationId, MAX_MESSAGE_CHARS, MessageId, MessageRole, MessageStatus, RequestId, RunId, RunStarted, TenantId,
-    Timestamp, UserId,
+    ConversationId, MAX_MESSAGE_CHARS, MessageId, MessageRole, MessageStatus, NodeId, RequestId, RunId, RunStarted,
+    TenantId, Timestamp, UserId,
 };
 use gateway::provider::ChatParameters;
 use registry::PromptConfig;
@@ -100,7 +100,7 @@ pub(crate) async fn begin_and_drive(
 /// Stores the beginning of a run. Dropped instead of driven, the run is one that nobody drives.
 pub(crate) async fn begin(chats: &Chats, live: LiveRun, start: Start) -> Result<Run, ChatError> {
     let store = start.scope.store(&chats.inner.stores).await?;
-    let (new, question) = store_beginning(chats, &store, &start).await?;
+    let (new, question) = store_beginning(chats, &store, &start, live.node()).await?;
     live.stored(1);
     Ok(Run {
         scope: start.scope,
@@ -115,7 +115,12 @@ pub(crate) async fn begin(chats: &Chats, live: LiveRun, start: Start) -> Result<
     })
 }
 
-async fn store_beginning(chats: &Chats, store: &TenantStore, start: &Start) -> Result<(NewRun, MessageId), ChatError> {
+async fn store_beginning(
+    chats: &Chats,
+    store: &TenantStore,
+    start: &Start,
+    node: NodeId,
+) -> Result<(NewRun, MessageId), ChatError> {
     let (tenant, now) = (store.tenant(), chats.inner.clock.now());
     let mut tx = store.begin().await?;
     let Ground { conversation, question } = ground(chats, &mut tx, tenant, start, now).await?;
@@ -143,6 +148,7 @@ async fn store_beginning(chats: &Chats, store: &TenantStore, start: &Start) -> R
         request: RequestId::new(),
         owner: start.owner,
         model: start.model.clone().or(conversation.model).unwrap_or_else(|| start.prompt.model.clone()),
+        node,
     };
     let row = NewRow {
         id: new.answer,
@@ -202,28 +208,29 @@ async fn ground(
         }
     };
     if let Some(other) = event_log::running_in_conversation(tx, tenant, ground.conversation.id).await? {
-        if chats.inner.hub.is_live(tenant, other) {
+        if chats.inner.hub.is_live(tenant, other.run) || chats.driven_elsewhere(other.node).await?.is_some() {
             return Err(ChatError::Busy);
         }
-        abandon(tx, tenant, other, now).await?;
+        abandon(tx, tenant, other.run, now).await?;
     }
     Ok(ground)
 }
 
-/// Ends a run that nobody drives any more. Whoever calls has seen that it does not live in the hub, which
-/// is enough as long as one process owns the data directory; many nodes will need a lease in its row.
+/// Ends a run that nobody drives any more; false when it has ended already. Whoever calls has seen that it does not
+/// live in the hub, and that its node is this one or no more.
 pub(crate) async fn abandon(
     tx: &mut Transaction,
     tenant: TenantId,
     run: RunId,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let ending = Ending::Failed { problem: problem::interrupted().trace_id(run.to_string()), details: None };
-    if event_log::end_within(tx, tenant, run, &ending, now).await?.is_some() {
+    let ended = event_log::end_within(tx, tenant, run, &ending, now).await?.is_some();
+    if ended {
         tracing::warn!(%run, "a run was left without its task and is ended now");
         run::counted(&ending);
     }
-    Ok(())
+    Ok(ended)
 }
 
 #[cfg(test)]

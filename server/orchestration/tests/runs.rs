@@ -248,9 +248,8 @@ fn after_a_crash_the_open_run_is_ended_with_what_was_stored_of_it() {
     runtime().block_on(async {
         let fixture = Fixture::open_at(&scratch, Arc::new(SystemClock)).await.unwrap();
         assert_eq!(answer(&fixture, &started).await.status, MessageStatus::Streaming);
-        let upkeep = fixture.tenancy.upkeep_scope(fixture.tenant);
-        assert_eq!(fixture.chats.recover(std::slice::from_ref(&upkeep)).await, 1);
-        assert_eq!(fixture.chats.recover(&[upkeep]).await, 0);
+        assert_eq!(fixture.recover().await.unwrap(), 1);
+        assert_eq!(fixture.recover().await.unwrap(), 0);
         let events = fixture.events(started.run, 0).await.unwrap();
         assert_well_formed(&events);
         assert_eq!(events[..seen.len()], seen);
@@ -304,7 +303,11 @@ async fn a_disk_that_stays_full_ends_readers_with_an_error_and_nothing_is_half_w
     let ChatError::RunLost(problem) = last else { panic!("{last}") };
     assert_eq!(problem.code, ProblemCode::StorageFull);
 
+    // What cannot be stored yet is tried again.
+    fixture.chats.tend().await;
     store.write(EMPTY).execute().await.unwrap();
+    fixture.chats.tend().await;
+    assert_eq!(answer(&fixture, &started).await.status, MessageStatus::Failed);
     let next = NewMessage { conversation: Some(started.conversation), ..new_message("again") };
     let next = fixture.chats.send(&fixture.member, next).await.unwrap();
     fixture.events(next.run, 0).await.unwrap();

@@ -2,6 +2,7 @@
 
 use gateway::{GatewayError, provider::ProviderError};
 use metering::MeteringError;
+use orchestration::ChatError;
 use store::StoreError;
 use tenancy::{TenancyError, VaultError};
 
@@ -13,6 +14,8 @@ pub enum OpenError {
     Vault(#[from] VaultError),
     #[error("what an earlier run left open in the ledger could not be closed: {0}")]
     Ledger(#[from] MeteringError),
+    #[error("what an earlier run left open among answers could not be looked for: {0}")]
+    Chats(#[from] ChatError),
     #[error(transparent)]
     Tenancy(#[from] TenancyError),
 }

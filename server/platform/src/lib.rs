@@ -3,6 +3,7 @@
 //! - `platform.rs`: opening, readiness, the end.
 //! - `first_run.rs`: what the first minutes need of several layers at once.
 //! - `lifecycle.rs`: deleting a tenant while the server runs.
+//! - `upkeep.rs`: what this node does now and then, for itself and for nodes that are no more.
 //! - `problem.rs`: the one mapping from every layer's errors to what crosses the wire.
 //! - `trace.rs`: the id under which a request's log lines and its problem are found.
 //!
@@ -14,6 +15,7 @@ mod lifecycle;
 mod platform;
 mod problem;
 mod trace;
+mod upkeep;
 
 pub use error::{ConnectError, NotReady, OpenError};
 pub use platform::{Platform, PlatformSettings, ProviderKeys};

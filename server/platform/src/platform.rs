@@ -1,15 +1,19 @@
 //! The platform: every layer, opened in order and closed in reverse.
 //!
-//! What always holds once it is open: the schema is current, nothing in the ledger is left over from a
-//! crash, and no run of an earlier process claims to be running.
+//! What always holds once it is open: the schema is current, this process is among the nodes, and what nodes left open
+//! that are no more, in the ledger or in runs, is ended (`upkeep.rs`).
 
-use crate::{NotReady, OpenError, first_run};
+use crate::{
+    NotReady, OpenError, first_run,
+    upkeep::{Caretaker, Upkeep},
+};
 use gateway::{
     Gateway,
     providers::local::{LocalProvider, LocalSettings, LocalStatistics},
 };
 use lifecycle::Lifecycle;
 use metering::Metering;
+use nodes::{NodeSettings, Nodes};
 use orchestration::Chats;
 use registry::Registry;
 use std::{
@@ -20,7 +24,7 @@ use std::{
     },
     time::Duration,
 };
-use store::{ControlStore, Location, TenantStores};
+use store::{ControlStore, Hints, Location, TenantStores};
 use tenancy::{SharedClock, Tenancy, Vault};
 
 /// Where the platform lives and what it is given.
@@ -35,6 +39,8 @@ pub struct PlatformSettings {
     pub local: LocalSettings,
     pub clock: SharedClock,
     pub provider_keys: ProviderKeys,
+    /// What people call this process among others: its machine and address.
+    pub node_name: String,
 }
 
 /// Providers found in the environment; those not yet known are registered at start.
@@ -56,27 +62,41 @@ pub struct Platform {
     pub gateway: Gateway,
     pub chats: Chats,
     pub lifecycle: Lifecycle,
+    pub nodes: Nodes,
     local: Arc<LocalProvider>,
+    caretaker: Caretaker,
+    upkeep: Upkeep,
     closing: AtomicBool,
 }
 
 impl Platform {
-    /// Opens the stores, brings them to this version, and ends what a crash may have left open.
+    /// Opens the stores, brings them to this version, joins the nodes, and ends what a crash may have left open.
     pub async fn open(settings: PlatformSettings) -> Result<Self, OpenError> {
         let control = ControlStore::open(&settings.database).await?;
-        let vault =
-            Vault::open(&settings.data_dir, settings.master_key.as_deref(), settings.master_key_file.as_deref())?;
+        let (key, key_file) = (settings.master_key.as_deref(), settings.master_key_file.as_deref());
+        let vault = Vault::open_for(&control, &settings.data_dir, key, key_file).await?;
         let clock = settings.clock;
+        let stores = TenantStores::new(&settings.database);
+        stores.prepare().await?;
+        let as_node =
+            NodeSettings { shared: settings.database.is_shared(), ..NodeSettings::alone(&settings.node_name) };
+        let hints = Hints::open(&settings.database);
+        let nodes = Nodes::join(control.clone(), clock.clone(), hints, as_node).await?;
         let tenancy = Tenancy::new(control.clone(), clock.clone(), vault);
-        let metering = Metering::new(control.clone(), clock.clone());
+        let metering = Metering::new(control.clone(), clock.clone(), nodes.clone());
         let registry = Registry::new(control.clone(), clock.clone());
         // Weights load on the provider's own thread while the rest goes on.
         let local = LocalProvider::start(settings.local);
         let gateway = Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local.clone());
-        let stores = TenantStores::new(&settings.database);
-        stores.prepare().await?;
-        let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock);
-        let lifecycle = Lifecycle::new(settings.database, control.clone(), stores.clone(), tenancy.clone());
+        let lifecycle = Lifecycle::new(settings.database.clone(), control.clone(), stores.clone(), tenancy.clone());
+        let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock, nodes.clone());
+        let caretaker = Caretaker {
+            nodes: nodes.clone(),
+            tenancy: tenancy.clone(),
+            metering: metering.clone(),
+            chats: chats.clone(),
+        };
+        caretaker.recover().await?;
         let platform = Self {
             control,
             stores,
@@ -86,24 +106,14 @@ impl Platform {
             gateway,
             chats,
             lifecycle,
+            nodes,
             local,
+            upkeep: caretaker.clone().start(),
+            caretaker,
             closing: AtomicBool::new(false),
         };
-        platform.recover().await?;
         first_run::register_found(&platform, &settings.provider_keys).await;
         Ok(platform)
-    }
-
-    /// Ends what an earlier process did not: attempts in the ledger first, then the runs that made them.
-    async fn recover(&self) -> Result<(), OpenError> {
-        let attempts = self.metering.resolve_unsettled().await?;
-        let tenants = self.tenancy.tenant_list().await?;
-        let scopes: Vec<_> = tenants.iter().map(|tenant| self.tenancy.upkeep_scope(tenant.id)).collect();
-        let runs = self.chats.recover(&scopes).await;
-        if attempts + runs > 0 {
-            tracing::warn!(attempts, runs, "the last run of Seam ended in the middle of answers; they are closed now");
-        }
-        Ok(())
     }
 
     /// Whether requests can be served: the database answers and its schema is this version's.
@@ -131,7 +141,19 @@ impl Platform {
         self.chats.shutdown(limit).await;
         self.gateway.shutdown().await;
         self.local.shutdown().await;
+        self.upkeep.stop().await;
+        self.leave().await;
+        self.nodes.hints().close().await;
         self.stores.close().await;
         self.control.close().await;
+    }
+    /// What is open all the same is ended now; a database that does not answer leaves it to the others, or to the next
+    /// start.
+    async fn leave(&self) {
+        if let Err(error) = self.nodes.leave().await {
+            tracing::warn!(%error, "this node could not tell the others that it leaves");
+        } else if let Err(error) = self.caretaker.recover().await {
+            tracing::warn!(%error, "what is left open could not be looked for");
+        }
     }
 }

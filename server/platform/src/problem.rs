@@ -165,7 +165,8 @@ impl IntoProblem for MeteringError {
             error @ (Self::AlreadyRecorded { .. }
             | Self::AlreadySettled { .. }
             | Self::NotRecorded { .. }
-            | Self::NotAnOutcome { .. }) => internal(&error),
+            | Self::NotAnOutcome { .. }
+            | Self::Removed { .. }) => internal(&error),
         }
     }
 }
@@ -246,6 +247,7 @@ impl IntoProblem for ChatError {
             Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),
             Self::Busy => Problem::new(ProblemCode::Conflict, said),
             Self::ShuttingDown => Problem::new(ProblemCode::ShuttingDown, said).retry_after(5),
+            Self::Removed => Problem::new(ProblemCode::StorageUnavailable, said).retry_after(2),
             Self::RunLost(problem) => *problem,
             Self::Tenancy(error) => error.into_problem(),
             Self::Registry(error) => error.into_problem(),
@@ -289,6 +291,7 @@ impl IntoProblem for OpenError {
             Self::Store(error) => error.into_problem(),
             Self::Vault(error) => error.into_problem(),
             Self::Ledger(error) => error.into_problem(),
+            Self::Chats(error) => error.into_problem(),
             Self::Tenancy(error) => error.into_problem(),
         }
     }

@@ -10,7 +10,7 @@ use platform::models;
 use serde::Serialize;
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
 use store::{ControlStore, ServerFacts};
-use tenancy::Vault;
+use tenancy::{Clock, SystemClock, Vault};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Doctor {
@@ -62,7 +62,8 @@ async fn examine(config: &Config) -> Vec<Check> {
         Check::new("data", data(config)),
         Check::new("database", database(config).await),
         Check::new("audit log", audit(config).await),
-        Check::new("master key", master_key(config)),
+        Check::new("master key", master_key(config).await),
+        Check::new("nodes", nodes_of(config).await),
         Check::new("models", local_models(config).await),
         Check::new("port", port(config, serving)),
     ]
@@ -116,13 +117,38 @@ async fn database(config: &Config) -> Result<String, String> {
     })
 }
 
+const NOT_LOOKED_AT: &str = "not looked at: it needs a sound database at this version";
+
+/// The control plane where it can be opened without changing anything.
+async fn control(config: &Config) -> Result<Option<ControlStore>, String> {
+    let found = store::inspect(&config.database).await.map_err(|error| error.to_string())?;
+    let usable = |one: &store::Inspection| one.damage.is_empty() && one.pending.is_empty() && one.unknown.is_empty();
+    if found.is_empty() || !found.iter().all(usable) {
+        return Ok(None);
+    }
+    ControlStore::open(&config.database).await.map(Some).map_err(|error| error.to_string())
+}
+
+/// Who serves from the database. Ages are by this machine's clock; the nodes judge each other without one.
+async fn nodes_of(config: &Config) -> Result<String, String> {
+    let Some(control) = control(config).await? else { return Ok(NOT_LOOKED_AT.to_owned()) };
+    let found = nodes::list(&control).await.map_err(|error| error.to_string());
+    control.close().await;
+    let (found, now) = (found?, SystemClock.now());
+    let told = found.iter().map(|node| {
+        let age = now.millis_since(node.seen_at).max(0) as f64 / 1000.0;
+        format!("{} (version {}, last beat {age:.1} s ago)", node.name, node.version)
+    });
+    Ok(match found.len() {
+        0 => "none serves from this database now".to_owned(),
+        1 => format!("1 serves: {}", told.collect::<String>()),
+        many => format!("{many} serve together: {}", told.collect::<Vec<_>>().join(", ")),
+    })
+}
+
 /// Whether anybody has touched the log of changes. Its last hashes are worth keeping elsewhere.
 async fn audit(config: &Config) -> Result<String, String> {
-    let found = store::inspect(&config.database).await.map_err(|error| error.to_string())?;
-    if found.is_empty() || found.iter().any(|one| !one.damage.is_empty() || !one.pending.is_empty()) {
-        return Ok("not looked at: it needs a sound database at this version".to_owned());
-    }
-    let control = ControlStore::open(&config.database).await.map_err(|error| error.to_string())?;
+    let Some(control) = control(config).await? else { return Ok(NOT_LOOKED_AT.to_owned()) };
     let chains = tenancy::audit_verify(&control).await.map_err(|error| error.to_string());
     control.close().await;
     let chains = chains?;
@@ -166,13 +192,48 @@ fn shared(place: &str, server: &ServerFacts, planes: usize, behind: usize) -> Re
     Ok(format!("{head}: {}", said.join("; ")))
 }
 
-fn master_key(config: &Config) -> Result<String, String> {
+async fn master_key(config: &Config) -> Result<String, String> {
     let generated = config.data_dir.join("master.key");
-    if config.master_key.is_none() && config.master_key_file.is_none() && !generated.exists() {
-        return Ok(format!("none yet; it is made at the first start as {}", generated.display()));
+    let missing = config.master_key.is_none() && config.master_key_file.is_none() && !generated.exists();
+    let control = control(config).await?;
+    let checked = match &control {
+        Some(control) => master_key_of(config, control, missing).await,
+        None if missing => Ok(format!("none yet; it is made at the first start as {}", generated.display())),
+        None => vault(config).map(|_| "can be used".to_owned()),
+    };
+    if let Some(control) = control {
+        control.close().await;
     }
+    checked
+}
+
+/// Whether the key is that of the database.
+async fn master_key_of(config: &Config, control: &ControlStore, missing: bool) -> Result<String, String> {
+    if missing {
+        return match Vault::is_needed(control).await {
+            Ok(false) => Ok("none yet; it is made at the first start".to_owned()),
+            Ok(true) => {
+                Err("there is none here, and secrets in the database are sealed under one; set SEAM_MASTER_KEY to \
+                             it, or bring the master.key of the first node here"
+                    .to_owned())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    match vault(config)?.is_of(control).await {
+        Ok(None) => Ok("can be used".to_owned()),
+        Ok(Some(true)) => Ok("can be used, and is that of the database".to_owned()),
+        Ok(Some(false)) => {
+            Err("is not the one under which the secrets in the database are sealed; give every node the \
+                                same one with SEAM_MASTER_KEY"
+                .to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn vault(config: &Config) -> Result<Vault, String> {
     Vault::open(&config.data_dir, config.master_key.as_deref(), config.master_key_file.as_deref())
-        .map(|_| "can be used".to_owned())
         .map_err(|error| error.to_string())
 }
 

@@ -1,4 +1,5 @@
-//! One server a data directory: two would both believe that every open run is left over from a crash.
+//! One server a data directory: files have one writer, and what is open in them belongs to it. Several nodes share a
+//! PostgreSQL database, and each has a data directory of its own (docs/many-nodes.md).
 
 use super::Failure;
 use std::{
@@ -40,7 +41,10 @@ impl DataLock {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Failure::new("another Seam serves from this data directory")
                 .at(data_dir.display().to_string())
-                .remedy("stop that one first, or give this one a directory of its own with SEAM_DATA_DIR")),
+                .remedy(
+                    "stop that one first. Several nodes serve together from one PostgreSQL database, given to all of them \
+                     with SEAM_DATABASE_URL; then give each a directory of its own with SEAM_DATA_DIR",
+                )),
             Err(TryLockError::Error(error)) => {
                 Err(Failure::new(format!("the data directory cannot be locked: {error}"))
                     .at(path.display().to_string())

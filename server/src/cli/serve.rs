@@ -17,7 +17,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::Claim;
 use tenancy::{ControlSessions, SystemClock};
 use tokio::{
     net::TcpListener,
@@ -49,7 +48,6 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|error| Failure::new(format!("metrics cannot be kept: {error}")))?;
 
-    let claim = Claim::take(&config.database).await?;
     let settings = PlatformSettings {
         database: config.database.clone(),
         data_dir: config.data_dir.clone(),
@@ -58,6 +56,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         local: config.local(),
         clock: Arc::new(SystemClock),
         provider_keys: config.provider_keys.clone(),
+        node_name: node_name(address),
     };
     // A signal before the first request ends the start at once: nothing is under way.
     let platform = tokio::select! {
@@ -104,7 +103,6 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     upkeep.close();
     upkeep.wait().await;
     platform.shutdown(Duration::ZERO).await;
-    drop(claim);
     drop(lock);
     tracing::info!("stopped");
     Ok(())
@@ -124,6 +122,12 @@ async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
             .at(listen.to_string())
             .remedy(format!("stop that program, or choose another address: SEAM_LISTEN={next}"))
     })
+}
+
+/// What the other nodes' people see: which machine, which address.
+fn node_name(address: SocketAddr) -> String {
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{machine} {address}")
 }
 
 /// Where people on this machine find it.

@@ -10,6 +10,7 @@ use tenancy::{SystemClock, Tenancy, Vault};
 pub(super) async fn open(config: &Config) -> Result<Tenancy, Failure> {
     lock::prepare(&config.data_dir)?;
     let control = ControlStore::open(&config.database).await?;
-    let vault = Vault::open(&config.data_dir, config.master_key.as_deref(), config.master_key_file.as_deref())?;
+    let (key, key_file) = (config.master_key.as_deref(), config.master_key_file.as_deref());
+    let vault = Vault::open_for(&control, &config.data_dir, key, key_file).await?;
     Ok(Tenancy::new(control, Arc::new(SystemClock), vault))
 }

@@ -35,8 +35,8 @@ use tower_sessions::Session;
 
 /// Proxies drop connections that are silent for longer, typically after a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a stream may outlive the permission to read it.
-const ASKED_AGAIN: Duration = Duration::from_secs(5);
+/// How long a stream may outlive the permission to read it: whichever node took it away, within a second.
+const ASKED_AGAIN: Duration = Duration::from_millis(800);
 /// Streams of one person: more tabs than anybody looks at.
 const MOST_READERS: usize = 32;
 

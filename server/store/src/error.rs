@@ -1,6 +1,6 @@
 //! What a database can answer instead of a result, the same on both engines.
 
-use sqlx::{postgres::PgDatabaseError, sqlite::SqliteError};
+use sqlx::{migrate::MigrateError, postgres::PgDatabaseError, sqlite::SqliteError};
 use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,18 @@ enum Kind {
     Busy,
     Unreachable,
     Other,
+}
+
+impl StoreError {
+    /// What kept a database from being brought to this version; one that is ahead of it is told apart.
+    pub(crate) fn of_migration(database: String, source: MigrateError) -> Self {
+        if let MigrateError::VersionMissing(version) = source {
+            return Self::Engine(format!(
+                "{database} was written by a newer Seam (its migration {version} is not known here); use that version"
+            ));
+        }
+        Self::Migration { database, source }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

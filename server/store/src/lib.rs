@@ -3,16 +3,17 @@
 //! - [`ControlStore`]: what the operator owns across tenants.
 //! - [`TenantStore`]: what belongs to one tenant, opened only with a [`TenantAccess`].
 //! - [`Location`]: where both live: files of SQLite, or one PostgreSQL database.
+//! - [`Hints`]: “look again”, from one process to all others.
 //!
 //! Layers above write SQL with `$1` placeholders and portable types; nothing above this crate names an
 //! engine. Which thing lives where is told by the migrations under `migrations/`.
 
 mod access;
-mod claim;
 mod control;
 mod database;
 mod error;
 mod exclusive;
+mod hints;
 mod inspect;
 mod location;
 #[cfg(feature = "mutants")]
@@ -27,11 +28,11 @@ mod tenant;
 mod value;
 
 pub use access::TenantAccess;
-pub use claim::Claim;
 pub use control::ControlStore;
 pub use database::{Database, Transaction};
 pub use error::StoreError;
 pub use exclusive::Exclusive;
+pub use hints::{Hint, Hints};
 pub use inspect::{Inspection, ServerFacts, inspect, inspect_server};
 pub use location::{Location, LocationError};
 pub use row::{FromRow, Row};

@@ -84,7 +84,7 @@ impl Sqlite {
         migrations
             .run_direct(None, &mut *connection, false)
             .await
-            .map_err(|source| StoreError::Migration { database: path.display().to_string(), source })?;
+            .map_err(|source| StoreError::of_migration(path.display().to_string(), source))?;
         drop(connection);
         let readers = pool(readers).connect_lazy_with(options.pragma("query_only", "on"));
         Ok(Self { writer, readers })

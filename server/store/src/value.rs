@@ -5,8 +5,8 @@
 
 use crate::{Row, StoreError};
 use contract::{
-    AttemptNo, ConversationId, Email, ImpersonationId, KeyId, MessageId, NanoUsd, RequestId, RunId, SessionId, Slug,
-    TenantId, Timestamp, TokenPrice, UserId,
+    AttemptNo, ConversationId, Email, ImpersonationId, KeyId, MessageId, NanoUsd, NodeId, RequestId, RunId, SessionId,
+    Slug, TenantId, Timestamp, TokenPrice, UserId,
 };
 
 /// What a placeholder or a column holds. `None` is NULL, of this type.
@@ -124,7 +124,20 @@ macro_rules! text {
         stored_as! { String; $($type: |value| value.to_string(), |text| text.parse().map_err(|e| format!("{e}"));)+ }
     };
 }
-text!(TenantId, UserId, KeyId, ImpersonationId, SessionId, ConversationId, MessageId, RunId, RequestId, Email, Slug);
+text!(
+    TenantId,
+    UserId,
+    KeyId,
+    ImpersonationId,
+    SessionId,
+    ConversationId,
+    MessageId,
+    RunId,
+    RequestId,
+    NodeId,
+    Email,
+    Slug
+);
 text!(contract::Role, contract::ProviderKind);
 
 stored_as! { i64;

@@ -4,7 +4,7 @@
 use contract::TenantId;
 use std::path::Path;
 use store::{ControlStore, Location, StoreError, TenantAccess, TenantStores, inspect, inspect_server};
-use testbase::{Engine, Scratch};
+use testbase::{Engine, Scratch, on_each_engine};
 use tokio::task::JoinSet;
 
 const PLAN_NAMES: &str = "SELECT name AS value FROM plan ORDER BY name";
@@ -89,4 +89,16 @@ async fn a_database_that_is_not_there_is_named() {
     let location = Location::parse(Some(&missing), Path::new("unused")).unwrap();
     let refused = ControlStore::open(&location).await.unwrap_err().to_string();
     assert!(refused.contains("_gone") && refused.contains("SEAM_DATABASE_URL"), "{refused}");
+}
+
+on_each_engine! {
+    async fn what_a_newer_version_wrote_is_refused(scratch: Scratch) {
+        const LATER: &str = "
+            INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            SELECT 9999, 'later', TRUE, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
+        ControlStore::open(scratch.location()).await.unwrap().close().await;
+        scratch.administrate(LATER).await.unwrap();
+        let refused = ControlStore::open(scratch.location()).await.unwrap_err().to_string();
+        assert!(refused.contains("newer Seam") && refused.contains("use that version"), "{refused}");
+    }
 }

@@ -5,7 +5,8 @@
 //! bits make a repetition out of the question.
 //!
 //! The master key comes from `SEAM_MASTER_KEY`, from `SEAM_MASTER_KEY_FILE`, or from `master.key` in the
-//! data directory, which is made on first start and belongs in the backup: without it nothing opens.
+//! data directory, which is made on first start and belongs in the backup: without it nothing opens. A database carries
+//! the mark of its master key, so that no node seals what the others cannot open.
 
 use crate::{Secret, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -20,6 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use store::{ControlStore, FromRow, Row, StoreError};
 use zeroize::Zeroizing;
 
 const KEY_BYTES: usize = 32;
@@ -28,6 +30,24 @@ const FORMAT: u8 = 1;
 const KEY_FILE: &str = "master.key";
 /// More than any base64 of a key; a larger file is something else.
 const KEY_FILE_LIMIT: u64 = 1024;
+
+/// What is sealed to tell one master key from another.
+const MARK: &str = "seam";
+const MARK_CONTEXT: &str = "the mark of the master key";
+const MARK_READ: &str = "SELECT sealed FROM master_key_check WHERE id = 1";
+const MARK_INSERT: &str = "INSERT INTO master_key_check (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";
+
+struct Sealed(Vec<u8>);
+
+impl FromRow for Sealed {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(row.get("sealed")?))
+    }
+}
+
+async fn mark(control: &ControlStore) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(control.read(MARK_READ).fetch_optional::<Sealed>().await?.map(|mark| mark.0))
+}
 
 /// Why a secret cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +62,19 @@ pub enum VaultError {
     File { path: PathBuf, source: io::Error },
     #[error("the system gave no random numbers: {0}")]
     Random(#[from] rand::rngs::SysError),
+    /// Made up anew, a key would open nothing of what is there.
+    #[error(
+        "the secrets in this database are sealed under a master key that is not in “{data_dir}”; set SEAM_MASTER_KEY \
+         to it, or bring the master.key of the first node here"
+    )]
+    Missing { data_dir: PathBuf },
+    #[error(
+        "{place} is not the master key under which the secrets in this database are sealed; give every node the same \
+         one, with SEAM_MASTER_KEY or SEAM_MASTER_KEY_FILE: that of the node which started first"
+    )]
+    Foreign { place: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("the secret of {context} could not be sealed")]
     Seal { context: String },
     #[error("the secret of {context} does not open under this master key; restore the key, or enter the secret again")]
@@ -55,6 +88,44 @@ pub struct Vault {
 }
 
 impl Vault {
+    /// The same as [`Vault::open`], for the secrets of one database: its first vault leaves a mark there, and a vault
+    /// under another key is refused. So is making up a key where there is a mark already.
+    pub async fn open_for(
+        control: &ControlStore,
+        data_dir: &Path,
+        env_key: Option<&str>,
+        key_file: Option<&Path>,
+    ) -> Result<Self, VaultError> {
+        let generated = data_dir.join(KEY_FILE);
+        if env_key.is_none() && key_file.is_none() && !generated.exists() && Self::is_needed(control).await? {
+            return Err(VaultError::Missing { data_dir: data_dir.to_owned() });
+        }
+        let vault = Self::open(data_dir, env_key, key_file)?;
+        let new = vault.seal(MARK_CONTEXT, MARK)?;
+        control.write(MARK_INSERT).bind(new).execute().await?;
+        // Read back: when two nodes start at once, the first mark counts.
+        match mark(control).await?.map(|sealed| vault.unseal(MARK_CONTEXT, &sealed)) {
+            Some(Ok(_)) => Ok(vault),
+            Some(Err(_)) | None => Err(VaultError::Foreign {
+                place: match (env_key, key_file) {
+                    (Some(_), _) => "SEAM_MASTER_KEY".to_owned(),
+                    (None, Some(path)) => format!("“{}”", path.display()),
+                    (None, None) => format!("“{}”", generated.display()),
+                },
+            }),
+        }
+    }
+
+    /// Whether this is the key of a database's secrets; none where nothing was sealed yet. Changes nothing.
+    pub async fn is_of(&self, control: &ControlStore) -> Result<Option<bool>, VaultError> {
+        Ok(mark(control).await?.map(|sealed| self.unseal(MARK_CONTEXT, &sealed).is_ok()))
+    }
+
+    /// Whether a database has secrets under a master key, so that none may be made up.
+    pub async fn is_needed(control: &ControlStore) -> Result<bool, VaultError> {
+        Ok(mark(control).await?.is_some())
+    }
+
     /// Takes the master key from the environment, from a file, or from the data directory (made when missing).
     ///
     /// A file that others can read is refused, and so is a key of another length.

@@ -11,11 +11,12 @@ pub use stand_in::StandIn;
 use contract::{Email, Role, RunEvent, RunEventRecord, Slug, TenantId, Timestamp, TokenPrice};
 use gateway::{Gateway, NewProvider};
 use metering::{Metering, NewPrice};
+use nodes::{NodeSettings, Nodes};
 use orchestration::{ChatError, Chats};
 use registry::{ModelConfig, Registry, Strategy, Target};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc, time::Duration};
-use store::{ControlStore, TenantStores};
+use store::{ControlStore, Hints, TenantStores};
 use tenancy::{NewTenant, Scope, SessionClaims, SharedClock, SystemClock, Tenancy, Vault};
 /// Which engine a fixture runs on is chosen by `SEAM_TEST_ENGINE`.
 pub use testbase::{Engine, Scratch};
@@ -31,6 +32,7 @@ pub struct Fixture {
     pub control: ControlStore,
     pub stores: TenantStores,
     pub tenancy: Tenancy,
+    pub nodes: Nodes,
     pub metering: Metering,
     pub registry: Registry,
     pub gateway: Gateway,
@@ -58,21 +60,32 @@ impl Fixture {
 
     /// In a place that the test keeps; finds there what an earlier fixture left, as a restart does.
     pub async fn open_at(scratch: &Arc<Scratch>, clock: SharedClock) -> Result<Self, Broken> {
+        Self::open_as(scratch, clock, NodeSettings::alone("test")).await
+    }
+
+    /// The same, as another node beside those that are there; its owner gives it its turns.
+    pub async fn open_beside(scratch: &Arc<Scratch>, clock: SharedClock) -> Result<Self, Broken> {
+        Self::open_as(scratch, clock, NodeSettings::beside_others("test")).await
+    }
+
+    async fn open_as(scratch: &Arc<Scratch>, clock: SharedClock, settings: NodeSettings) -> Result<Self, Broken> {
         let control = ControlStore::open(scratch.location()).await?;
+        let nodes = Nodes::join(control.clone(), clock.clone(), Hints::open(scratch.location()), settings).await?;
         let stores = TenantStores::new(scratch.location());
         let vault = Vault::open(scratch.dir(), None, None)?;
         let tenancy = Tenancy::new(control.clone(), clock.clone(), vault);
-        let metering = Metering::new(control.clone(), clock.clone());
+        let metering = Metering::new(control.clone(), clock.clone(), nodes.clone());
         let registry = Registry::new(control.clone(), clock.clone());
         let local = Arc::new(StandIn::new(HANG));
         let gateway = Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local.clone());
-        let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock);
+        let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock, nodes.clone());
         let tenant = tenant_in(&tenancy, "acme").await?;
         let member = scope_in(&tenancy, tenant, "ada@acme.test", Role::Member).await?;
         let fixture = Self {
             control,
             stores,
             tenancy,
+            nodes,
             metering,
             registry,
             gateway,
@@ -146,6 +159,17 @@ impl Fixture {
     /// A signed-in member of a tenant; the account and the membership are made when there are none.
     pub async fn scope(&self, tenant: TenantId, email: &str, role: Role) -> Result<Scope, Broken> {
         scope_in(&self.tenancy, tenant, email, role).await
+    }
+
+    /// Ends what nodes left open that are no more, as each node does at its start and now and then; how many runs.
+    pub async fn recover(&self) -> Result<u64, Broken> {
+        self.metering.resolve_abandoned().await?;
+        let mut ended = 0;
+        for place in self.chats.abandoned().await? {
+            let scope = place.tenant_exists.then(|| self.tenancy.upkeep_scope(place.tenant()));
+            ended += self.chats.recover(place, scope.as_ref()).await?;
+        }
+        Ok(ended)
     }
 
     /// A run's events from number `after` on, until it ends.

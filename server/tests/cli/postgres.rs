@@ -1,6 +1,6 @@
 //! The same commands on PostgreSQL: one database, no files but the master key.
 
-use crate::support::{Serving, run, seam, stderr, stdout, succeed};
+use crate::support::{run, seam, stderr, stdout, succeed};
 use serde_json::Value;
 use std::process::Command;
 use testbase::Scratch;
@@ -48,24 +48,6 @@ async fn an_empty_database_is_migrated_filled_and_examined() {
         assert!(detail.contains(said), "{detail}");
     }
     assert!(!scratch.dir().join("data/control.db").exists());
-}
-
-#[tokio::test]
-async fn it_serves_alone_and_gives_the_database_back_however_it_ends() {
-    let scratch = Scratch::bare_postgres().await.unwrap();
-    let url = scratch.url().unwrap();
-    let mut first = Serving::start(scratch.dir(), &[("SEAM_DATABASE_URL", url)]);
-    assert!(first.ask("GET /readyz HTTP/1.1", "").contains("ready"));
-    let other_directory = tempfile::tempdir().unwrap();
-    let mut second = seam(other_directory.path());
-    let refused = run(second.env("SEAM_DATABASE_URL", url).env("SEAM_LISTEN", "127.0.0.1:0"));
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("another Seam serves from this database"), "{}", stderr(&refused));
-    first.signal("KILL");
-    first.ended();
-    let mut third = Serving::start(other_directory.path(), &[("SEAM_DATABASE_URL", url)]);
-    third.signal("TERM");
-    assert_eq!(third.ended().0, Some(0));
 }
 
 #[test]

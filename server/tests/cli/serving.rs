@@ -83,7 +83,9 @@ fn two_servers_do_not_share_a_data_directory() {
     let _first = Serving::start(dir.path(), &[]);
     let second = run(seam(dir.path()).env("SEAM_LISTEN", "127.0.0.1:0"));
     assert_eq!(second.status.code(), Some(1));
-    assert!(stderr(&second).contains("another Seam serves from this data directory"), "{}", stderr(&second));
+    let told = stderr(&second);
+    assert!(told.contains("another Seam serves from this data directory"), "{told}");
+    assert!(told.contains("one PostgreSQL database") && told.contains("SEAM_DATABASE_URL"), "{told}");
     // Commands beside it work all the same.
     succeed(seam(dir.path()).args(["tenant", "create", "acme"]));
 }

@@ -51,6 +51,7 @@ pub async fn open_platform(scratch: &Scratch) -> Arc<Platform> {
         local: LocalSettings::new(scratch.dir().join("models")),
         clock: Arc::new(SystemClock),
         provider_keys: ProviderKeys::default(),
+        node_name: "test".to_owned(),
     };
     Arc::new(Platform::open(settings).await.unwrap())
 }

@@ -11,3 +11,4 @@ mod health;
 mod hostile;
 mod isolation;
 mod session;
+mod start;

@@ -11,9 +11,11 @@
 //! - A connection goes back to the pool as it came, whatever was done with it.
 
 mod arguments;
+mod hints;
 mod plane;
 mod turns;
 
+pub(crate) use hints::{Telegraph, start_telegraph};
 pub use plane::ServerFacts;
 pub(crate) use plane::{CONTROL, Plane, PlaneKind, TENANT, connect, exists, facts_of_server};
 pub(crate) use turns::Turns;

@@ -43,8 +43,9 @@ pub(crate) static TENANT: PlaneKind = PlaneKind {
 const OLDEST: i32 = 150_000;
 /// How long a statement waits for another's lock, as on SQLite.
 const LOCK_TIMEOUT: &str = "10s";
-/// A transaction whose process has vanished gives up its locks after this.
-const ABANDONED: &str = "60s";
+/// A transaction whose process has vanished, or stands still, gives up its locks after this: sooner than those who
+/// wait for them give up (`LOCK_TIMEOUT`), so that one node that hangs makes the others wait, not fail.
+const ABANDONED: &str = "5s";
 /// A connection unused for longer is tried before it is used.
 const FRESH: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -139,7 +140,7 @@ impl Plane {
 }
 
 /// How a session begins. The role's own temporary tables come last: none can stand before one of ours.
-fn settings(options: &PgConnectOptions, kind: &PlaneKind, read_only: bool) -> PgConnectOptions {
+pub(super) fn settings(options: &PgConnectOptions, kind: &PlaneKind, read_only: bool) -> PgConnectOptions {
     options
         .clone()
         .application_name("seam")
@@ -184,10 +185,10 @@ async fn set_up(options: &PgConnectOptions, kind: &PlaneKind) -> Result<(), Stor
         })?;
     }
     // `run` makes futures that cannot be sent between threads.
-    kind.migrations.run_direct(None, &mut connection, false).await.map_err(|source| StoreError::Migration {
-        database: format!("the schema {} of PostgreSQL", kind.schema),
-        source,
-    })?;
+    kind.migrations
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(|source| StoreError::of_migration(format!("the schema {} of PostgreSQL", kind.schema), source))?;
     provide_role(&mut connection, kind).await?;
     grant(&mut connection, kind).await?;
     refuse_might(&mut connection, kind.role).await?;

@@ -80,11 +80,14 @@ async fn the_link_expires() {
 }
 
 #[tokio::test]
-async fn a_new_link_voids_the_one_before() {
+async fn links_of_several_starts_all_work_until_one_is_used() {
     let fixture = Fixture::new().await;
     let (first, second) = (fixture.link().await, fixture.link().await);
-    assert!(!fixture.link_works(&first).await);
-    assert!(fixture.link_works(&second).await);
+    assert!(fixture.link_works(&first).await && fixture.link_works(&second).await);
+    fixture.use_link(&first, "op@seam.test").await.unwrap();
+    let late = fixture.use_link(&second, "other@seam.test").await;
+    assert!(matches!(late, Err(TenancyError::LinkExpired)), "{late:?}");
+    assert_eq!(fixture.number(OPERATORS).await, 1);
 }
 
 #[tokio::test]

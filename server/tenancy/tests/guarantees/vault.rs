@@ -6,7 +6,9 @@ use std::{
     path::Path,
     thread,
 };
+use store::ControlStore;
 use tenancy::{Vault, VaultError};
+use testbase::Scratch;
 
 const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const OTHER_KEY: &str = "MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
@@ -141,4 +143,39 @@ fn a_directory_that_cannot_hold_the_key_is_named() {
     fs::write(&blocked, "").unwrap();
     let refused = Vault::open(&blocked.join("data"), None, None).unwrap_err().to_string();
     assert!(refused.contains("a-file"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_knows_its_master_key_and_refuses_another() {
+    let scratch = Scratch::new().await.unwrap();
+    let control = ControlStore::open(scratch.location()).await.unwrap();
+    let (first, second) = (scratch.dir().join("first"), scratch.dir().join("second"));
+    let vault = Vault::open_for(&control, &first, None, None).await.unwrap();
+    let sealed = vault.seal("provider x", "secret").unwrap();
+
+    let missing = Vault::open_for(&control, &second, None, None).await.unwrap_err();
+    assert!(
+        matches!(missing, VaultError::Missing { .. }) && missing.to_string().contains("SEAM_MASTER_KEY"),
+        "{missing}"
+    );
+    assert!(!second.join("master.key").exists(), "a key was made up that opens nothing");
+    let foreign = Vault::open_for(&control, &second, Some(KEY), None).await.unwrap_err();
+    assert!(foreign.to_string().starts_with("SEAM_MASTER_KEY is not the master key"), "{foreign}");
+
+    let same = fs::read_to_string(first.join("master.key")).unwrap();
+    let again = Vault::open_for(&control, &second, Some(same.trim()), None).await.unwrap();
+    assert_eq!(again.unseal("provider x", &sealed).unwrap().expose(), "secret");
+    Vault::open_for(&control, &first, None, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_several_keys_that_come_at_once_one_is_the_database_s() {
+    let scratch = Scratch::new().await.unwrap();
+    let control = ControlStore::open(scratch.location()).await.unwrap();
+    let opened = futures::future::join_all((0..6).map(|node| {
+        let (control, dir) = (control.clone(), scratch.dir().join(node.to_string()));
+        async move { Vault::open_for(&control, &dir, None, None).await }
+    }));
+    let opened = opened.await;
+    assert_eq!(opened.iter().filter(|vault| vault.is_ok()).count(), 1, "{opened:?}");
 }
