@@ -74,8 +74,18 @@ impl Tenancy {
     /// A page of all people, those whose address contains the words if any.
     pub async fn user_page(
         &self,
+        operator: &OperatorScope,
+        query: &ListQuery,
+    ) -> Result<Page<UserSummary>, TenancyError> {
+        self.user_page_sized(operator, query, PAGE_SIZE).await
+    }
+
+    /// The same in pages of `size`.
+    pub async fn user_page_sized(
+        &self,
         _operator: &OperatorScope,
         query: &ListQuery,
+        size: i64,
     ) -> Result<Page<UserSummary>, TenancyError> {
         let (words, number) = (pattern(&query.words), query.page.max(1));
         let total = self.control.read(COUNT).bind(words.as_str()).fetch_one().await?;
@@ -85,9 +95,9 @@ impl Tenancy {
             ListOrder::Created => BY_CREATION,
             ListOrder::CreatedDown => BY_CREATION_DOWN,
         };
-        let list = self.control.read(list).bind(words).bind(PAGE_SIZE);
-        let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(PAGE_SIZE)).fetch_all().await?;
-        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size: PAGE_SIZE })
+        let list = self.control.read(list).bind(words).bind(size);
+        let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(size)).fetch_all().await?;
+        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size })
     }
 
     /// Ends every session of somebody, from the next request on.
