@@ -100,8 +100,7 @@ pub enum UsageBy {
 }
 
 impl UsageBy {
-    pub const ALL: [Self; 6] =
-        [Self::Model, Self::RequestedModel, Self::User, Self::Prompt, Self::Day, Self::Feature];
+    pub const ALL: [Self; 6] = [Self::Model, Self::RequestedModel, Self::User, Self::Prompt, Self::Day, Self::Feature];
 
     pub const fn as_str(self) -> &'static str {
         match self {

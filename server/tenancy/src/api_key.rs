@@ -20,7 +20,7 @@ use store::{FromRow, Row, StoreError, Transaction};
 pub const KEY_PREFIX: &str = "sk-seam-";
 pub const OPERATOR_KEY_PREFIX: &str = "sk-seam-op-";
 /// So much of a secret is kept to recognise it by.
-const SHOWN_CHARS: usize = 16;
+pub(crate) const SHOWN_CHARS: usize = 16;
 const MAX_NAME_CHARS: usize = 60;
 const MAX_KEYS: i64 = 1_000;
 /// Use is written down this often.
@@ -149,7 +149,7 @@ fn unknown() -> TenancyError {
 }
 
 impl NewKey {
-    fn validate(&self, now: Timestamp) -> Result<(), TenancyError> {
+    pub(crate) fn validate(&self, now: Timestamp) -> Result<(), TenancyError> {
         let invalid = |field, reason: &str| Err(TenancyError::Invalid { field, reason: reason.to_owned() });
         let chars = self.name.trim().chars().count();
         if chars == 0 || chars > MAX_NAME_CHARS || self.name.chars().any(char::is_control) {
@@ -166,6 +166,34 @@ impl NewKey {
         }
         Ok(())
     }
+}
+
+/// A secret of 256 random bits.
+pub(crate) fn new_secret(prefix: &str) -> Result<Secret, TenancyError> {
+    Ok(Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(digest::random_bytes::<32>()?))))
+}
+
+/// Makes a key with a secret that nothing else has, inside a transaction that may do more.
+pub(crate) async fn insert(
+    tx: &mut Transaction,
+    now: Timestamp,
+    tenant: Option<TenantId>,
+    author: &Author,
+    secret: &Secret,
+    new: &NewKey,
+) -> Result<KeyId, TenancyError> {
+    new.validate(now)?;
+    let shown: String = secret.expose().chars().take(SHOWN_CHARS).collect();
+    let names: Vec<_> = new.scopes.iter().map(|scope| scope.as_str()).collect();
+    let models = new.models.as_ref().map(|models| json!(models).to_string());
+    let (id, name) = (KeyId::new(), new.name.trim());
+    let insert = tx.query(INSERT).bind(tenant).bind(id).bind(name).bind(digest::sha256(secret.expose()));
+    let insert = insert.bind(shown.as_str()).bind(names.join(" ")).bind(models).bind(new.expires_at);
+    insert.bind(author.name()).bind(now).execute().await?;
+    let after = json!({ "prefix": shown, "scopes": names, "models": new.models });
+    let deed = Deed { action: "key.create", target: name, before: Value::Null, after };
+    audit::record(tx, now, tenant.map_or(Chain::Platform, Chain::Tenant), author, deed).await?;
+    Ok(id)
 }
 
 impl Tenancy {
@@ -203,20 +231,8 @@ impl Tenancy {
         prefix: &str,
         new: &NewKey,
     ) -> Result<(KeyId, Secret), TenancyError> {
-        let now = self.now();
-        new.validate(now)?;
-        let secret = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(digest::random_bytes::<32>()?));
-        let shown: String = secret.chars().take(SHOWN_CHARS).collect();
-        let names: Vec<_> = new.scopes.iter().map(|scope| scope.as_str()).collect();
-        let models = new.models.as_ref().map(|models| json!(models).to_string());
-        let (id, name) = (KeyId::new(), new.name.trim());
-        let insert = tx.query(INSERT).bind(tenant).bind(id).bind(name).bind(digest::sha256(&secret));
-        let insert = insert.bind(shown.as_str()).bind(names.join(" ")).bind(models).bind(new.expires_at);
-        insert.bind(author.name()).bind(now).execute().await?;
-        let after = json!({ "prefix": shown, "scopes": names, "models": new.models });
-        let deed = Deed { action: "key.create", target: name, before: Value::Null, after };
-        audit::record(tx, now, tenant.map_or(Chain::Platform, Chain::Tenant), author, deed).await?;
-        Ok((id, Secret::new(secret)))
+        let secret = new_secret(prefix)?;
+        Ok((insert(tx, self.now(), tenant, author, &secret, new).await?, secret))
     }
 
     /// The tenant's keys, those that work first.
@@ -232,12 +248,7 @@ impl Tenancy {
     }
 
     /// The tenant's keys in pages of `size`, from page 1 on.
-    pub async fn key_page(
-        &self,
-        scope: &impl Manages,
-        number: i64,
-        size: i64,
-    ) -> Result<Page<KeyView>, TenancyError> {
+    pub async fn key_page(&self, scope: &impl Manages, number: i64, size: i64) -> Result<Page<KeyView>, TenancyError> {
         scope.require_manager()?;
         let total = self.control.read(ALL_OF_TENANT).bind(scope.tenant()).fetch_one().await?;
         let list = self.control.read(PAGE_OF_TENANT).bind(scope.tenant()).bind(size);

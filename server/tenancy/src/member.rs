@@ -99,12 +99,7 @@ impl Tenancy {
     /// Gives a member another role.
     ///
     /// Errors: `NotFound` for who is no member; `LastAdmin`.
-    pub async fn member_role_set(
-        &self,
-        scope: &impl Manages,
-        user: UserId,
-        role: Role,
-    ) -> Result<(), TenancyError> {
+    pub async fn member_role_set(&self, scope: &impl Manages, user: UserId, role: Role) -> Result<(), TenancyError> {
         scope.require_manager()?;
         let mut tx = self.control.begin().await?;
         let member = member(&mut tx, scope, user).await?;

@@ -10,4 +10,6 @@ mod guards;
 mod health;
 mod hostile;
 mod isolation;
+mod management;
+mod management_books;
 mod session;

@@ -61,6 +61,30 @@ pub(super) fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Oper
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
 }
 
+/// What an operation is called, in the document and as an anchor: method and path, such as `get-members-id`.
+pub(super) fn name(method: &Method, path: &str) -> String {
+    let path = path.trim_start_matches("/api/v1/").replace(['{', '}'], "").replace('/', "-");
+    format!("{}-{path}", method.as_str().to_lowercase())
+}
+
+/// Gives each operation its own name: those of the handlers repeat.
+pub(super) fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let all = [
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::PUT, &mut item.put),
+            (Method::PATCH, &mut item.patch),
+            (Method::DELETE, &mut item.delete),
+        ];
+        for (method, operation) in all {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(name(&method, path));
+            }
+        }
+    }
+}
+
 /// The document as it is sent. It changes with the program alone.
 fn text() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();

@@ -70,8 +70,8 @@ impl<T: DeserializeOwned + ToSchema> FromRequest<WebState> for Sent<T> {
         }
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|_| unreadable("The request did not arrive whole. Send it again.".to_owned()))?;
-        let value: serde_json::Value = serde_json::from_slice(&body)
-            .map_err(|error| unreadable(format!("The body is no JSON: {error}.")))?;
+        let value: serde_json::Value =
+            serde_json::from_slice(&body).map_err(|error| unreadable(format!("The body is no JSON: {error}.")))?;
         let fields = value.as_object().ok_or_else(|| unreadable("The body must be a JSON object: {…}.".to_owned()))?;
         let known = properties::<T>();
         for name in fields.keys() {
@@ -117,7 +117,8 @@ fn require_known(what: &str, name: &str, known: &[String]) -> Result<(), Problem
     }
     let shown: String = name.chars().take(60).collect();
     let near = hint(name, known.iter().map(String::as_str));
-    let known = if known.is_empty() { "There are none here".to_owned() } else { format!("Known: {}", known.join(", ")) };
+    let known =
+        if known.is_empty() { "There are none here".to_owned() } else { format!("Known: {}", known.join(", ")) };
     Err(Problem::field(&shown, format!("There is no {what} “{shown}”{near} {known}.")))
 }
 

@@ -70,6 +70,7 @@ fn described() -> OpenApiRouter<WebState> {
 pub(super) fn document() -> OpenApi {
     let mut document = described().into_openapi();
     document.merge(sse::document());
+    document::name_operations(&mut document);
     document
 }
 

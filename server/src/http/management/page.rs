@@ -36,8 +36,7 @@ impl Told {
 
     /// Such as `get-members-id`.
     fn anchor(&self) -> String {
-        let path = self.path.trim_start_matches("/api/v1/").replace(['{', '}'], "").replace('/', "-");
-        format!("{}-{path}", self.method.as_str().to_lowercase())
+        document::name(&self.method, &self.path)
     }
 
     fn text(&self, field: &str) -> &str {
@@ -133,12 +132,14 @@ fn page(address: &str) -> String {
         operations.extend(document::operations(item).map(|(method, operation)| Told::of(method, path, operation)));
     }
     let document = Document(serde_json::to_value(&document).unwrap_or_default());
-    let tags: Vec<(String, String)> = document.0.get("tags").and_then(Value::as_array).into_iter().flatten().map(tag).collect();
+    let tags: Vec<(String, String)> =
+        document.0.get("tags").and_then(Value::as_array).into_iter().flatten().map(tag).collect();
     let (mut list, mut body) = (String::new(), String::new());
     for (tag, what) in &tags {
         let of_tag: Vec<_> = operations.iter().filter(|told| told.tag == *tag).collect();
         let _ = write!(list, "<li><a href=\"#{}\">{}</a><ul>", slug(tag), escaped(tag));
-        let _ = write!(body, "<section id=\"{}\"><h2>{}</h2><p class=\"lead\">{}</p>", slug(tag), escaped(tag), code(what));
+        let _ =
+            write!(body, "<section id=\"{}\"><h2>{}</h2><p class=\"lead\">{}</p>", slug(tag), escaped(tag), code(what));
         for told in of_tag {
             let _ = write!(list, "<li><a href=\"#{}\">{}</a></li>", told.anchor(), escaped(told.text("summary")));
             article(&mut body, &document, told, address);
@@ -202,7 +203,8 @@ fn article(page: &mut String, document: &Document, told: &Told, address: &str) {
         let _ = write!(page, "<h4>Body</h4>{}", fields(document, schema, false));
     }
     let example = curl(told, schema.map(|schema| document.example(schema)).as_ref(), address);
-    let _ = write!(page, "<h4>Example</h4><pre tabindex=\"0\"><code>{}</code></pre><h4>Answers</h4>", escaped(&example));
+    let _ =
+        write!(page, "<h4>Example</h4><pre tabindex=\"0\"><code>{}</code></pre><h4>Answers</h4>", escaped(&example));
     responses(page, document, told);
     page.push_str("</article>");
 }
@@ -263,7 +265,8 @@ fn responses(page: &mut String, document: &Document, told: &Told) {
     }
     page.push_str("</dl>");
     if let Some(shape) = shape {
-        let _ = write!(page, "<details><summary>Fields of the answer</summary>{}</details>", fields(document, shape, true));
+        let _ =
+            write!(page, "<details><summary>Fields of the answer</summary>{}</details>", fields(document, shape, true));
     }
 }
 
@@ -278,7 +281,8 @@ fn curl(told: &Told, body: Option<&Value>, address: &str) -> String {
         let _ = write!(command, " -X {}", told.method);
     }
     let _ = write!(command, " '{}{path}{query}'", address.trim_end_matches('/'));
-    let credential = if told.opened_by("operator_key") { "Authorization: Bearer $SEAM_KEY" } else { "Cookie: $SEAM_SESSION" };
+    let credential =
+        if told.opened_by("operator_key") { "Authorization: Bearer $SEAM_KEY" } else { "Cookie: $SEAM_SESSION" };
     let _ = write!(command, " \\\n  -H \"{credential}\"");
     if let Some(body) = body {
         let _ = write!(command, " \\\n  -H 'Content-Type: application/json' -d '{body}'");

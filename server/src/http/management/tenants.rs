@@ -212,9 +212,8 @@ pub(super) async fn change(
     let tenancy = &state.platform().tenancy;
     let found = tenancy.tenant_find(&operator, &name.0).await?;
     require_plan(&state, body.plan.as_ref().and_then(Option::as_deref)).await?;
-    let budget = |field, given: Option<Option<String>>| {
-        given.map(|budget| dollars(field, budget.as_deref())).transpose()
-    };
+    let budget =
+        |field, given: Option<Option<String>>| given.map(|budget| dollars(field, budget.as_deref())).transpose();
     let patch = TenantPatch {
         display_name: body.display_name,
         plan: body.plan,
