@@ -67,7 +67,13 @@ impl Manages for Scope {
     }
 }
 
-/// The right to manage one tenant from outside. Cheap to clone.
+/// The right to manage one tenant from outside. Cheap to clone. It opens no store:
+///
+/// ```compile_fail,E0599
+/// async fn open(management: &tenancy::Management, stores: &store::TenantStores) {
+///     management.store(stores).await;
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Management {
     tenant: TenantId,
