@@ -33,8 +33,8 @@ async fn groups(fixture: &Fixture, scope: &Scope, by: UsageBy) -> Vec<UsageGroup
 
 async fn settled(fixture: &Fixture, intent: &Intent, usage: TokenUsage) {
     fixture.metering.intent(intent).await.unwrap();
-    let settle = fixture.metering.settle(intent.tenant, intent.request, intent.attempt, &succeeded(usage));
-    settle.await.unwrap();
+    let settlement = succeeded(usage);
+    fixture.metering.settle(intent.tenant, intent.request, intent.attempt, &settlement).await.unwrap();
 }
 
 #[tokio::test]
@@ -61,7 +61,8 @@ async fn groups_hold_a_tenants_own_attempts_and_say_what_is_unknown() {
 
     let acme = manager(&fixture, acme);
     let models = groups(&fixture, &acme, UsageBy::Model).await;
-    let told: Vec<_> = models.iter().map(|group| (group.name.as_deref().unwrap(), group.requests, group.cost)).collect();
+    let told: Vec<_> =
+        models.iter().map(|group| (group.name.as_deref().unwrap(), group.requests, group.cost)).collect();
     assert_eq!(told, [("openai-eu/gpt-4o-mini", 3, Some(usd("3"))), ("openai-eu/new-model", 1, None)]);
     assert_eq!((models[0].attempts, models[0].unpriced_requests, models[1].unpriced_requests), (4, 0, 1));
     assert_eq!((models[1].input_tokens, models[1].output_tokens), (Some(7), Some(8)));

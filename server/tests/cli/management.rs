@@ -6,7 +6,11 @@ use std::process::Command;
 /// The commands on the page, in its order.
 fn examples(page: &str) -> Vec<String> {
     let plain = |text: &str| {
-        text.replace("&#39;", "'").replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        text.replace("&#39;", "'")
+            .replace("&quot;", "\"")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&")
     };
     let blocks = page.split("<pre tabindex=\"0\"><code>").skip(1);
     blocks.map(|block| plain(block.split("</code>").next().unwrap())).collect()

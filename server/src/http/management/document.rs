@@ -25,9 +25,9 @@ const TAGS: [(&str, &str); 10] = [
     ("Runs", "Answers as they are made. For the person whose answer it is, with their session."),
 ];
 
-const OPERATOR_KEY: &str = "A key that begins with `sk-seam-op-`: seam key create NAME --operator";
-const TENANT_KEY: &str = "A tenant's key with the scope `manage`: seam key create NAME --tenant TENANT --manage. It sees \
-                          its own tenant only.";
+const OPERATOR_KEY: &str = "An operator's key begins with `sk-seam-op-`: `seam key create NAME --operator`.";
+const TENANT_KEY: &str = "A tenant's key with the scope `manage` sees its own tenant only: \
+                          `seam key create NAME --tenant TENANT --manage`.";
 
 /// The document before there is any route in it.
 pub(super) fn frame() -> OpenApi {

@@ -105,9 +105,10 @@ fn absent(what: &str) -> Refusal {
 }
 
 fn properties<T: ToSchema>() -> Vec<String> {
-    match T::schema() {
-        RefOr::T(Schema::Object(object)) => object.properties.keys().cloned().collect(),
-        _ => Vec::new(),
+    if let RefOr::T(Schema::Object(object)) = T::schema() {
+        object.properties.into_keys().collect()
+    } else {
+        Vec::new()
     }
 }
 

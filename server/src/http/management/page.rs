@@ -8,14 +8,31 @@ use super::{
 };
 use axum::{extract::State, response::Html};
 use http::{HeaderValue, Method, header};
-use serde_json::Value;
-use std::fmt::Write;
-use utoipa::openapi::path::Operation;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt::Write};
+use utoipa::openapi::{OpenApi, RefOr, path::Operation, schema::Schema};
 
 pub(super) async fn html(State(state): State<WebState>) -> ([(header::HeaderName, HeaderValue); 1], Html<String>) {
     // It names files of this version of the program, so it is asked for again each time.
     let revalidated = [(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
     (revalidated, Html(page(&state.settings().public_url.to_string())))
+}
+
+/// The fields of every object that has a name, in their own order.
+fn orders(document: &OpenApi) -> BTreeMap<String, Vec<String>> {
+    let schemas = document.components.iter().flat_map(|components| &components.schemas);
+    let objects = schemas.filter_map(|(name, schema)| {
+        let RefOr::T(Schema::Object(object)) = schema else { return None };
+        Some((name.clone(), object.properties.keys().cloned().collect()))
+    });
+    objects.collect()
+}
+
+/// What a field means; that of a choice may stand with one of those to choose from.
+fn described(field: &Value) -> &str {
+    let choices = field.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let mut said = std::iter::once(field).chain(choices).filter_map(|one| one.get("description")?.as_str());
+    said.next().unwrap_or_default()
 }
 
 /// One operation, as the page tells it.
@@ -57,8 +74,8 @@ impl Told {
     }
 }
 
-/// The document, and what its references lead to.
-struct Document(Value);
+/// The document, and in which order the fields of its schemas were written down: JSON forgets it.
+struct Document(Value, BTreeMap<String, Vec<String>>);
 
 impl Document {
     fn followed<'v>(&'v self, schema: &'v Value) -> &'v Value {
@@ -99,11 +116,16 @@ impl Document {
 
     /// The fields of an object, each with whether it must be there.
     fn fields<'v>(&'v self, schema: &'v Value) -> Vec<(&'v str, &'v Value, bool)> {
+        let reference = schema.get("$ref").and_then(Value::as_str).and_then(|name| name.rsplit('/').next());
+        let order = reference.and_then(|name| self.1.get(name));
         let schema = self.followed(schema);
         let required: Vec<&str> =
             schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-        properties.map(|(name, field)| (name.as_str(), field, required.contains(&name.as_str()))).collect()
+        let mut fields: Vec<_> =
+            properties.map(|(name, field)| (name.as_str(), field, required.contains(&name.as_str()))).collect();
+        fields.sort_by_key(|(name, ..)| order.and_then(|order| order.iter().position(|one| one == name)));
+        fields
     }
 
     /// A body with which the operation could be tried.
@@ -131,7 +153,8 @@ fn page(address: &str) -> String {
     for (path, item) in &document.paths.paths {
         operations.extend(document::operations(item).map(|(method, operation)| Told::of(method, path, operation)));
     }
-    let document = Document(serde_json::to_value(&document).unwrap_or_default());
+    let order = orders(&document);
+    let document = Document(serde_json::to_value(&document).unwrap_or_default(), order);
     let tags: Vec<(String, String)> =
         document.0.get("tags").and_then(Value::as_array).into_iter().flatten().map(tag).collect();
     let (mut list, mut body) = (String::new(), String::new());
@@ -157,8 +180,8 @@ fn page(address: &str) -> String {
          <nav class=\"api-index\" aria-label=\"Operations\"><p class=\"api-home\"><a href=\"/\">Seam</a></p>\
          <ul>{list}</ul></nav>\
          <main id=\"content\" tabindex=\"-1\"><header><h1>Management API</h1><p class=\"lead\">{introduction}</p>\
-         <p>Send your key with each request, as <code>Authorization: Bearer sk-seam-…</code>. {operator_key} \
-         {tenant_key} A session opens nothing here. What went wrong is told as <a href=\"#problem\">a problem</a>.</p>\
+         <p>Send your key with each request: <code>Authorization: Bearer sk-seam-…</code></p>\
+         <p>{operator_key} {tenant_key} A session opens nothing here. What went wrong is told as <a href=\"#problem\">a problem</a>.</p>\
          <p>For programs: <a href=\"/api/openapi.json\">openapi.json</a> (OpenAPI 3.1, version {version}).</p></header>\
          {body}<section id=\"problem\"><h2>Problems</h2><p class=\"lead\">Every answer but success is \
          <code>application/problem+json</code>, with these fields.</p>{problem}</section></main></body></html>\n",
@@ -168,7 +191,7 @@ fn page(address: &str) -> String {
         operator_key = scheme(&document, "operator_key"),
         tenant_key = scheme(&document, "tenant_key"),
         version = env!("CARGO_PKG_VERSION"),
-        problem = fields(&document, document.0.pointer("/components/schemas/Problem").unwrap_or(&Value::Null), true),
+        problem = fields(&document, &json!({ "$ref": "#/components/schemas/Problem" }), true),
     )
 }
 
@@ -233,7 +256,7 @@ fn fields(document: &Document, schema: &Value, answered: bool) -> String {
     let mut list = String::from("<dl class=\"api-fields\">");
     for (name, field, required) in document.fields(schema) {
         let must = if required && !answered { ", required" } else { "" };
-        let said = field.get("description").and_then(Value::as_str).unwrap_or_default();
+        let said = described(field);
         let kind = document.kind(field);
         let _ = write!(
             list,
@@ -285,7 +308,7 @@ fn curl(told: &Told, body: Option<&Value>, address: &str) -> String {
         if told.opened_by("operator_key") { "Authorization: Bearer $SEAM_KEY" } else { "Cookie: $SEAM_SESSION" };
     let _ = write!(command, " \\\n  -H \"{credential}\"");
     if let Some(body) = body {
-        let _ = write!(command, " \\\n  -H 'Content-Type: application/json' -d '{body}'");
+        let _ = write!(command, " \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'");
     }
     command
 }
@@ -329,7 +352,7 @@ mod tests {
     fn an_example_is_a_whole_command() {
         let page = page("http://seam.test");
         let example = "curl -X POST &#39;http://seam.test/api/v1/invitations?tenant=acme&#39; \\\n  \
-                       -H &quot;Authorization: Bearer $SEAM_KEY&quot; \\\n  -H &#39;Content-Type: application/json&#39; \
+                       -H &quot;Authorization: Bearer $SEAM_KEY&quot; \\\n  -H &#39;Content-Type: application/json&#39; \\\n  \
                        -d &#39;{&quot;email&quot;:&quot;carol@acme.test&quot;,&quot;role&quot;:&quot;member&quot;}&#39;";
         assert!(page.contains(example), "{page}");
     }
