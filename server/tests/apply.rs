@@ -1,12 +1,12 @@
 //! What `seam apply` promises: all mistakes at once with their lines, all or nothing, and nothing the second time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use contract::{NanoUsd, Timestamp};
+use contract::{KeyScope, NanoUsd, Timestamp};
 use metering::Metering;
 use seam::apply::{ApplyError, Mistake, Report, apply};
 use std::{path::Path, sync::Arc};
 use store::ControlStore;
-use tenancy::{Change, FixedClock, Tenancy, Vault};
+use tenancy::{Change, FixedClock, KeyHolder, OperatorScope, Tenancy, Vault, audit_verify};
 use testbase::Scratch;
 
 /// A Wednesday.
@@ -57,6 +57,25 @@ input_tokens = 100
 output_tokens = 20
 "#;
 
+const GIVEN: &str = "sk-seam-9f86d081884c7d659a2feaa0c55ad015";
+const NEXT: &str = "sk-seam-60303ae22b998861bce3b28f33eec1be";
+
+const KEYS: &str = r#"
+[[tenant]]
+name = "acme"
+
+[[api_key]]
+tenant = "acme"
+name = "ci"
+secret_env = "ACME_KEY"
+models = ["assistant"]
+
+[[api_key]]
+tenant = "acme"
+name = "admin"
+manage = true
+"#;
+
 async fn tenancy(scratch: &Scratch) -> Tenancy {
     let control = ControlStore::open(scratch.location()).await.unwrap();
     let vault = Vault::open(scratch.dir(), None, None).unwrap();
@@ -68,6 +87,9 @@ fn environment(name: &str) -> Option<String> {
         "KEY" => Some("sk-test".to_owned()),
         "PASSWORD" | "SEAM_DEMO_PASSWORD" => Some("a long password".to_owned()),
         "SHORT" => Some("short".to_owned()),
+        "ACME_KEY" => Some(GIVEN.to_owned()),
+        "NEXT_KEY" => Some(NEXT.to_owned()),
+        "WEAK_KEY" => Some("sk-seam-1234".to_owned()),
         _ => None,
     }
 }
@@ -164,8 +186,8 @@ output = "0.60"
 [[tenants]]
 name = "x"
 
-[[api_key]]
-tenant = "acme"
+[[prompt]]
+name = "x"
 "#;
     let expected = [
         "line 3: monthly_fee of this plan must be text in quotes, not a bare number",
@@ -178,7 +200,7 @@ tenant = "acme"
         "line 23: this price has no effective_from; add the moment from which it holds",
         "line 26: input: “0,15” is not an amount; write decimal dollars such as \"0.15\"",
         "line 29: there is no kind of resource “tenants”; did you mean “tenant”?",
-        "line 32: [[api_key]] arrives with a later version of Seam; leave it out for now",
+        "line 32: [[prompt]] arrives with a later version of Seam; leave it out for now",
     ];
     assert_eq!(mistakes(&tenancy, text).await, expected);
     assert_eq!(rows(&tenancy).await, before);
@@ -244,4 +266,119 @@ async fn the_demo_has_three_tenants_and_one_of_them_loses_money() {
     assert_eq!(losing.len(), 1, "{usage:?}");
     assert_eq!(losing[0].slug.as_str(), "initech");
     assert!(usage.iter().all(|tenant| tenant.unpriced_requests == 0));
+}
+
+async fn holder(tenancy: &Tenancy, secret: &str) -> Option<KeyHolder> {
+    tenancy.authenticate_key(secret, [192, 0, 2, 1].into()).await.unwrap()
+}
+
+#[tokio::test]
+async fn keys_are_made_once_and_a_secret_that_was_made_is_told_once() {
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
+    let dry = apply(&tenancy, KEYS, &environment, true).await.unwrap();
+    assert_eq!((dry.created(), dry.generated.len()), (3, 0), "a secret that was undone opens nothing");
+    let first = applied(&tenancy, KEYS).await;
+    assert_eq!((first.created(), first.generated.len()), (3, 1), "{first}");
+    let made = first.generated[0].secret.expose().to_owned();
+    assert!(first.to_json()["generated_keys"][0]["secret"] == made.as_str() && !first.to_string().contains(&made));
+    let Some(KeyHolder::Tenant { models, may, .. }) = holder(&tenancy, GIVEN).await else { panic!("it opens nothing") };
+    assert_eq!((models, may), (Some(vec!["assistant".to_owned()]), vec![KeyScope::Inference]));
+    let Some(KeyHolder::Tenant { may, .. }) = holder(&tenancy, &made).await else { panic!("it opens nothing") };
+    assert_eq!(may, KeyScope::ALL);
+    let second = applied(&tenancy, KEYS).await;
+    assert_eq!((second.unchanged(), second.generated.len()), (3, 0), "{second}");
+    assert!(holder(&tenancy, &made).await.is_some());
+}
+
+#[tokio::test]
+async fn a_declared_key_changes_field_by_field_and_its_secret_is_replaced() {
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
+    applied(&tenancy, KEYS).await;
+    let text = KEYS
+        .replace("ACME_KEY", "NEXT_KEY")
+        .replace("models = [\"assistant\"]", "expires_at = \"2099-01-01T00:00:00Z\"")
+        .replace("manage = true", "manage = false");
+    let changed = applied(&tenancy, &text).await;
+    let of = |name: &str| changed.resources.iter().find(|resource| resource.name == name).unwrap().change.clone();
+    let fields = vec![
+        "models: [\"assistant\"] → none".to_owned(),
+        "expires_at: none → 4070908800000".to_owned(),
+        "secret: replaced".to_owned(),
+    ];
+    assert_eq!(of("acme · ci"), Change::Updated(fields));
+    assert_eq!(of("acme · admin"), Change::Updated(vec!["scopes: inference manage → inference".to_owned()]));
+    assert!(holder(&tenancy, GIVEN).await.is_none() && holder(&tenancy, NEXT).await.is_some());
+    let told = format!("{changed}\n{:#}\n{changed:?}", changed.to_json());
+    assert!(!told.contains(NEXT) && !told.contains(GIVEN), "{told}");
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_is_refused_with_the_remedy() {
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
+    applied(&tenancy, KEYS).await;
+    let text = r#"[[api_key]]
+tenant = "acme"
+name = "weak"
+secret_env = "WEAK_KEY"
+
+[[api_key]]
+tenant = "nowhere"
+name = "ci"
+secret_env = "KEY"
+models = [
+  "assistant",
+  "asistant",
+]
+
+[[api_key]]
+tenant = "acme"
+name = "bound"
+budget = "5.00"
+"#;
+    let told = mistakes(&tenancy, text).await;
+    let lines: Vec<_> = told.iter().map(|mistake| mistake.split(':').next().unwrap()).collect();
+    assert_eq!(lines, ["line 4", "line 7", "line 9", "line 12", "line 18"], "{told:#?}");
+    assert!(told[0].contains("24") && told[0].contains("openssl rand -hex 32"), "{told:#?}");
+    assert!(told[2].contains("does not begin with sk-seam-") && !told[2].contains("sk-test"), "{told:#?}");
+    assert!(told[3].contains("did you mean “assistant”?") && told[4].contains("does not enforce"), "{told:#?}");
+    // A secret is one key's alone.
+    let twice = "[[api_key]]\ntenant = \"acme\"\nname = \"other\"\nsecret_env = \"ACME_KEY\"\n";
+    let told = mistakes(&tenancy, twice).await;
+    assert!(told[0].starts_with("line 1: ") && told[0].contains("another key's"), "{told:#?}");
+}
+
+#[tokio::test]
+async fn what_an_application_changes_is_in_the_log() {
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
+    apply(&tenancy, WHOLE, &environment, true).await.unwrap();
+    let operator = OperatorScope::command_line();
+    assert!(tenancy.audit_list_of_platform(&operator, None, "").await.unwrap().is_empty(), "a dry run is no change");
+    for _ in 0..2 {
+        applied(&tenancy, WHOLE).await;
+    }
+    applied(&tenancy, &WHOLE.replace("50.00", "70.00")).await;
+    let log = tenancy.audit_list_of_platform(&operator, None, "").await.unwrap();
+    let told: Vec<_> = log.iter().rev().map(|entry| (entry.action.as_str(), entry.target.as_str())).collect();
+    let expected = [
+        ("provider.apply", "openai-eu"),
+        ("plan.apply", "pro"),
+        ("model.apply", "fast"),
+        ("price.apply", "openai-eu/gpt-4o-mini"),
+        ("tenant.apply", "acme"),
+        ("user.apply", "ada@acme.test"),
+        ("usage.apply", "acme · fast"),
+        ("tenant.apply", "acme"),
+    ];
+    assert_eq!(told, expected);
+    assert!(log[0].change.contains("monthly_budget: 50 → 70") && log[0].actor == "command-line", "{:?}", log[0]);
+    assert!(!log.iter().any(|entry| entry.change.contains("sk-test")));
+    let acme = tenancy.tenant_by_slug(&"acme".parse().unwrap()).await.unwrap().unwrap();
+    let own = tenancy.audit_list(&tenancy.command_line_scope(acme.id), None, "").await.unwrap();
+    let own: Vec<_> = own.iter().rev().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(own, ["tenant.apply", "user.apply", "usage.apply", "tenant.apply"]);
+    assert!(audit_verify(tenancy.control()).await.unwrap().iter().all(|chain| chain.broken_at.is_none()));
 }

@@ -1,6 +1,6 @@
 //! A tenant's people and keys, and what was changed by whom, as the consoles see them.
 
-use crate::{Email, ImpersonationId, KeyId, Role, Slug, TenantId, Timestamp, UserId};
+use crate::{Email, ImpersonationId, KeyId, NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -171,6 +171,10 @@ pub struct TenantSummary {
     pub created_at: Timestamp,
     /// Why, if it is suspended.
     pub suspended_for: Option<String>,
+    pub monthly_budget: Option<NanoUsd>,
+    pub soft_budget: Option<NanoUsd>,
+    pub region: Option<String>,
+    pub zero_retention: bool,
 }
 
 /// A person who can sign in, as the operator's list shows them.

@@ -24,6 +24,9 @@ pub enum MeteringError {
     PriceConflict { provider: String, model: String, effective_from: String, differences: String },
     #[error("the {field} of {what} {reason}")]
     Invalid { what: String, field: &'static str, reason: String },
+    /// Whoever asks may not read these books.
+    #[error(transparent)]
+    Tenancy(#[from] tenancy::TenancyError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -6,24 +6,29 @@
 //! - Unknown cost is absent (`NULL`, `None`), never zero.
 //!
 //! `attempt.rs` has the words of the ledger, `ledger.rs` is the one place that writes it, `cost.rs` is the
-//! arithmetic, `price.rs` and `plan.rs` are what `seam apply` writes, `usage.rs` is the margin per tenant.
+//! arithmetic, `price.rs` and `plan.rs` are what `seam apply` writes, `usage.rs` is the margin per tenant;
+//! `usage_groups.rs` and `ledger_page.rs` are what those read who manage a tenant.
 
 mod attempt;
 mod cost;
 mod error;
 mod ledger;
+mod ledger_page;
 mod plan;
 mod price;
 mod seed;
 mod usage;
+mod usage_groups;
 
 pub use attempt::{AttemptStatus, Feature, Intent, LedgerRow, Settled, Settlement, UnknownFeature, UnknownStatus};
 pub use cost::{AttemptPrice, MAX_TOKENS_PER_ATTEMPT};
 pub use error::MeteringError;
+pub use ledger_page::{LedgerPlace, UnknownLedgerPlace};
 pub use plan::{Bill, NewPlan, PlanTerms};
 pub use price::NewPrice;
 pub use seed::SeededAttempt;
 pub use usage::TenantUsage;
+pub use usage_groups::{UnknownUsageBy, UsageBy, UsageGroup, UsageWindow};
 
 use contract::{AttemptNo, RequestId, TenantId, Timestamp};
 use ledger::Ledger;
@@ -94,6 +99,11 @@ impl Metering {
     /// The plan's fee and credit count whole, so the span should be one billing month.
     pub async fn usage_by_tenant(&self, from: Timestamp, to: Timestamp) -> Result<Vec<TenantUsage>, MeteringError> {
         usage::by_tenant(&self.control, from, to).await
+    }
+
+    /// All plans, by name.
+    pub async fn plan_list(&self) -> Result<Vec<NewPlan>, MeteringError> {
+        plan::list(&self.control).await
     }
 
     /// Adds a price version, unless the same one is there.

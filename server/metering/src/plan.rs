@@ -12,6 +12,11 @@ WHERE name = $1";
 
 const PLAN_NAMES: &str = "SELECT name AS value FROM plan ORDER BY name";
 
+const PLANS: &str = "
+SELECT name, monthly_fee, included_credit, overage_markup, requests_per_minute, tokens_per_minute, max_concurrent
+FROM plan
+ORDER BY name";
+
 const PLAN_UPSERT: &str = "
 INSERT INTO plan (
     name, monthly_fee, included_credit, overage_markup, requests_per_minute, tokens_per_minute, max_concurrent,
@@ -100,6 +105,10 @@ fn marked_up(cost: NanoUsd, millionths: i64) -> NanoUsd {
 
 pub(crate) async fn names(control: &ControlStore) -> Result<Vec<String>, StoreError> {
     control.read(PLAN_NAMES).fetch_all().await
+}
+
+pub(crate) async fn list(control: &ControlStore) -> Result<Vec<NewPlan>, MeteringError> {
+    Ok(control.read(PLANS).fetch_all().await?)
 }
 
 pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) -> Result<Change, MeteringError> {

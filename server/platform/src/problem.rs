@@ -161,6 +161,7 @@ impl IntoProblem for MeteringError {
         match self {
             Self::PriceConflict { .. } => Problem::new(ProblemCode::Conflict, said),
             Self::Invalid { field, .. } => Problem::field(field, said),
+            Self::Tenancy(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
             error @ (Self::AlreadyRecorded { .. }
             | Self::AlreadySettled { .. }

@@ -2,7 +2,6 @@
 
 use super::{Located, Mistake, Resources};
 use crate::nearest::hint;
-use contract::Slug;
 use std::collections::BTreeSet;
 use store::{ControlStore, StoreError};
 
@@ -61,10 +60,17 @@ pub(super) async fn references(
             plans.require(*line, plan, mistakes);
         }
     }
-    let mut tenant = |slug: &Located<Slug>| tenants.require(slug.line, slug.value.as_str(), mistakes);
-    resources.users.iter().filter_map(|user| user.value.tenant.as_ref()).for_each(&mut tenant);
-    resources.usage.iter().for_each(|usage| tenant(&usage.value.tenant));
+    for slug in resources.users.iter().filter_map(|user| user.value.tenant.as_ref()) {
+        tenants.require(slug.line, slug.value.as_str(), mistakes);
+    }
+    for Located { value: key, .. } in &resources.keys {
+        tenants.require(key.tenant_line, key.declared.tenant.as_str(), mistakes);
+        for (model, line) in key.declared.key.models.iter().flatten().zip(&key.model_lines) {
+            models.require(*line, model, mistakes);
+        }
+    }
     for usage in &resources.usage {
+        tenants.require(usage.value.tenant.line, usage.value.tenant.value.as_str(), mistakes);
         models.require(usage.value.model.line, &usage.value.model.value, mistakes);
     }
     Ok(())

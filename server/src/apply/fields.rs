@@ -167,6 +167,31 @@ impl<'d, 'm> Fields<'d, 'm> {
         moment.ok()
     }
 
+    /// A list of texts.
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
+        let value = self.value(key)?;
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong_type(key, "a list of texts in [ ]", value);
+            return None;
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            match item.get_ref() {
+                DeValue::String(text) => {
+                    let line = self.source.line(item.span().start);
+                    texts.push(Located { line, value: text.to_string() });
+                }
+                DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_)
+                | DeValue::Table(_) => self.wrong_type(key, "a list of texts in [ ]", item),
+            }
+        }
+        Some(texts)
+    }
+
     /// A list of tables, each with its own fields.
     pub fn tables(&mut self, key: &'static str, mut each: impl FnMut(Fields<'_, '_>)) {
         let Some(value) = self.value(key) else {

@@ -14,7 +14,7 @@ mod usage;
 mod write;
 
 pub use fields::{Located, Mistake};
-pub use report::{Applied, Report};
+pub use report::{Applied, GeneratedKey, Report};
 pub use resources::Resources;
 
 use std::path::PathBuf;

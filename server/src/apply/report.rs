@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::fmt;
-use tenancy::Change;
+use tenancy::{Change, Secret};
 
 /// One resource and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,11 +12,21 @@ pub struct Applied {
     pub change: Change,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A key whose secret was made: whoever applies sees it this once.
+#[derive(Debug, Clone)]
+pub struct GeneratedKey {
+    pub tenant: String,
+    pub name: String,
+    pub secret: Secret,
+}
+
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     pub dry_run: bool,
     /// In the order in which they were written.
     pub resources: Vec<Applied>,
+    /// Not in what `Display` tells: that may end in a log.
+    pub generated: Vec<GeneratedKey>,
 }
 
 impl Report {
@@ -49,13 +59,21 @@ impl Report {
                 json!({ "kind": resource.kind, "name": resource.name, "change": change, "fields": fields })
             })
             .collect();
-        json!({
+        let mut report = json!({
             "dry_run": self.dry_run,
             "created": self.created(),
             "updated": self.updated(),
             "unchanged": self.unchanged(),
             "resources": resources,
-        })
+        });
+        if let (false, Some(fields)) = (self.generated.is_empty(), report.as_object_mut()) {
+            let keys = self
+                .generated
+                .iter()
+                .map(|key| json!({ "tenant": key.tenant, "name": key.name, "secret": key.secret.expose() }));
+            fields.insert("generated_keys".to_owned(), keys.collect());
+        }
+        report
     }
 }
 

@@ -5,18 +5,18 @@ use super::{
     fields::{Fields, Located, Mistake, Source},
 };
 use crate::nearest::hint;
-use contract::{Email, NanoUsd, Password, ProviderKind, Role, Slug, Timestamp, TokenPrice};
+use contract::{Email, KeyScope, NanoUsd, Password, ProviderKind, Role, Slug, Timestamp, TokenPrice};
 use gateway::NewProvider;
 use metering::{NewPlan, NewPrice};
 use registry::{ModelConfig, Strategy, Target};
 use std::str::FromStr;
-use tenancy::NewTenant;
+use tenancy::{DeclaredKey, GivenSecret, NewKey, NewTenant};
 use toml::de::{DeTable, DeValue};
 
 /// Kinds that can be declared, in the order in which they are written.
-const KINDS: [&str; 7] = ["provider", "plan", "model", "price", "tenant", "user", "usage"];
+const KINDS: [&str; 8] = ["provider", "plan", "model", "price", "tenant", "user", "api_key", "usage"];
 /// Kinds of the contract that have nothing behind them yet.
-const LATER: [&str; 2] = ["api_key", "prompt"];
+const LATER: [&str; 1] = ["prompt"];
 
 /// Everything a file declares.
 #[derive(Default)]
@@ -27,6 +27,7 @@ pub struct Resources {
     pub prices: Vec<Located<NewPrice>>,
     pub tenants: Vec<Located<NewTenant>>,
     pub users: Vec<Located<User>>,
+    pub keys: Vec<Located<Key>>,
     pub usage: Vec<Located<Usage>>,
     /// Every name that was declared and its line, also of resources that are wrong otherwise: a reference to
     /// one of those is not a second mistake.
@@ -45,6 +46,13 @@ pub struct User {
     pub email: Email,
     pub role: Role,
     pub password: Option<Password>,
+}
+
+/// A tenant's key, and where its references stand.
+pub struct Key {
+    pub declared: DeclaredKey,
+    pub tenant_line: usize,
+    pub model_lines: Vec<usize>,
 }
 
 /// Past traffic of a tenant, for a demo.
@@ -111,6 +119,7 @@ impl Resources {
             "price" => push(&mut self.prices, line, price(fields)),
             "tenant" => push(&mut self.tenants, line, tenant(fields, &mut self.declared)),
             "user" => push(&mut self.users, line, user(fields, environment, &mut self.declared)),
+            "api_key" => push(&mut self.keys, line, api_key(fields, environment, &mut self.declared)),
             _ => push(&mut self.usage, line, usage(fields)),
         }
     }
@@ -293,6 +302,39 @@ fn user(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared: &mu
     }
     let tenant = tenant.map(|slug| Located { line: tenant_line, value: slug });
     Some(User { tenant, email: email?, role: role.unwrap_or(Role::Member), password })
+}
+
+fn api_key(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared: &mut Declared) -> Option<Key> {
+    let tenant = fields.required::<Slug>("tenant");
+    let tenant_line = fields.line_of("tenant");
+    let name = fields.required_text("name");
+    let identity = tenant.as_ref().zip(name.as_ref()).map(|(tenant, name)| format!("{name} of {tenant}"));
+    declare(declared, fields, "api_key", "name", identity.as_deref());
+    let secret = from_environment(fields, "secret_env", environment).map(GivenSecret::new);
+    if let Some(Err(error)) = &secret {
+        let line = fields.line_of("secret_env");
+        fields.mistake(line, format!("the secret that secret_env names cannot be used: {error}"));
+    }
+    let manage = fields.truth("manage").unwrap_or(false);
+    let (model_lines, models): (Vec<_>, Option<Vec<_>>) = match fields.texts("models") {
+        None => (Vec::new(), None),
+        Some(models) => {
+            let lines = models.iter().map(|model| model.line).collect();
+            (lines, Some(models.into_iter().map(|model| model.value).collect()))
+        }
+    };
+    let expires_at = fields.moment("expires_at");
+    if fields.text("budget").is_some() {
+        // A bound that binds nothing would be worse than none.
+        let line = fields.line_of("budget");
+        fields
+            .mistake(line, "Seam does not enforce the budget of a key yet and takes none; leave it out until it does");
+    }
+    let scopes = if manage { KeyScope::ALL.to_vec() } else { vec![KeyScope::Inference] };
+    let expires_at = expires_at.map(|at| Timestamp::from_millis(at.as_millisecond()));
+    let key = NewKey { name: name?, scopes, models, expires_at };
+    let declared = DeclaredKey { tenant: tenant?, key, secret: secret.and_then(Result::ok) };
+    Some(Key { declared, tenant_line, model_lines })
 }
 
 fn usage(fields: &mut Fields<'_, '_>) -> Option<Usage> {

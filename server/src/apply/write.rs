@@ -1,13 +1,13 @@
 //! The one transaction: kinds in the order of their references, every refusal collected with its line.
 
-use super::{Applied, Located, Mistake, Report, Resources, usage};
+use super::{Applied, GeneratedKey, Located, Mistake, Report, Resources, usage};
 use contract::{Slug, TenantId, Timestamp};
 use gateway::Gateway;
 use metering::Metering;
 use registry::Registry;
 use std::fmt::Display;
 use store::{FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, NewUser, PasswordHash, Tenancy};
+use tenancy::{Change, DeclaredKey, NewUser, PasswordHash, Tenancy};
 
 const TENANT_ID: &str = "SELECT id FROM tenant WHERE slug = $1";
 const MODEL_TARGETS: &str = "SELECT targets AS value FROM model WHERE name = $1";
@@ -27,12 +27,70 @@ struct Outcome {
     mistakes: Vec<Mistake>,
 }
 
+/// What is being written, for the report and the log.
+struct Resource<'r> {
+    kind: &'static str,
+    name: String,
+    line: usize,
+    tenant: Option<&'r Slug>,
+}
+
+impl<'r> Resource<'r> {
+    const fn of(kind: &'static str, name: String, line: usize) -> Self {
+        Self { kind, name, line, tenant: None }
+    }
+
+    /// It is this tenant's matter too, so its log has it as well.
+    fn in_tenant(self, tenant: &'r Slug) -> Self {
+        Self { tenant: Some(tenant), ..self }
+    }
+}
+
 impl Outcome {
-    fn note(&mut self, kind: &'static str, name: String, line: usize, change: Result<Change, impl Display>) {
-        match change {
-            Ok(change) => self.report.resources.push(Applied { kind, name, change }),
-            Err(error) => self.mistakes.push(Mistake { line, message: error.to_string() }),
-        }
+    async fn note(
+        &mut self,
+        tx: &mut Transaction,
+        now: Timestamp,
+        resource: Resource<'_>,
+        change: Result<Change, impl Display>,
+    ) -> Result<(), StoreError> {
+        let Resource { kind, name, line, tenant } = resource;
+        let change = match change {
+            Ok(change) => change,
+            Err(error) => {
+                self.mistakes.push(Mistake { line, message: error.to_string() });
+                return Ok(());
+            }
+        };
+        let tenant = match tenant {
+            Some(slug) => tenant_id(tx, slug).await?,
+            None => None,
+        };
+        Tenancy::apply_note(tx, now, kind, &name, &change, tenant).await?;
+        self.report.resources.push(Applied { kind, name, change });
+        Ok(())
+    }
+
+    async fn key(
+        &mut self,
+        tx: &mut Transaction,
+        now: Timestamp,
+        line: usize,
+        declared: &DeclaredKey,
+    ) -> Result<(), StoreError> {
+        let name = format!("{} · {}", declared.tenant, declared.key.name.trim());
+        let change = match Tenancy::apply_key(tx, now, declared).await {
+            Ok((change, secret)) => {
+                let (tenant, name) = (declared.tenant.to_string(), declared.key.name.trim().to_owned());
+                self.report.generated.extend(secret.map(|secret| GeneratedKey { tenant, name, secret }));
+                Ok(change)
+            }
+            Err(error) => Err(error),
+        };
+        // That one was made stands in its tenant's log already.
+        let told = matches!(change, Ok(Change::Created));
+        let tenant = (!told).then_some(&declared.tenant);
+        self.note(tx, now, Resource { tenant, ..Resource::of("api_key", name, line) }, change).await
     }
 }
 
@@ -49,21 +107,25 @@ pub(super) async fn all(
     let mut tx = tenancy.control().begin().await?;
     for Located { line, value } in &resources.providers {
         let change = Gateway::apply_provider(&mut tx, now, tenancy.vault(), value).await;
-        outcome.note("provider", value.name.clone(), *line, change);
+        outcome.note(&mut tx, now, Resource::of("provider", value.name.clone(), *line), change).await?;
     }
     for Located { line, value } in &resources.plans {
-        outcome.note("plan", value.name.clone(), *line, Metering::apply_plan(&mut tx, now, value).await);
+        let change = Metering::apply_plan(&mut tx, now, value).await;
+        outcome.note(&mut tx, now, Resource::of("plan", value.name.clone(), *line), change).await?;
     }
     for Located { line, value } in &resources.models {
         let change = Registry::apply_model(&mut tx, now, &value.config).await;
-        outcome.note("model", value.config.name.clone(), *line, change);
+        outcome.note(&mut tx, now, Resource::of("model", value.config.name.clone(), *line), change).await?;
     }
     for Located { line, value } in &resources.prices {
         let name = format!("{}/{}", value.provider, value.model);
-        outcome.note("price", name, *line, Metering::apply_price(&mut tx, now, value).await);
+        let change = Metering::apply_price(&mut tx, now, value).await;
+        outcome.note(&mut tx, now, Resource::of("price", name, *line), change).await?;
     }
     for Located { line, value } in &resources.tenants {
-        outcome.note("tenant", value.slug.to_string(), *line, Tenancy::apply_tenant(&mut tx, now, value).await);
+        let change = Tenancy::apply_tenant(&mut tx, now, value).await;
+        let resource = Resource::of("tenant", value.slug.to_string(), *line).in_tenant(&value.slug);
+        outcome.note(&mut tx, now, resource, change).await?;
     }
     for (Located { line, value }, password_hash) in resources.users.iter().zip(hashes) {
         let new = NewUser {
@@ -73,14 +135,24 @@ pub(super) async fn all(
             password_hash,
             operator: value.tenant.is_none(),
         };
-        outcome.note("user", value.email.to_string(), *line, Tenancy::apply_user(&mut tx, now, &new).await);
+        let change = Tenancy::apply_user(&mut tx, now, &new).await;
+        let resource = Resource { tenant: new.tenant.as_ref(), ..Resource::of("user", new.email.to_string(), *line) };
+        outcome.note(&mut tx, now, resource, change).await?;
+    }
+    for Located { line, value } in &resources.keys {
+        outcome.key(&mut tx, now, *line, &value.declared).await?;
     }
     for Located { line, value } in &resources.usage {
         let name = format!("{} · {}", value.tenant.value, value.model.value);
-        outcome.note("usage", name, *line, seed(&mut tx, now, value).await);
+        let change = seed(&mut tx, now, value).await;
+        let resource = Resource::of("usage", name, *line).in_tenant(&value.tenant.value);
+        outcome.note(&mut tx, now, resource, change).await?;
     }
     if outcome.mistakes.is_empty() && !dry_run {
         tx.commit().await?;
+    } else {
+        // They open nothing.
+        outcome.report.generated.clear();
     }
     outcome.report.dry_run = dry_run;
     Ok((outcome.report, outcome.mistakes))

@@ -29,7 +29,13 @@ impl Apply {
         tenancy.control().close().await;
         match applied {
             Ok(report) if self.json => print_json(&report.to_json()),
-            Ok(report) => println!("{report}"),
+            Ok(report) => {
+                println!("{report}");
+                for key in &report.generated {
+                    eprintln!("This is the key “{}” of {}. It is shown only now:", key.name, key.tenant);
+                    println!("{}", key.secret.expose());
+                }
+            }
             Err(ApplyError::Mistakes(mistakes)) if self.json => {
                 print_json(&json!({ "errors": mistakes }));
                 return Err(Failure::told());

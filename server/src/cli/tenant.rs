@@ -8,7 +8,7 @@ use super::{
 use crate::config::Config;
 use contract::{NanoUsd, Slug};
 use serde_json::{Value, json};
-use tenancy::{NewTenant, TenantRecord};
+use tenancy::{NewTenant, OperatorScope, TenantRecord};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Tenants {
@@ -60,7 +60,7 @@ impl Tenants {
                 let display_name = display_name.unwrap_or_else(|| name.to_string());
                 let new =
                     NewTenant { slug: name, display_name, plan, monthly_budget, soft_budget, region, zero_retention };
-                let created = tenancy.tenant_create(new).await?;
+                let (created, _) = tenancy.tenant_open(&OperatorScope::command_line(), &new, None).await?;
                 if json {
                     print_json(&record(&created));
                 } else {

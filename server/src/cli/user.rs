@@ -5,6 +5,7 @@ use crate::config::Config;
 use contract::{Email, Password, Role, Slug};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
+use tenancy::OperatorScope;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Users {
@@ -42,10 +43,9 @@ impl Users {
                     .remedy(format!("create it first: seam tenant create {slug}"))
             })?),
         };
-        let user = tenancy.user_create(email.clone(), Some(password), operator).await?;
-        if let Some(tenant) = &its_tenant {
-            tenancy.member_add(tenant.id, user, role).await?;
-        }
+        let membership = its_tenant.as_ref().map(|tenant| (tenant.id, role));
+        let author = OperatorScope::command_line();
+        let user = tenancy.user_open(&author, &email, Some(password), operator, membership).await?;
         tenancy.control().close().await;
         let role = its_tenant.is_some().then_some(role);
         if json {

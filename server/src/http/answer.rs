@@ -59,7 +59,8 @@ fn page(problem: &Problem) -> String {
     )
 }
 
-fn escaped(text: &str) -> String {
+/// Text as it may stand in HTML, between tags and in quotes.
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

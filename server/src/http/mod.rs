@@ -4,6 +4,7 @@
 //! - `pages.rs`: Leptos, its pages and server functions, and what they find in context.
 //! - `session.rs`: the cookie, and who a request comes from; `csrf.rs`: that it comes from our own pages.
 //! - `sse.rs`, `rendered.rs`: a run's events; `assets.rs`: embedded files; `audit_export.rs`: a log as a file; `health.rs`: for machines that watch.
+//! - `management/`: the API for programs with a key, `/api/v1/…`, and its description.
 //! - `body.rs`, `headers.rs`, `trace.rs`: bounds, security headers, request ids and logs.
 //! - `accept.rs`: connections; `refused.rs`: plain forms that come back; `tally.rs`: who holds how many.
 //! - `answer.rs`: how a problem is told, to programs and to browsers.
@@ -17,6 +18,7 @@ mod body;
 mod csrf;
 mod headers;
 mod health;
+mod management;
 mod pages;
 mod public_url;
 mod refused;
@@ -30,6 +32,7 @@ mod trace;
 
 pub use accept::{Places, serve};
 pub use body::MAX_BODY_BYTES;
+pub use management::management_routes;
 pub use public_url::PublicUrl;
 pub use router::router;
 pub use session::COOKIE;

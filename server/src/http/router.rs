@@ -1,12 +1,12 @@
 //! Which path goes where, and in which order layers apply.
 //!
 //! Outside in: request id and log, security headers, bounds on the body. Only what belongs to a person
-//! passes further: own pages only, session, who it is, compression.
+//! passes further: own pages only, session, who it is, compression. Programs come with keys instead (`management/`).
 
 use super::{
     WebState,
     answer::{self, Reader},
-    assets, audit_export, body, csrf, headers, health, pages, refused, session, sse, trace,
+    assets, audit_export, body, csrf, headers, health, management, pages, refused, session, sse, trace,
 };
 use axum::{
     Router,
@@ -41,7 +41,8 @@ pub fn router(state: WebState) -> Router {
     for path in assets::top_level() {
         open = open.route(&format!("/{path}"), get(file));
     }
-    open.merge(personal)
+    open.merge(management::routes())
+        .merge(personal)
         .layer(from_fn(body::bound))
         .layer(from_fn_with_state(state.clone(), headers::add))
         .layer(from_fn(trace::follow))

@@ -32,6 +32,7 @@ use std::{convert::Infallible, time::Duration};
 use tenancy::TenancyError;
 use tokio::time::{Instant, interval_at};
 use tower_sessions::Session;
+use utoipa::openapi::OpenApi;
 
 /// Proxies drop connections that are silent for longer, typically after a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -39,6 +40,14 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const ASKED_AGAIN: Duration = Duration::from_millis(800);
 /// Streams of one person: more tabs than anybody looks at.
 const MOST_READERS: usize = 32;
+
+/// What programs may know of it: the one route under `/api/v1` that is a person's.
+pub(super) fn document() -> OpenApi {
+    #[derive(utoipa::OpenApi)]
+    #[openapi(paths(events))]
+    struct Described;
+    <Described as utoipa::OpenApi>::openapi()
+}
 
 #[derive(Debug, Deserialize)]
 pub(super) struct From {
@@ -48,6 +57,22 @@ pub(super) struct From {
     render: Option<String>,
 }
 
+/// Follow an answer
+///
+/// A run's events as server-sent events, from any point on: `after`, or `Last-Event-ID` when a reader comes back.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/events", tag = "Runs", security(("session" = [])),
+    params(
+        ("id" = String, Path, description = "The run's id"),
+        ("after" = Option<i64>, Query, description = "The number of the last event that is known already"),
+        ("render" = Option<String>, Query, description = "`html` for the words as HTML as well"),
+    ),
+    responses(
+        (status = 200, description = "Events until the run ends", content_type = "text/event-stream"),
+        (status = 401, description = "Nobody is signed in"),
+        (status = 404, description = "There is no such run, or it is somebody else's"),
+        (status = 422, description = "The address cannot be read"),
+        (status = 429, description = "Too many answers are followed from this account already"),
+    ))]
 pub(super) async fn events(
     State(state): State<WebState>,
     Extension(visitor): Extension<Visitor>,

@@ -87,7 +87,9 @@ pub fn table() -> Vec<Entry> {
         entry("GET /metrics", Nothing, No, |_| read("/metrics")),
         entry("GET /assets/{*path}", Nothing, No, |_| read("/assets/seam.css")),
         entry("GET /favicon.svg", Nothing, No, |_| read("/favicon.svg")),
-        entry("ANY /api/{*path}", Nothing, No, |_| read("/api/v1/nothing")),
+        entry("GET /api/docs", Nothing, No, |_| read("/api/docs")),
+        entry("ANY /api/v1/{*path}", Nothing, No, |_| read("/api/v1/nothing/at/all")),
+        entry("ANY /api/{*path}", Nothing, No, |_| read("/api/nothing")),
         // Entrances.
         entry("GET /", Nothing, No, |_| page("/")),
         entry("GET /login", Nothing, No, |_| page("/login")),

@@ -5,13 +5,13 @@
 //! may do is bounded by its scopes, and a key of a tenant never leaves its tenant.
 
 use crate::{
-    Author, OperatorScope, Scope, Secret, Tenancy, TenancyError,
+    Author, Manages, OperatorScope, Scope, Secret, Tenancy, TenancyError,
     audit::{self, Chain, Deed},
     clock::millis,
     digest,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use contract::{KeyId, KeyScope, KeyView, Role, TenantId, Timestamp};
+use contract::{KeyId, KeyScope, KeyView, Page, Role, TenantId, Timestamp};
 use serde_json::{Value, json};
 use std::{net::IpAddr, time::Duration};
 use store::{FromRow, Row, StoreError, Transaction};
@@ -20,7 +20,7 @@ use store::{FromRow, Row, StoreError, Transaction};
 pub const KEY_PREFIX: &str = "sk-seam-";
 pub const OPERATOR_KEY_PREFIX: &str = "sk-seam-op-";
 /// So much of a secret is kept to recognise it by.
-const SHOWN_CHARS: usize = 16;
+pub(crate) const SHOWN_CHARS: usize = 16;
 const MAX_NAME_CHARS: usize = 60;
 const MAX_KEYS: i64 = 1_000;
 /// Use is written down this often.
@@ -32,6 +32,20 @@ FROM api_key WHERE tenant_id = $1 ORDER BY revoked_at IS NOT NULL, created_at DE
 const COLUMNS_OF_OPERATOR: &str = "
 SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
 FROM api_key WHERE tenant_id IS NULL ORDER BY revoked_at IS NOT NULL, created_at DESC, id";
+const PAGE_OF_TENANT: &str = "
+SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
+FROM api_key WHERE tenant_id = $1 ORDER BY revoked_at IS NOT NULL, created_at DESC, id LIMIT $2 OFFSET $3";
+const ALL_OF_TENANT: &str = "SELECT COUNT(*) AS value FROM api_key WHERE tenant_id = $1";
+const ONE_OF_TENANT: &str = "
+SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
+FROM api_key WHERE tenant_id = $1 AND id = $2";
+const PAGE_OF_OPERATOR: &str = "
+SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
+FROM api_key WHERE tenant_id IS NULL ORDER BY revoked_at IS NOT NULL, created_at DESC, id LIMIT $1 OFFSET $2";
+const ALL_OF_OPERATOR: &str = "SELECT COUNT(*) AS value FROM api_key WHERE tenant_id IS NULL";
+const ONE_OF_OPERATOR: &str = "
+SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
+FROM api_key WHERE tenant_id IS NULL AND id = $1";
 const COUNT: &str = "SELECT COUNT(*) AS value FROM api_key WHERE tenant_id = $1 AND revoked_at IS NULL";
 const INSERT: &str = "
 INSERT INTO api_key
@@ -129,8 +143,13 @@ fn models(row: &Row) -> Result<Option<Vec<String>>, StoreError> {
     models.map(|json| serde_json::from_str(&json).map_err(|error| unreadable("models", error))).transpose()
 }
 
+/// The same for one that never was, and one that works no more.
+fn unknown() -> TenancyError {
+    TenancyError::NotFound { what: "such key that works".to_owned() }
+}
+
 impl NewKey {
-    fn validate(&self, now: Timestamp) -> Result<(), TenancyError> {
+    pub(crate) fn validate(&self, now: Timestamp) -> Result<(), TenancyError> {
         let invalid = |field, reason: &str| Err(TenancyError::Invalid { field, reason: reason.to_owned() });
         let chars = self.name.trim().chars().count();
         if chars == 0 || chars > MAX_NAME_CHARS || self.name.chars().any(char::is_control) {
@@ -149,10 +168,38 @@ impl NewKey {
     }
 }
 
+/// A secret of 256 random bits.
+pub(crate) fn new_secret(prefix: &str) -> Result<Secret, TenancyError> {
+    Ok(Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(digest::random_bytes::<32>()?))))
+}
+
+/// Makes a key with a secret that nothing else has, inside a transaction that may do more.
+pub(crate) async fn insert(
+    tx: &mut Transaction,
+    now: Timestamp,
+    tenant: Option<TenantId>,
+    author: &Author,
+    secret: &Secret,
+    new: &NewKey,
+) -> Result<KeyId, TenancyError> {
+    new.validate(now)?;
+    let shown: String = secret.expose().chars().take(SHOWN_CHARS).collect();
+    let names: Vec<_> = new.scopes.iter().map(|scope| scope.as_str()).collect();
+    let models = new.models.as_ref().map(|models| json!(models).to_string());
+    let (id, name) = (KeyId::new(), new.name.trim());
+    let insert = tx.query(INSERT).bind(tenant).bind(id).bind(name).bind(digest::sha256(secret.expose()));
+    let insert = insert.bind(shown.as_str()).bind(names.join(" ")).bind(models).bind(new.expires_at);
+    insert.bind(author.name()).bind(now).execute().await?;
+    let after = json!({ "prefix": shown, "scopes": names, "models": new.models });
+    let deed = Deed { action: "key.create", target: name, before: Value::Null, after };
+    audit::record(tx, now, tenant.map_or(Chain::Platform, Chain::Tenant), author, deed).await?;
+    Ok(id)
+}
+
 impl Tenancy {
     /// Makes a key of the tenant. The secret is returned this once.
-    pub async fn key_create(&self, scope: &Scope, new: &NewKey) -> Result<(KeyId, Secret), TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn key_create(&self, scope: &impl Manages, new: &NewKey) -> Result<(KeyId, Secret), TenancyError> {
+        scope.require_manager()?;
         scope.require_lasting("a key")?;
         let mut tx = self.control.begin().await?;
         if tx.query(COUNT).bind(scope.tenant()).fetch_one::<i64>().await? >= MAX_KEYS {
@@ -184,25 +231,13 @@ impl Tenancy {
         prefix: &str,
         new: &NewKey,
     ) -> Result<(KeyId, Secret), TenancyError> {
-        let now = self.now();
-        new.validate(now)?;
-        let secret = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(digest::random_bytes::<32>()?));
-        let shown: String = secret.chars().take(SHOWN_CHARS).collect();
-        let names: Vec<_> = new.scopes.iter().map(|scope| scope.as_str()).collect();
-        let models = new.models.as_ref().map(|models| json!(models).to_string());
-        let (id, name) = (KeyId::new(), new.name.trim());
-        let insert = tx.query(INSERT).bind(tenant).bind(id).bind(name).bind(digest::sha256(&secret));
-        let insert = insert.bind(shown.as_str()).bind(names.join(" ")).bind(models).bind(new.expires_at);
-        insert.bind(author.name()).bind(now).execute().await?;
-        let after = json!({ "prefix": shown, "scopes": names, "models": new.models });
-        let deed = Deed { action: "key.create", target: name, before: Value::Null, after };
-        audit::record(tx, now, tenant.map_or(Chain::Platform, Chain::Tenant), author, deed).await?;
-        Ok((id, Secret::new(secret)))
+        let secret = new_secret(prefix)?;
+        Ok((insert(tx, self.now(), tenant, author, &secret, new).await?, secret))
     }
 
     /// The tenant's keys, those that work first.
-    pub async fn key_list(&self, scope: &Scope) -> Result<Vec<KeyView>, TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn key_list(&self, scope: &impl Manages) -> Result<Vec<KeyView>, TenancyError> {
+        scope.require_manager()?;
         let rows: Vec<KeyRow> = self.control.read(COLUMNS_OF_TENANT).bind(scope.tenant()).fetch_all().await?;
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
@@ -212,11 +247,46 @@ impl Tenancy {
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
+    /// The tenant's keys in pages of `size`, from page 1 on.
+    pub async fn key_page(&self, scope: &impl Manages, number: i64, size: i64) -> Result<Page<KeyView>, TenancyError> {
+        scope.require_manager()?;
+        let total = self.control.read(ALL_OF_TENANT).bind(scope.tenant()).fetch_one().await?;
+        let list = self.control.read(PAGE_OF_TENANT).bind(scope.tenant()).bind(size);
+        let rows: Vec<KeyRow> = list.bind((number.max(1) - 1).saturating_mul(size)).fetch_all().await?;
+        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number: number.max(1), size })
+    }
+
+    /// One of the tenant's keys, whether it works or not.
+    pub async fn key_find(&self, scope: &impl Manages, key: KeyId) -> Result<KeyView, TenancyError> {
+        scope.require_manager()?;
+        let found = self.control.read(ONE_OF_TENANT).bind(scope.tenant()).bind(key);
+        found.fetch_optional::<KeyRow>().await?.map(|row| row.0).ok_or_else(unknown)
+    }
+
+    /// The operator's own keys in pages of `size`, from page 1 on.
+    pub async fn operator_key_page(
+        &self,
+        _operator: &OperatorScope,
+        number: i64,
+        size: i64,
+    ) -> Result<Page<KeyView>, TenancyError> {
+        let total = self.control.read(ALL_OF_OPERATOR).fetch_one().await?;
+        let list = self.control.read(PAGE_OF_OPERATOR).bind(size);
+        let rows: Vec<KeyRow> = list.bind((number.max(1) - 1).saturating_mul(size)).fetch_all().await?;
+        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number: number.max(1), size })
+    }
+
+    /// One of the operator's own keys, whether it works or not.
+    pub async fn operator_key_find(&self, _operator: &OperatorScope, key: KeyId) -> Result<KeyView, TenancyError> {
+        let found = self.control.read(ONE_OF_OPERATOR).bind(key).fetch_optional::<KeyRow>().await?;
+        found.map(|row| row.0).ok_or_else(unknown)
+    }
+
     /// The key works no more, from the next request on.
     ///
     /// Errors: `NotFound` for a key of another tenant, one that never was, and one that is revoked already.
-    pub async fn key_revoke(&self, scope: &Scope, key: KeyId) -> Result<(), TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn key_revoke(&self, scope: &impl Manages, key: KeyId) -> Result<(), TenancyError> {
+        scope.require_manager()?;
         let mut tx = self.control.begin().await?;
         let revoke = tx.query(REVOKE_OF_TENANT).bind(scope.tenant()).bind(key).bind(self.now());
         let name = revoke.fetch_optional::<String>().await?;
@@ -240,7 +310,7 @@ impl Tenancy {
         author: &Author,
         name: Option<String>,
     ) -> Result<(), TenancyError> {
-        let name = name.ok_or_else(|| TenancyError::NotFound { what: "such key that works".to_owned() })?;
+        let name = name.ok_or_else(unknown)?;
         let deed = Deed { action: "key.revoke", target: &name, before: Value::Null, after: Value::Null };
         Ok(audit::record(tx, self.now(), chain, author, deed).await?)
     }

@@ -6,7 +6,7 @@
 //! (`seam doctor` prints it). Each tenant has a chain of its own, and the platform another: nobody needs a
 //! stranger's entries to verify their own.
 
-use crate::{Author, OperatorScope, Scope, Tenancy, TenancyError, digest, member::PAGE_SIZE};
+use crate::{Author, Manages, OperatorScope, Scope, Tenancy, TenancyError, digest, member::PAGE_SIZE};
 use contract::{AuditEntry, Role, TenantId, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -166,8 +166,19 @@ impl Tenancy {
         before: Option<i64>,
         words: &str,
     ) -> Result<Vec<AuditEntry>, TenancyError> {
-        scope.require(Role::Admin)?;
-        self.audit_entries(Chain::Tenant(scope.tenant()), before, words, PAGE_SIZE).await
+        self.audit_page(scope, before, words, PAGE_SIZE).await
+    }
+
+    /// The same, `size` entries at once.
+    pub async fn audit_page(
+        &self,
+        scope: &impl Manages,
+        before: Option<i64>,
+        words: &str,
+        size: i64,
+    ) -> Result<Vec<AuditEntry>, TenancyError> {
+        scope.require_manager()?;
+        self.audit_entries(Chain::Tenant(scope.tenant()), before, words, size).await
     }
 
     /// The platform's log, newest first, from before number `before`.
@@ -178,6 +189,17 @@ impl Tenancy {
         words: &str,
     ) -> Result<Vec<AuditEntry>, TenancyError> {
         self.audit_entries(Chain::Platform, before, words, PAGE_SIZE).await
+    }
+
+    /// The same, `size` entries at once.
+    pub async fn audit_page_of_platform(
+        &self,
+        _operator: &OperatorScope,
+        before: Option<i64>,
+        words: &str,
+        size: i64,
+    ) -> Result<Vec<AuditEntry>, TenancyError> {
+        self.audit_entries(Chain::Platform, before, words, size).await
     }
 
     /// The tenant's own log with its seals, oldest first, the next thousand after number `after`.

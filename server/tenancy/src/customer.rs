@@ -20,6 +20,7 @@ const MAX_REASON_CHARS: usize = 300;
 const BY_SLUG: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
     (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
@@ -27,6 +28,7 @@ ORDER BY tenant.slug LIMIT $2 OFFSET $3";
 const BY_SLUG_DOWN: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
     (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
@@ -34,6 +36,7 @@ ORDER BY tenant.slug DESC LIMIT $2 OFFSET $3";
 const BY_CREATION: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
     (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
@@ -41,6 +44,7 @@ ORDER BY tenant.created_at, tenant.slug LIMIT $2 OFFSET $3";
 const BY_CREATION_DOWN: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
     (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
@@ -62,7 +66,7 @@ WHERE id = $1 AND suspended_at IS NOT NULL";
 
 const DELETION: &str = "SELECT slug AS value FROM tenant_operation WHERE tenant_id = $1";
 
-struct SummaryRow(TenantSummary);
+pub(crate) struct SummaryRow(pub(crate) TenantSummary);
 
 impl FromRow for SummaryRow {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
@@ -74,6 +78,10 @@ impl FromRow for SummaryRow {
             members: row.get("members")?,
             created_at: row.get("created_at")?,
             suspended_for: row.get("suspended_for")?,
+            monthly_budget: row.get("monthly_budget")?,
+            soft_budget: row.get("soft_budget")?,
+            region: row.get("region")?,
+            zero_retention: row.get("zero_retention")?,
         }))
     }
 }
@@ -82,8 +90,18 @@ impl Tenancy {
     /// A page of all tenants, those whose names contain the words if any.
     pub async fn tenant_page(
         &self,
+        operator: &OperatorScope,
+        query: &ListQuery,
+    ) -> Result<Page<TenantSummary>, TenancyError> {
+        self.tenant_page_sized(operator, query, PAGE_SIZE).await
+    }
+
+    /// The same in pages of `size`.
+    pub async fn tenant_page_sized(
+        &self,
         _operator: &OperatorScope,
         query: &ListQuery,
+        size: i64,
     ) -> Result<Page<TenantSummary>, TenancyError> {
         let (words, number) = (pattern(&query.words), query.page.max(1));
         let total = self.control.read(COUNT).bind(words.as_str()).fetch_one().await?;
@@ -93,9 +111,9 @@ impl Tenancy {
             ListOrder::Created => BY_CREATION,
             ListOrder::CreatedDown => BY_CREATION_DOWN,
         };
-        let list = self.control.read(list).bind(words).bind(PAGE_SIZE);
-        let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(PAGE_SIZE)).fetch_all().await?;
-        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size: PAGE_SIZE })
+        let list = self.control.read(list).bind(words).bind(size);
+        let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(size)).fetch_all().await?;
+        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size })
     }
 
     /// One tenant by its short name, as the list shows it.

@@ -5,7 +5,7 @@
 //! does not work says the same whether it never was, was used, withdrawn or ran out.
 
 use crate::{
-    Author, OneTimeToken, Principal, Scope, Tenancy, TenancyError, account,
+    Author, Manages, OneTimeToken, Principal, Tenancy, TenancyError, account,
     audit::{self, Chain, Deed},
     clock::millis,
     digest, membership,
@@ -125,11 +125,11 @@ impl Tenancy {
     /// Errors: `AlreadyExists` for who is a member already.
     pub async fn invitation_create(
         &self,
-        scope: &Scope,
+        scope: &impl Manages,
         email: &Email,
         role: Role,
     ) -> Result<OneTimeToken, TenancyError> {
-        scope.require(Role::Admin)?;
+        scope.require_manager()?;
         scope.require_lasting("an invitation")?;
         let mut tx = self.control.begin().await?;
         let token = put(&mut tx, self.now(), scope.tenant(), scope.author(), email, role).await?;
@@ -138,15 +138,15 @@ impl Tenancy {
     }
 
     /// Invitations that still work, newest first.
-    pub async fn invitation_list(&self, scope: &Scope) -> Result<Vec<InvitationView>, TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn invitation_list(&self, scope: &impl Manages) -> Result<Vec<InvitationView>, TenancyError> {
+        scope.require_manager()?;
         let list = self.control.read(LIST).bind(scope.tenant()).bind(self.now());
         Ok(list.fetch_all::<InvitationRow>().await?.into_iter().map(|row| row.0).collect())
     }
 
     /// The link stops working.
-    pub async fn invitation_withdraw(&self, scope: &Scope, id: &str) -> Result<(), TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn invitation_withdraw(&self, scope: &impl Manages, id: &str) -> Result<(), TenancyError> {
+        scope.require_manager()?;
         let mut tx = self.control.begin().await?;
         let email = tx.query(WITHDRAW).bind(scope.tenant()).bind(id).fetch_optional::<String>().await?;
         let email = email.ok_or_else(|| TenancyError::NotFound { what: "such invitation".to_owned() })?;

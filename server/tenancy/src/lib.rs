@@ -11,7 +11,8 @@
 //! Where to look: signing in is `sign_in`, its bounds are `throttle`; the first operator is `operator`;
 //! the cookie's session is `session`, what it amounts to is `principal`; the tables have one module each:
 //! `account` (`user` is how operators manage them), `tenant` (`customer` likewise), `membership` (`member` is how admins do),
-//! `invitation`, `api_key`, `impersonation`, `audit`. The decisions are told in docs/adr/0003.
+//! `invitation`, `api_key`, `impersonation`, `audit`. What a program with an operator's key may do inside a tenant is
+//! `management`. The decisions are told in docs/adr/0003.
 
 mod account;
 mod api_key;
@@ -20,10 +21,12 @@ mod author;
 mod change;
 mod clock;
 mod customer;
+mod declared_key;
 mod digest;
 mod error;
 mod impersonation;
 mod invitation;
+mod management;
 mod member;
 mod membership;
 mod operator;
@@ -45,9 +48,11 @@ pub use audit::{Chain, ChainReport, SealedEntry, audit_link, audit_verify, audit
 pub use author::{Actor, Author};
 pub use change::Change;
 pub use clock::{Clock, FixedClock, SharedClock, SystemClock};
+pub use declared_key::{DeclaredKey, GivenSecret, UnfitSecret};
 pub use error::{Needs, TenancyError};
 pub use impersonation::{LONGEST_IMPERSONATION, NewImpersonation};
 pub use invitation::{INVITATION_LIFETIME, Invited};
+pub use management::{Management, Manages, TenantPatch};
 pub use operator::{LINK_LIFETIME, OneTimeToken};
 pub use password::PasswordHash;
 pub use principal::{ABSOLUTE_EXPIRY, IDLE_EXPIRY, Principal, SESSION_CLAIMS_KEY, SessionClaims, SignedIn};

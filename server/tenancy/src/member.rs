@@ -4,7 +4,7 @@
 //! never loses its last admin. Who is no member is not found, whether they exist or not.
 
 use crate::{
-    Scope, Tenancy, TenancyError,
+    Manages, Scope, Tenancy, TenancyError,
     audit::{self, Chain, Deed, pattern},
 };
 use contract::{Email, ListOrder, ListQuery, MemberView, Page, Role, UserId};
@@ -63,7 +63,17 @@ impl FromRow for MemberRow {
 impl Tenancy {
     /// The tenant's people, those whose address contains the words if any.
     pub async fn member_list(&self, scope: &Scope, query: &ListQuery) -> Result<Page<MemberView>, TenancyError> {
-        scope.require(Role::Admin)?;
+        self.member_page(scope, query, PAGE_SIZE).await
+    }
+
+    /// The same in pages of `size`.
+    pub async fn member_page(
+        &self,
+        scope: &impl Manages,
+        query: &ListQuery,
+        size: i64,
+    ) -> Result<Page<MemberView>, TenancyError> {
+        scope.require_manager()?;
         let (words, number) = (pattern(&query.words), query.page.max(1));
         let total = self.control.read(COUNT).bind(scope.tenant()).bind(words.as_str()).fetch_one().await?;
         let list = match query.order {
@@ -72,16 +82,25 @@ impl Tenancy {
             ListOrder::Created => BY_JOINING,
             ListOrder::CreatedDown => BY_JOINING_DOWN,
         };
-        let list = self.control.read(list).bind(scope.tenant()).bind(words).bind(PAGE_SIZE);
-        let rows: Vec<MemberRow> = list.bind((number - 1).saturating_mul(PAGE_SIZE)).fetch_all().await?;
-        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size: PAGE_SIZE })
+        let list = self.control.read(list).bind(scope.tenant()).bind(words).bind(size);
+        let rows: Vec<MemberRow> = list.bind((number - 1).saturating_mul(size)).fetch_all().await?;
+        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size })
+    }
+
+    /// One of the tenant's people.
+    ///
+    /// Errors: `NotFound` for who is no member.
+    pub async fn member_find(&self, scope: &impl Manages, user: UserId) -> Result<MemberView, TenancyError> {
+        scope.require_manager()?;
+        let row = self.control.read(ONE).bind(scope.tenant()).bind(user).fetch_optional::<MemberRow>().await?;
+        row.map(|row| row.0).ok_or_else(unknown)
     }
 
     /// Gives a member another role.
     ///
     /// Errors: `NotFound` for who is no member; `LastAdmin`.
-    pub async fn member_role_set(&self, scope: &Scope, user: UserId, role: Role) -> Result<(), TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn member_role_set(&self, scope: &impl Manages, user: UserId, role: Role) -> Result<(), TenancyError> {
+        scope.require_manager()?;
         let mut tx = self.control.begin().await?;
         let member = member(&mut tx, scope, user).await?;
         if member.role == role {
@@ -100,8 +119,8 @@ impl Tenancy {
     /// Ends a membership from the next request on. What the member wrote stays the tenant's.
     ///
     /// Errors: `NotFound` for who is no member; `LastAdmin`.
-    pub async fn member_remove(&self, scope: &Scope, user: UserId) -> Result<(), TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn member_remove(&self, scope: &impl Manages, user: UserId) -> Result<(), TenancyError> {
+        scope.require_manager()?;
         let mut tx = self.control.begin().await?;
         let member = member(&mut tx, scope, user).await?;
         keep_an_admin(&mut tx, scope, &member).await?;
@@ -115,7 +134,7 @@ impl Tenancy {
     async fn note(
         &self,
         tx: &mut Transaction,
-        scope: &Scope,
+        scope: &impl Manages,
         action: &'static str,
         target: &Email,
         before: Value,
@@ -126,12 +145,16 @@ impl Tenancy {
     }
 }
 
-async fn member(tx: &mut Transaction, scope: &Scope, user: UserId) -> Result<MemberView, TenancyError> {
+async fn member(tx: &mut Transaction, scope: &impl Manages, user: UserId) -> Result<MemberView, TenancyError> {
     let row = tx.query(ONE).bind(scope.tenant()).bind(user).fetch_optional::<MemberRow>().await?;
-    row.map(|row| row.0).ok_or_else(|| TenancyError::NotFound { what: "such member".to_owned() })
+    row.map(|row| row.0).ok_or_else(unknown)
 }
 
-async fn keep_an_admin(tx: &mut Transaction, scope: &Scope, member: &MemberView) -> Result<(), TenancyError> {
+fn unknown() -> TenancyError {
+    TenancyError::NotFound { what: "such member".to_owned() }
+}
+
+async fn keep_an_admin(tx: &mut Transaction, scope: &impl Manages, member: &MemberView) -> Result<(), TenancyError> {
     let others = tx.query(OTHER_ADMINS).bind(scope.tenant()).bind(member.user).fetch_one::<i64>().await?;
     if member.role == Role::Admin && others == 0 {
         return Err(TenancyError::LastAdmin { email: member.email.clone() });

@@ -136,6 +136,33 @@ async fn insert(tx: &mut Transaction, now: Timestamp, new: &NewTenant) -> Result
     Ok((insert.execute().await? == 1).then_some(id))
 }
 
+/// What was stored, as it could be declared.
+pub(crate) fn as_new(record: &TenantRecord) -> NewTenant {
+    NewTenant {
+        slug: record.slug.clone(),
+        display_name: record.display_name.clone(),
+        plan: record.plan.clone(),
+        monthly_budget: record.monthly_budget,
+        soft_budget: record.soft_budget,
+        region: record.region.clone(),
+        zero_retention: record.zero_retention,
+    }
+}
+
+/// Writes all of a tenant that can be changed; `Invalid` when it cannot be so.
+pub(crate) async fn replace(
+    tx: &mut Transaction,
+    now: Timestamp,
+    tenant: TenantId,
+    new: &NewTenant,
+) -> Result<(), TenancyError> {
+    new.validate()?;
+    let update = tx.query(UPDATE).bind(tenant).bind(new.display_name.as_str()).bind(new.plan.as_deref());
+    let update = update.bind(new.monthly_budget).bind(new.soft_budget).bind(new.region.as_deref());
+    update.bind(new.zero_retention).bind(now).execute().await?;
+    Ok(())
+}
+
 /// Names the missing plan where the foreign key would only refuse.
 pub(crate) async fn require_plan(tx: &mut Transaction, plan: Option<&str>) -> Result<(), TenancyError> {
     let Some(plan) = plan else { return Ok(()) };
@@ -196,9 +223,7 @@ impl Tenancy {
         let old = by_slug(tx, &new.slug).await?.ok_or_else(|| unknown(&new.slug))?;
         let differences = new.differences_from(&old);
         if !differences.is_empty() {
-            let update = tx.query(UPDATE).bind(old.id).bind(new.display_name.as_str()).bind(new.plan.as_deref());
-            let update = update.bind(new.monthly_budget).bind(new.soft_budget).bind(new.region.as_deref());
-            update.bind(new.zero_retention).bind(now).execute().await?;
+            replace(tx, now, old.id, new).await?;
         }
         Ok(Change::from_differences(differences))
     }

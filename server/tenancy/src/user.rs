@@ -8,8 +8,9 @@ use crate::{
     account::{self, AccountRow},
     audit::{self, Chain, Deed, pattern},
     member::PAGE_SIZE,
+    membership, tenant,
 };
-use contract::{ListOrder, ListQuery, Page, UserId, UserSummary};
+use contract::{Email, ListOrder, ListQuery, Page, Password, Role, TenantId, UserId, UserSummary};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError, Transaction};
 
@@ -74,8 +75,18 @@ impl Tenancy {
     /// A page of all people, those whose address contains the words if any.
     pub async fn user_page(
         &self,
+        operator: &OperatorScope,
+        query: &ListQuery,
+    ) -> Result<Page<UserSummary>, TenancyError> {
+        self.user_page_sized(operator, query, PAGE_SIZE).await
+    }
+
+    /// The same in pages of `size`.
+    pub async fn user_page_sized(
+        &self,
         _operator: &OperatorScope,
         query: &ListQuery,
+        size: i64,
     ) -> Result<Page<UserSummary>, TenancyError> {
         let (words, number) = (pattern(&query.words), query.page.max(1));
         let total = self.control.read(COUNT).bind(words.as_str()).fetch_one().await?;
@@ -85,9 +96,41 @@ impl Tenancy {
             ListOrder::Created => BY_CREATION,
             ListOrder::CreatedDown => BY_CREATION_DOWN,
         };
-        let list = self.control.read(list).bind(words).bind(PAGE_SIZE);
-        let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(PAGE_SIZE)).fetch_all().await?;
-        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size: PAGE_SIZE })
+        let list = self.control.read(list).bind(words).bind(size);
+        let rows: Vec<SummaryRow> = list.bind((number - 1).saturating_mul(size)).fetch_all().await?;
+        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size })
+    }
+
+    /// Creates an account, and makes it a member of a tenant where one is named: both or neither.
+    pub async fn user_open(
+        &self,
+        operator: &OperatorScope,
+        email: &Email,
+        password: Option<Password>,
+        runs_the_platform: bool,
+        membership: Option<(TenantId, Role)>,
+    ) -> Result<UserId, TenancyError> {
+        let hash = match password {
+            Some(password) => Some(self.hash_password(password).await?),
+            None => None,
+        };
+        let (now, author) = (self.now(), operator.author());
+        let mut tx = self.control.begin().await?;
+        let created = account::insert(&mut tx, now, email, hash.as_ref(), runs_the_platform).await?;
+        let user = created.ok_or_else(|| account::taken(email))?;
+        let after = json!({ "operator": runs_the_platform });
+        let deed = Deed { action: "user.create", target: email.as_str(), before: Value::Null, after };
+        audit::record(&mut tx, now, Chain::Platform, author, deed).await?;
+        if let Some((tenant, role)) = membership {
+            let missing = || TenancyError::NotFound { what: "such tenant".to_owned() };
+            tenant::by_id(&mut tx, tenant).await?.ok_or_else(missing)?;
+            membership::put(&mut tx, now, tenant, user, role).await?;
+            let after = json!({ "role": role });
+            let deed = Deed { action: "member.add", target: email.as_str(), before: Value::Null, after };
+            audit::record(&mut tx, now, Chain::Tenant(tenant), author, deed).await?;
+        }
+        tx.commit().await?;
+        Ok(user)
     }
 
     /// Ends every session of somebody, from the next request on.

@@ -3,6 +3,7 @@
 
 mod commands;
 mod lifecycle;
+mod management;
 mod nodes;
 mod postgres;
 mod serving;

@@ -10,5 +10,7 @@ mod guards;
 mod health;
 mod hostile;
 mod isolation;
+mod management;
+mod management_books;
 mod session;
 mod start;

@@ -5,6 +5,7 @@ mod apply;
 mod fixture;
 mod impersonation;
 mod keys;
+mod management;
 mod operator;
 mod people;
 mod scopes;

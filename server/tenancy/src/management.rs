@@ -1,0 +1,248 @@
+//! Managing a tenant without entering it: its people, keys, log and books, and nothing that its people wrote.
+//!
+//! What always holds: a [`Management`] comes from an [`OperatorScope`] alone and opens no store, since it is no
+//! [`Scope`]. What it changes stands in the tenant's own log under the operator's name. The services of admins
+//! take whatever [`Manages`] a tenant, so that there is one of each and both are bound by the same rules.
+
+use crate::{
+    Author, Chain, NewTenant, OperatorScope, Scope, Tenancy, TenancyError,
+    audit::{self, Deed},
+    customer::SummaryRow,
+    tenant,
+};
+use contract::{NanoUsd, Role, Slug, TenantId, TenantSummary, Timestamp};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use store::{StoreError, Transaction};
+
+const BY_SLUG: &str = "
+SELECT
+    tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+FROM tenant WHERE tenant.slug = $1";
+const BY_ID: &str = "
+SELECT
+    tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+FROM tenant WHERE tenant.id = $1";
+
+mod sealed {
+    /// Closes [`Manages`](super::Manages): nobody else decides who may manage a tenant.
+    pub trait Sealed {}
+    impl Sealed for crate::Scope {}
+    impl Sealed for super::Management {}
+}
+
+/// Who may manage one tenant: its people, keys, log and books.
+pub trait Manages: sealed::Sealed + Sync {
+    fn tenant(&self) -> TenantId;
+
+    /// Who acts, as the audit log will name them.
+    fn author(&self) -> &Author;
+
+    /// Refuses whoever is in the tenant but does not manage it.
+    fn require_manager(&self) -> Result<(), TenancyError>;
+
+    /// Refuses whoever is in the tenant for a while only: `what` would let them in afterwards.
+    fn require_lasting(&self, what: &'static str) -> Result<(), TenancyError>;
+}
+
+impl Manages for Scope {
+    fn tenant(&self) -> TenantId {
+        Self::tenant(self)
+    }
+
+    fn author(&self) -> &Author {
+        Self::author(self)
+    }
+
+    fn require_manager(&self) -> Result<(), TenancyError> {
+        self.require(Role::Admin)
+    }
+
+    fn require_lasting(&self, what: &'static str) -> Result<(), TenancyError> {
+        Self::require_lasting(self, what)
+    }
+}
+
+/// The right to manage one tenant from outside. Cheap to clone. It opens no store:
+///
+/// ```compile_fail,E0599
+/// async fn open(management: &tenancy::Management, stores: &store::TenantStores) {
+///     management.store(stores).await;
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Management {
+    tenant: TenantId,
+    author: Arc<Author>,
+}
+
+impl Manages for Management {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn author(&self) -> &Author {
+        &self.author
+    }
+
+    fn require_manager(&self) -> Result<(), TenancyError> {
+        Ok(())
+    }
+
+    fn require_lasting(&self, _what: &'static str) -> Result<(), TenancyError> {
+        Ok(())
+    }
+}
+
+impl Scope {
+    /// The part of this right that an operator has as well; refuses who is no admin.
+    pub fn management(&self) -> Result<Management, TenancyError> {
+        self.require(Role::Admin)?;
+        // Who is here for a while only stays bound by it, so this is for programs and members.
+        Self::require_lasting(self, "a right to manage")?;
+        Ok(Management { tenant: Self::tenant(self), author: Arc::new(Self::author(self).clone()) })
+    }
+}
+
+/// What is to become of a tenant; what is absent stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantPatch {
+    pub display_name: Option<String>,
+    pub plan: Option<Option<String>>,
+    pub monthly_budget: Option<Option<NanoUsd>>,
+    pub soft_budget: Option<Option<NanoUsd>>,
+    pub region: Option<Option<String>>,
+    pub zero_retention: Option<bool>,
+}
+
+fn unknown() -> TenancyError {
+    TenancyError::NotFound { what: "such tenant".to_owned() }
+}
+
+impl Tenancy {
+    /// The right of the operator to manage a tenant, suspended or not.
+    ///
+    /// Errors: `NotFound`.
+    pub async fn management(&self, operator: &OperatorScope, tenant: &str) -> Result<Management, TenancyError> {
+        let found = self.tenant_find(operator, tenant).await?;
+        Ok(Management { tenant: found.id, author: Arc::new(operator.author().clone()) })
+    }
+
+    /// A tenant by its short name or its id.
+    ///
+    /// Errors: `NotFound`.
+    pub async fn tenant_find(&self, _operator: &OperatorScope, name: &str) -> Result<TenantSummary, TenancyError> {
+        let found: Option<SummaryRow> = match (name.parse::<Slug>(), name.parse::<TenantId>()) {
+            (_, Ok(id)) => self.control.read(BY_ID).bind(id).fetch_optional().await?,
+            (Ok(slug), Err(_)) => self.control.read(BY_SLUG).bind(slug).fetch_optional().await?,
+            (Err(_), Err(_)) => None,
+        };
+        found.map(|row| row.0).ok_or_else(unknown)
+    }
+
+    /// The tenant that somebody manages.
+    pub async fn tenant_own(&self, manager: &impl Manages) -> Result<TenantSummary, TenancyError> {
+        manager.require_manager()?;
+        let found = self.control.read(BY_ID).bind(manager.tenant()).fetch_optional::<SummaryRow>().await?;
+        found.map(|row| row.0).ok_or_else(unknown)
+    }
+
+    /// Changes what the patch names, all of it or nothing, and logs what was different.
+    ///
+    /// Errors: `NotFound` for the tenant and for the plan; `Invalid`.
+    pub async fn tenant_change(
+        &self,
+        operator: &OperatorScope,
+        tenant: TenantId,
+        patch: TenantPatch,
+    ) -> Result<(), TenancyError> {
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        let old = tenant::by_id(&mut tx, tenant).await?.ok_or_else(unknown)?;
+        let new = NewTenant {
+            slug: old.slug.clone(),
+            display_name: patch.display_name.unwrap_or_else(|| old.display_name.clone()),
+            plan: patch.plan.unwrap_or_else(|| old.plan.clone()),
+            monthly_budget: patch.monthly_budget.unwrap_or(old.monthly_budget),
+            soft_budget: patch.soft_budget.unwrap_or(old.soft_budget),
+            region: patch.region.unwrap_or_else(|| old.region.clone()),
+            zero_retention: patch.zero_retention.unwrap_or(old.zero_retention),
+        };
+        let (before, after) = differences(&tenant::as_new(&old), &new);
+        if after.as_object().is_none_or(Map::is_empty) {
+            return Ok(());
+        }
+        tenant::require_plan(&mut tx, new.plan.as_deref()).await?;
+        tenant::replace(&mut tx, now, tenant, &new).await?;
+        for chain in [Chain::Platform, Chain::Tenant(tenant)] {
+            let (before, after) = (before.clone(), after.clone());
+            let deed = Deed { action: "tenant.change", target: old.slug.as_str(), before, after };
+            audit::record(&mut tx, now, chain, operator.author(), deed).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Records what `seam apply` did to one resource, in its transaction: in the platform's log, and in the
+    /// tenant's where it is a tenant's. `fields` tell what is different and hold no secrets.
+    pub async fn apply_note(
+        tx: &mut Transaction,
+        now: Timestamp,
+        kind: &'static str,
+        name: &str,
+        change: &crate::Change,
+        tenant: Option<TenantId>,
+    ) -> Result<(), StoreError> {
+        let (change, fields) = match change {
+            crate::Change::Unchanged => return Ok(()),
+            crate::Change::Created => ("created", &Vec::new()),
+            crate::Change::Updated(fields) => ("updated", fields),
+        };
+        for chain in [Some(Chain::Platform), tenant.map(Chain::Tenant)].into_iter().flatten() {
+            let after = json!({ "change": change, "fields": fields });
+            let deed = Deed { action: action(kind), target: name, before: Value::Null, after };
+            audit::record(tx, now, chain, &Author::command_line(), deed).await?;
+        }
+        Ok(())
+    }
+}
+
+/// As the log names it.
+fn action(kind: &str) -> &'static str {
+    match kind {
+        "provider" => "provider.apply",
+        "plan" => "plan.apply",
+        "model" => "model.apply",
+        "price" => "price.apply",
+        "tenant" => "tenant.apply",
+        "user" => "user.apply",
+        "api_key" => "key.apply",
+        "usage" => "usage.apply",
+        _ => "resource.apply",
+    }
+}
+
+/// The fields in which two states of a tenant differ, as they were and as they are to be.
+fn differences(old: &NewTenant, new: &NewTenant) -> (Value, Value) {
+    let told = |tenant: &NewTenant| {
+        json!({
+            "display_name": tenant.display_name,
+            "plan": tenant.plan,
+            "monthly_budget": tenant.monthly_budget.map(|budget| budget.to_string()),
+            "soft_budget": tenant.soft_budget.map(|budget| budget.to_string()),
+            "region": tenant.region,
+            "zero_retention": tenant.zero_retention,
+        })
+    };
+    let (old, new) = (told(old), told(new));
+    let changed = |one: &Value, other: &Value| -> Value {
+        let fields = one.as_object().into_iter().flatten();
+        let changed = fields.filter(|(name, value)| other.get(name.as_str()) != Some(value));
+        Value::Object(changed.map(|(name, value)| (name.clone(), value.clone())).collect())
+    };
+    (changed(&old, &new), changed(&new, &old))
+}
