@@ -3,7 +3,10 @@
 //! What always holds once it is open: the schema is current, nothing in the ledger is left over from a
 //! crash, and no run of an earlier process claims to be running.
 
-use crate::{NotReady, OpenError, first_run};
+use crate::{
+    NotReady, OpenError, first_run,
+    mail::{MailSettings, Mailer},
+};
 use gateway::{
     Gateway,
     providers::local::{LocalProvider, LocalSettings, LocalStatistics},
@@ -34,6 +37,10 @@ pub struct PlatformSettings {
     pub local: LocalSettings,
     pub clock: SharedClock,
     pub provider_keys: ProviderKeys,
+    /// The relay that takes letters; none: links are shown instead.
+    pub mail: Option<MailSettings>,
+    /// Whether tenants' identity providers may be on private networks, and on this machine without TLS.
+    pub private_identity_providers: bool,
 }
 
 /// Providers found in the environment; those not yet known are registered at start.
@@ -54,6 +61,7 @@ pub struct Platform {
     pub registry: Registry,
     pub gateway: Gateway,
     pub chats: Chats,
+    pub(crate) mailer: Option<Mailer>,
     local: Arc<LocalProvider>,
     closing: AtomicBool,
 }
@@ -65,7 +73,8 @@ impl Platform {
         let vault =
             Vault::open(&settings.data_dir, settings.master_key.as_deref(), settings.master_key_file.as_deref())?;
         let clock = settings.clock;
-        let tenancy = Tenancy::new(control.clone(), clock.clone(), vault);
+        let tenancy = Tenancy::new(control.clone(), clock.clone(), vault)
+            .private_identity_providers(settings.private_identity_providers);
         let metering = Metering::new(control.clone(), clock.clone());
         let registry = Registry::new(control.clone(), clock.clone());
         // Weights load on the provider's own thread while the rest goes on.
@@ -74,6 +83,7 @@ impl Platform {
         let stores = TenantStores::new(&settings.database);
         stores.prepare().await?;
         let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock);
+        let mailer = settings.mail.map(|mail| Mailer::start(mail, tenancy.clone()));
         let platform = Self {
             control,
             stores,
@@ -82,6 +92,7 @@ impl Platform {
             registry,
             gateway,
             chats,
+            mailer,
             local,
             closing: AtomicBool::new(false),
         };
@@ -125,6 +136,9 @@ impl Platform {
     pub async fn shutdown(&self, limit: Duration) {
         self.close_to_new();
         self.chats.shutdown(limit).await;
+        if let Some(mailer) = &self.mailer {
+            mailer.close().await;
+        }
         self.gateway.shutdown().await;
         self.local.shutdown().await;
         self.stores.close().await;

@@ -1,6 +1,6 @@
-//! `seam tenant create|list`.
+//! `seam tenant create|list`, and `seam tenant domain …`.
 
-use super::{Failure, print_json, workbench};
+use super::{Failure, domain::Domains, print_json, workbench};
 use crate::config::Config;
 use contract::{NanoUsd, Slug};
 use serde_json::{Value, json};
@@ -34,6 +34,9 @@ pub(super) enum Tenants {
         #[arg(long)]
         json: bool,
     },
+    /// The e-mail domains that a tenant's identity provider speaks for
+    #[command(subcommand)]
+    Domain(Domains),
     /// Lists all tenants
     List {
         /// Prints the result as JSON
@@ -44,8 +47,13 @@ pub(super) enum Tenants {
 
 impl Tenants {
     pub async fn run(self, config: Config) -> Result<(), Failure> {
+        if let Self::Domain(domains) = self {
+            return domains.run(&config).await;
+        }
         let tenancy = workbench::open(&config).await?;
         match self {
+            // Above.
+            Self::Domain(_) => {}
             Self::Create { name, display_name, plan, monthly_budget, soft_budget, region, zero_retention, json } => {
                 let display_name = display_name.unwrap_or_else(|| name.to_string());
                 let new =

@@ -126,6 +126,7 @@ macro_rules! text {
 }
 text!(TenantId, UserId, KeyId, ImpersonationId, SessionId, ConversationId, MessageId, RunId, RequestId, Email, Slug);
 text!(contract::Role, contract::ProviderKind);
+text!(contract::SignInHow, contract::SignInOutcome, contract::MailState, contract::EmailDomain);
 
 stored_as! { i64;
     Timestamp: Timestamp::as_millis, |millis| Ok(Timestamp::from_millis(millis));

@@ -3,9 +3,11 @@
 
 mod apply;
 mod fixture;
+mod history;
 mod impersonation;
 mod keys;
 mod operator;
+mod password_reset;
 mod people;
 mod scopes;
 mod sessions;
