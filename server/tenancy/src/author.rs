@@ -52,7 +52,7 @@ impl Author {
 
     /// Somebody who is not signed in, and whose word for who they are is all there is.
     pub(crate) fn nobody(address: IpAddr) -> Self {
-        Self { actor: Actor::Upkeep, name: "nobody signed in".to_owned(), address: Some(address) }
+        Self { actor: Actor::Upkeep, name: "nobody signed in".to_owned(), address: Some(address), on_behalf_of: None }
     }
 
     pub(crate) fn upkeep() -> Self {

@@ -182,16 +182,15 @@ async fn scope_in(tenancy: &Tenancy, tenant: TenantId, email: &str, role: Role) 
     };
     tenancy.member_add(tenant, user, role).await?;
     let now = tenancy.clock().now();
-    let claims =
-        SessionClaims {
-            user,
-            epoch: 0,
-            signed_in_at: now,
-            renewed_at: now,
-            tenant: Some(tenant),
-            impersonation: None,
-            vouched_by: None,
-        };
+    let claims = SessionClaims {
+        user,
+        epoch: 0,
+        signed_in_at: now,
+        renewed_at: now,
+        tenant: Some(tenant),
+        impersonation: None,
+        vouched_by: None,
+    };
     let principal = tenancy.authenticate(&claims).await?.ok_or("a session just made is not alive")?;
     Ok(principal.scope()?)
 }

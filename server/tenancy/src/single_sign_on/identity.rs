@@ -102,6 +102,7 @@ impl Tenancy {
             signed_in_at: now,
             renewed_at: now,
             tenant: Some(vouched.tenant),
+            impersonation: None,
             vouched_by: Some(vouched.tenant),
         })
     }

@@ -103,7 +103,8 @@ async fn answer(stream: TcpStream, issuer: &str, script: &Mutex<Script>) {
     let path = first.split(' ').nth(1).unwrap_or_default();
     let (status, json) = respond(path, &String::from_utf8_lossy(&body), issuer, &mut script.lock().unwrap());
     let json = json.to_string();
-    let head = format!("HTTP/1.1 {status}\r\nlocation: /elsewhere\r\ncontent-type: application/json\r\nconnection: close\r\n");
+    let head =
+        format!("HTTP/1.1 {status}\r\nlocation: /elsewhere\r\ncontent-type: application/json\r\nconnection: close\r\n");
     let _ = stream.write_all(format!("{head}content-length: {}\r\n\r\n{json}", json.len()).as_bytes()).await;
 }
 

@@ -216,7 +216,15 @@ async fn the_address_may_be_asked_for_and_is_that_of_the_same_person() {
     let ask = async |subject: &str| {
         let departure = world.begin().await;
         world.provider.vouch(&departure.url, "grace", "");
-        world.provider.script.lock().unwrap().claims.as_object_mut().unwrap().retain(|name, _| !name.starts_with("email"));
+        world
+            .provider
+            .script
+            .lock()
+            .unwrap()
+            .claims
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, _| !name.starts_with("email"));
         world.provider.script.lock().unwrap().user_info =
             json!({ "sub": subject, "email": "grace@acme.test", "email_verified": true });
         world.finish(&departure).await
@@ -275,7 +283,9 @@ async fn demanding_it_shuts_passwords_out_of_that_tenant_and_of_no_other() {
     tenancy.single_sign_on_save(&ada, demanded).await.unwrap();
 
     assert!(world.principal(&open).await.scope().is_err(), "sessions that are open too");
-    for (address, typed) in [("bob@acme.test", PASSWORD), ("bob@acme.test", "wrong one"), ("nobody@acme.test", PASSWORD)] {
+    for (address, typed) in
+        [("bob@acme.test", PASSWORD), ("bob@acme.test", "wrong one"), ("nobody@acme.test", PASSWORD)]
+    {
         let refused = tenancy.sign_in(address, password(typed), home()).await;
         assert!(matches!(refused, Err(TenancyError::SingleSignOnRequired { .. })), "{address} {refused:?}");
     }
