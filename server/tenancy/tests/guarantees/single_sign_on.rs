@@ -51,14 +51,14 @@ impl World {
     }
 
     async fn begin(&self) -> tenancy::Departure {
-        let begun = self.fixture.tenancy.single_sign_on_begin(&domain("acme.test"), CALLBACK, "/chat", home());
-        begun.await.unwrap()
+        let tenancy = &self.fixture.tenancy;
+        tenancy.single_sign_on_begin(&domain("acme.test"), CALLBACK, "/chat", home()).await.unwrap()
     }
 
     async fn finish(&self, departure: &tenancy::Departure) -> Result<SessionClaims, TenancyError> {
         let state = parameter(&departure.url, "state");
-        let tenancy = &self.fixture.tenancy;
-        let done = tenancy.single_sign_on_complete(Some(&departure.flow), &state, Ok("code"), CALLBACK, &home().into());
+        let (tenancy, who) = (&self.fixture.tenancy, home().into());
+        let done = tenancy.single_sign_on_complete(Some(&departure.flow), &state, Ok("code"), CALLBACK, &who);
         done.await.map(|(signed_in, _)| signed_in.claims)
     }
 
