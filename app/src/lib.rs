@@ -30,6 +30,9 @@ pub use router::App;
 #[cfg(feature = "ssr")]
 pub use shell::{AssetNames, shell};
 
+/// Where identity providers send people back to.
+pub const CALLBACK_PATH: &str = "/oidc/callback";
+
 /// Where people find this server, for links that are handed on. The server provides it in context.
 #[cfg(feature = "ssr")]
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,12 +39,16 @@ pub fn App() -> impl IntoView {
 fn Pages() -> impl IntoView {
     use crate::pages::{
         AccountShow, AuditShow, HomeShow, InvitationAccept, KeysShow, MembersShow, ModelChoose, OperatorCreate,
-        PlatformAuditShow, SessionCreate, TenantCreate, TenantList, TenantShow, UserList,
+        PasswordAsk, PasswordSet, PlatformAuditShow, SessionCreate, SessionSso, SignInShow, TenantCreate, TenantList,
+        TenantShow, UserList,
     };
     view! {
         <Routes fallback=MissingShow>
             <Route path=path!("/") view=HomeShow ssr=SsrMode::InOrder />
             <Route path=path!("/login") view=SessionCreate ssr=SsrMode::InOrder />
+            <Route path=path!("/sso") view=SessionSso ssr=SsrMode::InOrder />
+            <Route path=path!("/reset") view=PasswordAsk ssr=SsrMode::InOrder />
+            <Route path=path!("/reset/:token") view=PasswordSet ssr=SsrMode::InOrder />
             <Route path=path!("/setup/:token") view=OperatorCreate ssr=SsrMode::InOrder />
             <Route path=path!("/invite/:token") view=InvitationAccept ssr=SsrMode::InOrder />
             <Route path=path!("/start") view=TenantCreate ssr=SsrMode::InOrder />
@@ -54,6 +58,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/settings") view=AccountShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/members") view=MembersShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/keys") view=KeysShow ssr=SsrMode::InOrder />
+                <Route path=path!("/admin/sign-in") view=SignInShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/audit") view=AuditShow ssr=SsrMode::InOrder />
                 <Route path=path!("/operator/tenants") view=TenantList ssr=SsrMode::InOrder />
                 <Route path=path!("/operator/tenants/:name") view=TenantShow ssr=SsrMode::InOrder />

@@ -95,6 +95,18 @@ pub fn absolute(time: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes.rem_euclid(1_440) / 60, minutes.rem_euclid(60))
 }
 
+/// How long ago a moment was: `just now`, `5 minutes ago`, `3 days ago`; the moment itself belongs beside it.
+pub fn ago(now: Timestamp, then: Timestamp) -> String {
+    let minutes = now.millis_since(then) / 60_000;
+    let said = |number: i64, unit: &str| format!("{number} {unit}{} ago", if number == 1 { "" } else { "s" });
+    match minutes {
+        i64::MIN..1 => "just now".to_owned(),
+        1..60 => said(minutes, "minute"),
+        60..1_440 => said(minutes / 60, "hour"),
+        1_440..=i64::MAX => said(minutes / 1_440, "day"),
+    }
+}
+
 /// A moment for the `datetime` attribute.
 pub fn machine(time: Timestamp) -> String {
     absolute(time).replace(' ', "T").replace("TUTC", "Z")
@@ -162,6 +174,13 @@ mod tests {
         assert_eq!(duration(125_000), "2 min 5 s");
         assert_eq!(grouped(-1_234_567), "−1,234,567");
         assert_eq!(grouped(100), "100");
+    }
+
+    #[test]
+    fn ages_are_told_in_the_largest_unit() {
+        let minutes = |count: i64| ago(Timestamp::from_millis(count * 60_000), Timestamp::from_millis(0));
+        assert_eq!([0, 1, 59].map(minutes), ["just now", "1 minute ago", "59 minutes ago"]);
+        assert_eq!([60, 1_439, 1_440, 90_000].map(minutes), ["1 hour ago", "23 hours ago", "1 day ago", "62 days ago"]);
     }
 
     #[test]

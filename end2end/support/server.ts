@@ -41,6 +41,13 @@ export class Seam {
     if (done.status !== 0) throw new Error(`seam apply failed:\n${done.stdout}${done.stderr}`);
   }
 
+  /** A command of `seam` on this data, beside the running server; what it printed. */
+  command(...words: string[]): string {
+    const done = spawnSync(BINARY, words, { env: this.#env({}), cwd: this.directory, encoding: 'utf8' });
+    if (done.status !== 0) throw new Error(`seam ${words.join(' ')} failed:\n${done.stdout}${done.stderr}`);
+    return done.stdout;
+  }
+
   async start(environment: Record<string, string> = {}): Promise<void> {
     // A restart keeps the address.
     const port = (this.#port ??= await freePort());

@@ -5,7 +5,7 @@
 
 use crate::{http::PublicUrl, nearest::hint};
 use contract::{Email, Password};
-use platform::{LocalSettings, ProviderKeys};
+use platform::{LocalSettings, MailRefused, MailSettings, ProviderKeys};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -17,7 +17,7 @@ use tenancy::Secret;
 use toml::de::{DeTable, DeValue};
 
 /// Every setting: its key in `seam.toml`; in the environment `SEAM_` and upper case.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 18] = [
     "listen",
     "public_url",
     "data_dir",
@@ -33,6 +33,9 @@ pub const KEYS: [&str; 15] = [
     "shutdown_seconds",
     "trust_proxy",
     "metrics_token",
+    "smtp_url",
+    "mail_from",
+    "private_identity_providers",
 ];
 
 /// Names under `SEAM_` that belong to scripts and tests, not to the server.
@@ -72,6 +75,10 @@ pub struct Config {
     /// Who may read `/metrics` from elsewhere than this machine.
     pub metrics_token: Option<Secret>,
     pub provider_keys: ProviderKeys,
+    /// The relay that takes letters; none: links are shown instead.
+    pub mail: Option<MailSettings>,
+    /// Whether tenants' identity providers may be on private networks, and on this machine without TLS.
+    pub private_identity_providers: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -171,10 +178,19 @@ impl Config {
             Some(Ok(number)) if (lowest..=highest).contains(&number) => Ok(Some(number)),
             Some(_) => Err(refusal(key, format!("use a whole number from {lowest} to {highest}"))),
         };
-        let trust_proxy = match text("trust_proxy") {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(other) => return Err(refusal("trust_proxy", format!("“{other}” is neither true nor false"))),
+        let truth = |key: &str| match text(key) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(refusal(key, format!("“{other}” is neither true nor false"))),
+        };
+        let mail = match (text("smtp_url"), text("mail_from")) {
+            (None, None) => None,
+            (Some(url), Some(from)) => Some(MailSettings::parse(url, from).map_err(|refused| {
+                let key = if matches!(refused, MailRefused::Url(_)) { "smtp_url" } else { "mail_from" };
+                refusal(key, refused.to_string())
+            })?),
+            (Some(_), None) => return Err(refusal("smtp_url", "mail_from must be set with it".to_owned())),
+            (None, Some(_)) => return Err(refusal("mail_from", "smtp_url must be set with it".to_owned())),
         };
         let given = |name: &str| others.get(name).cloned();
         Ok(Self {
@@ -190,7 +206,9 @@ impl Config {
             local_threads: number("local_threads", 1, 512)?,
             local_slots: number("local_slots", 1, 64)?,
             shutdown_limit: Duration::from_secs(number("shutdown_seconds", 0, 3600)?.unwrap_or(20) as u64),
-            trust_proxy,
+            trust_proxy: truth("trust_proxy")?,
+            mail,
+            private_identity_providers: truth("private_identity_providers")?,
             metrics_token: text("metrics_token").map(|token| Secret::new(token.to_owned())),
             provider_keys: ProviderKeys {
                 openai: given("OPENAI_API_KEY"),
@@ -328,6 +346,12 @@ mod tests {
                 "SEAM_DATABASE_URL: Seam knows no database of this kind; use postgres://",
             ),
             ("", Some(("SEAM_PUBLIC_URL", "example.com")), "SEAM_PUBLIC_URL: “example.com” is not"),
+            ("", Some(("SEAM_SMTP_URL", "smtp://mail.test")), "SEAM_SMTP_URL: mail_from must be set with it"),
+            (
+                "mail_from = \"seam@acme.test\"",
+                Some(("SEAM_SMTP_URL", "smtp://ada@mail.test")),
+                "SEAM_SMTP_URL: a user needs a password",
+            ),
             ("local_slots = 0", None, "./seam.toml line 1: local_slots: use a whole number from 1 to 64"),
             ("listen = [1]", None, "./seam.toml line 1: listen: write the value in quotes"),
             ("\nlisten = ", None, "./seam.toml line 2: "),

@@ -3,7 +3,16 @@
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::context;
+use contract::EntranceView;
 use leptos::prelude::*;
+use server_fn::codec::Json;
+
+/// Who came into the account lately, and how many of its sessions are alive.
+#[server(prefix = "/api/ui", endpoint = "entrance", input = Json)]
+pub async fn entrance() -> Result<EntranceView, ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    Ok(platform.tenancy.entrance_view(principal.user()).await?)
+}
 
 #[server(prefix = "/api/ui", endpoint = "password-change")]
 pub async fn password_change(current: String, chosen: String) -> Result<(), ServerProblem> {

@@ -13,7 +13,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
-use tenancy::{Principal, SESSION_CLAIMS_KEY, Scope, SessionClaims};
+use tenancy::{Client, Principal, SESSION_CLAIMS_KEY, Scope, SessionClaims};
 use tower_sessions::Session;
 
 fn provided<T: Clone + 'static>(what: &str) -> Result<T, ServerProblem> {
@@ -49,6 +49,15 @@ pub fn scope() -> Result<Scope, ServerProblem> {
 
 pub fn address() -> IpAddr {
     use_context::<ClientAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
+}
+
+/// From where somebody comes in, for the history of their sign-ins.
+pub fn client() -> Client {
+    let agent = use_context::<Parts>().and_then(|parts| {
+        let agent = parts.headers.get(http::header::USER_AGENT)?;
+        Some(String::from_utf8_lossy(agent.as_bytes()).into_owned())
+    });
+    Client::new(address(), agent.as_deref())
 }
 
 /// Where people find this server.

@@ -25,14 +25,15 @@ pub async fn operator_link_check(token: String) -> Result<(), ServerProblem> {
 #[server(prefix = "/api/ui", endpoint = "operator-create")]
 pub async fn operator_create(token: String, email: String, password: String) -> Result<(), ServerProblem> {
     use contract::{Email, Password, Problem};
-    let (platform, door, address) = (context::platform()?, context::door()?, context::address());
+    let (platform, door, client) = (context::platform()?, context::door()?, context::client());
     let kept = |problem: ServerProblem| problem.keep("email", &email);
     let address_of: Email = email.parse().map_err(|error| kept(Problem::field("email", format!("{error}")).into()))?;
     let chosen =
         Password::chosen(password).map_err(|error| kept(Problem::field("password", error.to_string()).into()))?;
     let tenancy = &platform.tenancy;
     tenancy.operator_create_with_link(&token, address_of, chosen.clone()).await.map_err(|error| kept(error.into()))?;
-    door.open(&tenancy.sign_in(&email, chosen, address).await?.claims).await?;
+    let how = contract::SignInHow::FirstRun;
+    door.open(&tenancy.sign_in_by(how, &email, chosen, client).await?.claims).await?;
     context::go("/start");
     Ok(())
 }

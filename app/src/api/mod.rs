@@ -11,8 +11,10 @@ pub mod customer;
 pub mod first_run;
 #[cfg(feature = "ssr")]
 pub mod once;
+pub mod password;
 pub mod people;
 pub mod session;
+pub mod single_sign_on;
 
 #[cfg(feature = "ssr")]
 pub use context::own_path;

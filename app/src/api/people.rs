@@ -18,6 +18,8 @@ pub struct MembersView {
     pub invitations: Vec<InvitationView>,
     /// The link of an invitation that was made just now, shown this once.
     pub link: Option<String>,
+    /// Whether invitations are sent by mail as well.
+    pub mail: bool,
 }
 
 /// What the page of keys shows.
@@ -36,6 +38,7 @@ pub async fn members(query: ListQuery) -> Result<MembersView, ServerProblem> {
         members: platform.tenancy.member_list(&scope, &query).await?,
         invitations: platform.tenancy.invitation_list(&scope).await?,
         link,
+        mail: platform.sends_mail(),
     })
 }
 
@@ -46,8 +49,10 @@ pub async fn member_invite(email: String, role: String) -> Result<(), ServerProb
     let kept = |problem: ServerProblem| problem.keep("email", &email);
     let address: Email = email.parse().map_err(|error| kept(Problem::field("email", format!("{error}")).into()))?;
     let role: Role = role.parse().map_err(|error| kept(Problem::field("role", format!("{error}")).into()))?;
-    let token = platform.tenancy.invitation_create(&scope, &address, role).await.map_err(|error| kept(error.into()))?;
-    once::show(&platform, "invitation", &format!("{}/invite/{token}", context::public_url()))?;
+    let url = context::public_url();
+    let sent = platform.invitation_send(&scope, &address, role, url.clone()).await;
+    let token = sent.map_err(|error| kept(error.into()))?;
+    once::show(&platform, "invitation", &format!("{url}/invite/{token}"))?;
     context::go("/admin/members");
     Ok(())
 }
@@ -147,7 +152,7 @@ pub async fn invitation_open(token: String) -> Result<(InvitationOffer, Option<S
 pub async fn invitation_accept(token: String, password: Option<String>) -> Result<(), ServerProblem> {
     use contract::{Password, Problem};
     use tenancy::Invited;
-    let (platform, door, address) = (context::platform()?, context::door()?, context::address());
+    let (platform, door, client) = (context::platform()?, context::door()?, context::client());
     let tenancy = &platform.tenancy;
     if let Some(principal) = context::visitor() {
         let (_, tenant) = tenancy.invitation_accept(&token, Invited::SignedIn(&principal)).await?;
@@ -156,9 +161,11 @@ pub async fn invitation_accept(token: String, password: Option<String>) -> Resul
         let chosen = Password::chosen(password.unwrap_or_default())
             .map_err(|error| Problem::field("password", error.to_string()))?;
         let offer = tenancy.invitation_offer(&token).await?;
-        let who = Invited::New { password: chosen.clone(), address };
+        let who = Invited::New { password: chosen.clone(), address: client.address() };
         let (_, tenant) = tenancy.invitation_accept(&token, who).await?;
-        door.open(&tenancy.sign_in(offer.email.as_str(), chosen, address).await?.claims).await?;
+        let how = contract::SignInHow::Invitation;
+        let signed_in = tenancy.sign_in_by(how, offer.email.as_str(), chosen, client).await?;
+        door.open(&signed_in.claims).await?;
         door.tenant_enter(tenant).await?;
     }
     context::go("/chat");

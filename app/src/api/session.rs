@@ -21,11 +21,11 @@ pub struct FrameView {
 
 #[server(prefix = "/api/ui", endpoint = "sign-in")]
 pub async fn sign_in(email: String, password: String, next: Option<String>) -> Result<(), ServerProblem> {
-    let (platform, door, address) = (context::platform()?, context::door()?, context::address());
+    let (platform, door, client) = (context::platform()?, context::door()?, context::client());
     let kept = |problem: ServerProblem| problem.keep("email", &email);
     let password = contract::Password::offered(password)
         .map_err(|error| kept(contract::Problem::field("password", error.to_string()).into()))?;
-    let signed_in = platform.tenancy.sign_in(&email, password, address).await.map_err(|error| kept(error.into()))?;
+    let signed_in = platform.tenancy.sign_in(&email, password, client).await.map_err(|error| kept(error.into()))?;
     door.open(&signed_in.claims).await?;
     context::go(context::own_path(next.as_deref()));
     Ok(())

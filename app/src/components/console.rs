@@ -12,8 +12,12 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_location, use_query_map};
 
 /// The pages of the tenant's console.
-const TENANT: &[(&str, &str)] =
-    &[("/admin/members", "Members"), ("/admin/keys", "API keys"), ("/admin/audit", "Audit")];
+const TENANT: &[(&str, &str)] = &[
+    ("/admin/members", "Members"),
+    ("/admin/keys", "API keys"),
+    ("/admin/sign-in", "Sign-in"),
+    ("/admin/audit", "Audit"),
+];
 /// The pages of the operator's.
 const OPERATOR: &[(&str, &str)] =
     &[("/operator/tenants", "Tenants"), ("/operator/users", "Users"), ("/operator/audit", "Audit")];

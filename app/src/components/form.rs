@@ -57,6 +57,9 @@ pub fn Field(
     #[prop(default = "off")] autocomplete: &'static str,
     #[prop(optional)] hint: Option<&'static str>,
     #[prop(optional)] autofocus: bool,
+    /// What stands in it to begin with.
+    #[prop(optional, into)]
+    value: String,
     /// The field from which this one is suggested.
     #[prop(optional)]
     follows: Option<&'static str>,
@@ -73,7 +76,7 @@ pub fn Field(
                 id=name
                 name=name
                 r#type=kind
-                value=refused.kept(name)
+                value=refused.kept(name).or((!value.is_empty()).then_some(value))
                 autocomplete=autocomplete
                 autofocus=autofocus
                 spellcheck="false"

@@ -17,6 +17,8 @@ mod model;
 #[cfg(feature = "ssr")]
 mod operator;
 #[cfg(feature = "ssr")]
+mod password;
+#[cfg(feature = "ssr")]
 mod session;
 #[cfg(feature = "ssr")]
 mod tenant;
@@ -28,12 +30,13 @@ pub use missing::MissingShow;
 #[cfg(feature = "ssr")]
 pub use {
     account::AccountShow,
-    admin::{AuditShow, KeysShow, MembersShow},
+    admin::{AuditShow, KeysShow, MembersShow, SignInShow},
     home::HomeShow,
     invitation::InvitationAccept,
     model::ModelChoose,
     operator::{OperatorCreate, PlatformAuditShow},
-    session::SessionCreate,
+    password::{PasswordAsk, PasswordSet},
+    session::{SessionCreate, SessionSso},
     tenant::{TenantCreate, TenantList, TenantShow},
     user::UserList,
 };

@@ -4,6 +4,7 @@
 //! edge into types that cannot be wrong, and never mutated by a layer below.
 
 mod chat;
+mod entrance;
 mod id;
 mod model;
 mod money;
@@ -17,6 +18,10 @@ mod time;
 pub use chat::{
     AnswerDetails, ConversationSummary, ConversationView, MAX_MESSAGE_CHARS, MAX_TITLE_CHARS, MessageRole,
     MessageStatus, MessageView, NewMessage, RunStarted,
+};
+pub use entrance::{
+    DomainView, EmailDomain, EntranceView, MailState, SignInHow, SignInOutcome, SignInView, SingleSignOnView,
+    UnknownWord,
 };
 pub use id::{
     AttemptNo, ConversationId, ImpersonationId, KeyId, MessageId, NodeId, ParseIdError, RequestId, RunId, SessionId,

@@ -10,6 +10,8 @@ pub enum NameError {
     Email,
     #[error("use 1 to 40 lower-case letters, digits and hyphens, starting with a letter, such as acme-labs")]
     Slug,
+    #[error("enter a domain such as example.com")]
+    Domain,
     #[error("use at least {} characters; a few words make a good password", Password::MIN_CHARS)]
     PasswordTooShort,
     #[error("use at most {} characters", Password::MAX_CHARS)]

@@ -1,6 +1,6 @@
 //! A tenant's people and keys, and what was changed by whom, as the consoles see them.
 
-use crate::{Email, ImpersonationId, KeyId, NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
+use crate::{Email, ImpersonationId, KeyId, MailState, NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -90,6 +90,8 @@ pub struct InvitationView {
     pub role: Role,
     pub invited_by: String,
     pub expires_at: Timestamp,
+    /// What became of the mail with the link; none: no mail was sent.
+    pub mail: Option<MailState>,
 }
 
 /// What an invitation's link offers to whoever opens it.

@@ -4,20 +4,24 @@
 //! - `first_run.rs`: what the first minutes need of several layers at once.
 //! - `lifecycle.rs`: deleting a tenant while the server runs.
 //! - `upkeep.rs`: what this node does now and then, for itself and for nodes that are no more.
+//! - `entrance.rs`: invitations and new passwords, by link and by mail; `mail/`: letters and the relay that takes them.
 //! - `problem.rs`: the one mapping from every layer's errors to what crosses the wire.
 //! - `trace.rs`: the id under which a request's log lines and its problem are found.
 //!
 //! Rules live in the layers below; pages and HTTP live above, in `app` and `seam`.
 
+mod entrance;
 mod error;
 mod first_run;
 mod lifecycle;
+mod mail;
 mod platform;
 mod problem;
 mod trace;
 mod upkeep;
 
 pub use error::{ConnectError, NotReady, OpenError};
+pub use mail::{MailRefused, MailSettings};
 pub use platform::{Platform, PlatformSettings, ProviderKeys};
 pub use problem::IntoProblem;
 pub use trace::{current_trace_id, with_trace_id};

@@ -5,6 +5,7 @@
 
 use crate::{
     NotReady, OpenError, first_run,
+    mail::{MailSettings, Mailer},
     upkeep::{Caretaker, Upkeep},
 };
 use gateway::{
@@ -41,6 +42,10 @@ pub struct PlatformSettings {
     pub provider_keys: ProviderKeys,
     /// What people call this process among others: its machine and address.
     pub node_name: String,
+    /// The relay that takes letters; none: links are shown instead.
+    pub mail: Option<MailSettings>,
+    /// Whether tenants' identity providers may be on private networks, and on this machine without TLS.
+    pub private_identity_providers: bool,
 }
 
 /// Providers found in the environment; those not yet known are registered at start.
@@ -63,6 +68,7 @@ pub struct Platform {
     pub chats: Chats,
     pub lifecycle: Lifecycle,
     pub nodes: Nodes,
+    pub(crate) mailer: Option<Mailer>,
     local: Arc<LocalProvider>,
     caretaker: Caretaker,
     upkeep: Upkeep,
@@ -82,7 +88,8 @@ impl Platform {
             NodeSettings { shared: settings.database.is_shared(), ..NodeSettings::alone(&settings.node_name) };
         let hints = Hints::open(&settings.database);
         let nodes = Nodes::join(control.clone(), clock.clone(), hints, as_node).await?;
-        let tenancy = Tenancy::new(control.clone(), clock.clone(), vault);
+        let tenancy = Tenancy::new(control.clone(), clock.clone(), vault)
+            .private_identity_providers(settings.private_identity_providers);
         let metering = Metering::new(control.clone(), clock.clone(), nodes.clone());
         let registry = Registry::new(control.clone(), clock.clone());
         // Weights load on the provider's own thread while the rest goes on.
@@ -97,6 +104,7 @@ impl Platform {
             chats: chats.clone(),
         };
         caretaker.recover().await?;
+        let mailer = settings.mail.map(|mail| Mailer::start(mail, tenancy.clone()));
         let platform = Self {
             control,
             stores,
@@ -107,6 +115,7 @@ impl Platform {
             chats,
             lifecycle,
             nodes,
+            mailer,
             local,
             upkeep: caretaker.clone().start(),
             caretaker,
@@ -139,6 +148,9 @@ impl Platform {
     pub async fn shutdown(&self, limit: Duration) {
         self.close_to_new();
         self.chats.shutdown(limit).await;
+        if let Some(mailer) = &self.mailer {
+            mailer.close().await;
+        }
         self.gateway.shutdown().await;
         self.local.shutdown().await;
         self.upkeep.stop().await;

@@ -11,7 +11,7 @@ use orchestration::ChatError;
 use registry::RegistryError;
 use std::error::Error;
 use store::StoreError;
-use tenancy::{TenancyError, VaultError};
+use tenancy::{SingleSignOnError, TenancyError, VaultError};
 
 /// An error of a layer that can be told to whoever caused the request.
 pub trait IntoProblem {
@@ -111,6 +111,13 @@ impl IntoProblem for TenancyError {
         let said = capitalised(&self.to_string());
         match self {
             Self::NotSignedIn => Problem::new(ProblemCode::NotSignedIn, "Sign in to go on."),
+            Self::SingleSignOnRequired { .. } => Problem::new(ProblemCode::SignInRefused, said),
+            Self::SingleSignOn(error) => {
+                if let SingleSignOnError::Unusable { cause } = &error {
+                    tracing::warn!(cause, "an identity provider gave no usable answer");
+                }
+                Problem::new(ProblemCode::SignInRefused, said)
+            }
             Self::SignInRefused => Problem::new(ProblemCode::SignInRefused, said),
             Self::WrongPassword => Problem::field("current", said),
             Self::Throttled { retry_after_seconds } => Problem::new(
@@ -118,9 +125,12 @@ impl IntoProblem for TenancyError {
                 format!("Too many attempts failed. Wait {}, then try again.", duration(retry_after_seconds)),
             )
             .retry_after(retry_after_seconds),
-            Self::LinkExpired | Self::InvitationExpired => Problem::new(ProblemCode::LinkExpired, said),
+            Self::LinkExpired | Self::InvitationExpired | Self::ResetExpired => {
+                Problem::new(ProblemCode::LinkExpired, said)
+            }
             Self::PermissionDenied { .. }
             | Self::NoTenant
+            | Self::NotWithSingleSignOn
             | Self::Suspended { .. }
             | Self::ImpersonationOver { .. }
             | Self::OutlivesImpersonation { .. }

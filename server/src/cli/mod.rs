@@ -5,6 +5,7 @@
 
 mod apply;
 mod doctor;
+mod domain;
 mod failure;
 mod key;
 mod lock;

@@ -57,6 +57,8 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         clock: Arc::new(SystemClock),
         provider_keys: config.provider_keys.clone(),
         node_name: node_name(address),
+        mail: config.mail.clone(),
+        private_identity_providers: config.private_identity_providers,
     };
     // A signal before the first request ends the start at once: nothing is under way.
     let platform = tokio::select! {
@@ -160,6 +162,15 @@ fn start_upkeep(platform: &Arc<Platform>, metrics: PrometheusHandle) -> (TaskTra
         async move {
             if let Err(error) = sessions.delete_expired().await {
                 tracing::warn!(%error, "expired sessions were not removed; they open nothing all the same");
+            }
+        }
+    }));
+    let entrance = platform.tenancy.clone();
+    tasks.spawn(every(SESSION_CLEANUP, stop.clone(), move || {
+        let entrance = entrance.clone();
+        async move {
+            if let Err(error) = entrance.sign_ins_prune().await {
+                tracing::warn!(%error, "old lines of the sign-in history were not removed");
             }
         }
     }));

@@ -1,7 +1,10 @@
-//! `seam tenant create|list`; the commands on a tenant as a whole stand in `tenant_lifecycle.rs`.
+//! `seam tenant create|list`, and `seam tenant domain …`; the commands on a tenant as a whole stand in
+//! `tenant_lifecycle.rs`.
 
 use super::{
-    Failure, print_json,
+    Failure,
+    domain::Domains,
+    print_json,
     tenant_lifecycle::{Delete, Export, Import},
     workbench,
 };
@@ -38,6 +41,9 @@ pub(super) enum Tenants {
         #[arg(long)]
         json: bool,
     },
+    /// The e-mail domains that a tenant's identity provider speaks for
+    #[command(subcommand)]
+    Domain(Domains),
     /// Lists all tenants
     List {
         /// Prints the result as JSON
@@ -54,8 +60,13 @@ pub(super) enum Tenants {
 
 impl Tenants {
     pub async fn run(self, config: Config) -> Result<(), Failure> {
+        if let Self::Domain(domains) = self {
+            return domains.run(&config).await;
+        }
         let tenancy = workbench::open(&config).await?;
         match self {
+            // Above.
+            Self::Domain(_) => {}
             Self::Create { name, display_name, plan, monthly_budget, soft_budget, region, zero_retention, json } => {
                 let display_name = display_name.unwrap_or_else(|| name.to_string());
                 let new =

@@ -1,11 +1,11 @@
-//! `seam user create`. The password comes from a variable, a prompt, or standard input, never as an argument.
+//! `seam user create|reset-link`. The password comes from a variable, a prompt, or standard input, never as an argument.
 
 use super::{Failure, print_json, workbench};
-use crate::config::Config;
+use crate::{config::Config, http::PublicUrl};
 use contract::{Email, Password, Role, Slug};
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
-use tenancy::OperatorScope;
+use tenancy::{OperatorScope, RESET_LIFETIME};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Users {
@@ -29,13 +29,58 @@ pub(super) enum Users {
         #[arg(long)]
         json: bool,
     },
+    /// Makes a link by which somebody sets a new password: it works once, within the hour, and is shown only now
+    ResetLink {
+        /// The address they sign in with
+        email: Email,
+        /// Prints the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Users {
     pub async fn run(self, config: Config) -> Result<(), Failure> {
-        let Self::Create { email, tenant, role, operator, password_env, json } = self;
+        match self {
+            Self::Create { email, tenant, role, operator, password_env, json } => {
+                let asked = New { email, tenant, role, operator, password_env, json };
+                asked.create(&config).await
+            }
+            Self::ResetLink { email, json } => reset_link(&config, &email, json).await,
+        }
+    }
+}
+
+/// The link's beginning comes from the settings; a server that took a free port by itself is not known here.
+async fn reset_link(config: &Config, email: &Email, json: bool) -> Result<(), Failure> {
+    let tenancy = workbench::open(config).await?;
+    let token = tenancy.password_reset_link_create(&OperatorScope::command_line(), email).await?;
+    tenancy.control().close().await;
+    let base = config.public_url.clone().unwrap_or_else(|| PublicUrl::plain(config.listen));
+    let link = format!("{base}/reset/{token}");
+    if json {
+        print_json(&json!({ "email": email, "link": link, "works_for_seconds": RESET_LIFETIME.as_secs() }));
+    } else {
+        println!("Hand this to {email}; it works once, within the hour:\n{link}");
+    }
+    Ok(())
+}
+
+/// What `seam user create` was told.
+struct New {
+    email: Email,
+    tenant: Option<Slug>,
+    role: Role,
+    operator: bool,
+    password_env: Option<String>,
+    json: bool,
+}
+
+impl New {
+    async fn create(self, config: &Config) -> Result<(), Failure> {
+        let Self { email, tenant, role, operator, password_env, json } = self;
         let password = password(password_env.as_deref())?;
-        let tenancy = workbench::open(&config).await?;
+        let tenancy = workbench::open(config).await?;
         let its_tenant = match &tenant {
             None => None,
             Some(slug) => Some(tenancy.tenant_by_slug(slug).await?.ok_or_else(|| {

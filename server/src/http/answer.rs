@@ -43,6 +43,26 @@ pub(super) fn problem(problem: &Problem, reader: Reader) -> Response {
     response
 }
 
+/// A page that leads on to another site by itself, and by a link where browsers do not follow.
+pub(super) fn leads_to(url: &str) -> Response {
+    let html = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <meta http-equiv=\"refresh\" content=\"0;url={url}\">\
+         <title>On to your organisation · Seam</title><link rel=\"stylesheet\" href=\"{css}\"></head>\
+         <body><main class=\"entrance\"><h1>On to your organisation</h1>\
+         <p><a href=\"{url}\">Continue to your organisation's sign-in</a></p></main></body></html>\n",
+        url = escaped(url),
+        css = assets::names().css,
+    );
+    let mut response = html.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 fn page(problem: &Problem) -> String {
     let trace = problem.trace_id.as_deref().map(|id| format!("<p><small>{}</small></p>", escaped(id)));
     format!(

@@ -3,6 +3,7 @@
 //! - `router.rs`: which path goes where, and in which order layers apply.
 //! - `pages.rs`: Leptos, its pages and server functions, and what they find in context.
 //! - `session.rs`: the cookie, and who a request comes from; `csrf.rs`: that it comes from our own pages.
+//! - `single_sign_on.rs`: to a tenant's identity provider and back.
 //! - `sse.rs`, `rendered.rs`: a run's events; `assets.rs`: embedded files; `audit_export.rs`: a log as a file; `health.rs`: for machines that watch.
 //! - `management/`: the API for programs with a key, `/api/v1/…`, and its description.
 //! - `body.rs`, `headers.rs`, `trace.rs`: bounds, security headers, request ids and logs.
@@ -25,6 +26,7 @@ mod refused;
 mod rendered;
 mod router;
 mod session;
+mod single_sign_on;
 mod sse;
 mod state;
 mod tally;

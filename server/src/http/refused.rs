@@ -58,7 +58,7 @@ fn split(location: &str) -> Option<(String, Option<RefusedForm>)> {
     Some((page, path.map(|path| RefusedForm::decode(&decoded(path), &decoded(error)))))
 }
 
-fn cookie(mut refused: RefusedForm) -> Option<HeaderValue> {
+pub(super) fn cookie(mut refused: RefusedForm) -> Option<HeaderValue> {
     let encode = |refused: &RefusedForm| serde_json::to_vec(refused).map(|json| URL_SAFE_NO_PAD.encode(json)).ok();
     let mut value = encode(&refused)?;
     if value.len() > MOST_BYTES {

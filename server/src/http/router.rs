@@ -6,7 +6,7 @@
 use super::{
     WebState,
     answer::{self, Reader},
-    assets, audit_export, body, csrf, headers, health, management, pages, refused, session, sse, trace,
+    assets, audit_export, body, csrf, headers, health, management, pages, refused, session, single_sign_on, sse, trace,
 };
 use axum::{
     Router,
@@ -24,6 +24,8 @@ pub fn router(state: WebState) -> Router {
         .route("/api/v1/runs/{id}/events", get(sse::events))
         .route("/admin/audit.jsonl", get(audit_export::of_tenant))
         .route("/operator/audit.jsonl", get(audit_export::of_platform))
+        .route("/oidc/start", get(single_sign_on::start))
+        .route(app::CALLBACK_PATH, get(single_sign_on::callback))
         .route("/api/{*path}", any(no_such_address));
     let personal = pages::routes(personal, &state)
         .fallback(pages::unknown(&state))

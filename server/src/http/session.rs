@@ -62,6 +62,12 @@ pub(super) async fn revisit(platform: &Platform, session: &Session) -> Result<Op
     platform.tenancy.authenticate(&claims).await.map_err(IntoProblem::into_problem)
 }
 
+/// From now on this session is somebody's, under a new id.
+pub(super) async fn open(session: &Session, claims: &SessionClaims) -> Result<(), Problem> {
+    session.cycle_id().await.map_err(unavailable)?;
+    session.insert(SESSION_CLAIMS_KEY, claims).await.map_err(unavailable)
+}
+
 async fn visitor(platform: &Platform, session: &Session) -> Result<Visitor, Problem> {
     let claims: Option<SessionClaims> = session.get(SESSION_CLAIMS_KEY).await.map_err(unavailable)?;
     let Some(mut claims) = claims else { return Ok(Visitor(None)) };

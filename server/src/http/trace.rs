@@ -57,7 +57,7 @@ fn is_plain(id: &str) -> bool {
 
 /// The path without secrets: a one-time link is one.
 fn shown_path(path: &str) -> String {
-    match ["/setup/", "/invite/"].into_iter().find(|links| path.starts_with(links)) {
+    match ["/setup/", "/invite/", "/reset/"].into_iter().find(|links| path.starts_with(links)) {
         Some(links) => format!("{links}…"),
         None => path.chars().take(200).collect(),
     }
@@ -92,6 +92,7 @@ mod tests {
     #[test]
     fn a_one_time_link_is_not_logged() {
         assert_eq!(shown_path("/setup/secret"), "/setup/…");
+        assert_eq!(shown_path("/reset/secret"), "/reset/…");
         assert_eq!(shown_path("/chat"), "/chat");
     }
 }

@@ -95,6 +95,24 @@ pub fn table() -> Vec<Entry> {
         entry("GET /login", Nothing, No, |_| page("/login")),
         entry("GET /setup/{token}", Nothing, No, |_| page("/setup/guessed")),
         entry("GET /invite/{token}", Nothing, No, |_| page("/invite/guessed")),
+        entry("GET /reset", Nothing, No, |_| page("/reset")),
+        entry("GET /reset/{token}", Nothing, No, |_| page("/reset/guessed")),
+        entry("GET /sso", Nothing, No, |_| page("/sso")),
+        entry("GET /oidc/start", Nothing, No, |_| read("/oidc/start?domain=nowhere.test")),
+        entry("GET /oidc/callback", Nothing, No, |_| read("/oidc/callback?state=guessed&code=guessed")),
+        entry("POST /api/ui/ways-in", Nothing, No, |_| json_to("ways-in", json!({}))),
+        entry("POST /api/ui/password-reset-ask", Nothing, No, |_| {
+            form("password-reset-ask", &[("email", "nobody@nowhere.test")])
+        }),
+        entry("POST /api/ui/password-reset-open", Nothing, No, |_| {
+            json_to("password-reset-open", json!({ "token": "guessed" }))
+        }),
+        entry("POST /api/ui/password-reset", Nothing, No, |_| {
+            form("password-reset", &[("token", "guessed"), ("chosen", "a few words make one")])
+        }),
+        entry("POST /api/ui/single-sign-on-begin", Nothing, No, |_| {
+            form("single-sign-on-begin", &[("email", "nobody@nowhere.test")])
+        }),
         entry("POST /api/ui/home", Nothing, No, |_| json_to("home", json!({}))),
         entry("POST /api/ui/sign-in", Nothing, No, |_| {
             form("sign-in", &[("email", "nobody@nowhere.test"), ("password", "wrong wrong wrong")])
@@ -116,6 +134,7 @@ pub fn table() -> Vec<Entry> {
         // A person's own.
         entry("GET /settings", Person, No, |_| page("/settings")),
         entry("POST /api/ui/frame", Person, No, |_| json_to("frame", json!({}))),
+        entry("POST /api/ui/entrance", Person, No, |_| json_to("entrance", json!({}))),
         entry("POST /api/ui/tenant-enter", Person, Tenants, |t| form("tenant-enter", &[("tenant", &t.tenant)])),
         entry("POST /api/ui/impersonation-end", Person, Idle, |t| form("impersonation-end", &[("id", &t.visit)])),
         // The chat.
@@ -155,6 +174,22 @@ pub fn table() -> Vec<Entry> {
         entry("GET /admin/keys", Admin, No, |_| page("/admin/keys")),
         entry("GET /admin/audit", Admin, No, |t| page(&format!("/admin/audit?q={}", t.words))),
         entry("GET /admin/audit.jsonl", Admin, No, |_| read("/admin/audit.jsonl")),
+        entry("GET /admin/sign-in", Admin, No, |_| page("/admin/sign-in")),
+        entry("POST /api/ui/sign-in-settings", Admin, No, |_| json_to("sign-in-settings", json!({}))),
+        // Switched off: nobody is asked.
+        entry("POST /api/ui/sign-in-settings-save", Admin, No, |_| {
+            let fields = [
+                ("issuer", "https://login.nowhere.test"),
+                ("client_id", "seam"),
+                ("client_secret", "a secret"),
+                ("role", "viewer"),
+            ];
+            form("sign-in-settings-save", &fields)
+        }),
+        entry("POST /api/ui/domain-claim", Admin, No, |_| form("domain-claim", &[("domain", "nowhere.test")])),
+        entry("POST /api/ui/domain-release", Admin, No, |_| {
+            form("domain-release", &[("domain", "nowhere.test"), ("typed", "nowhere.test")])
+        }),
         entry("POST /api/ui/members", Admin, No, |t| json_to("members", list(&t.words))),
         entry("POST /api/ui/keys", Admin, No, |_| json_to("keys", json!({}))),
         entry("POST /api/ui/audit", Admin, No, |t| json_to("audit", json!({ "before": null, "words": t.words }))),

@@ -139,6 +139,7 @@ text!(
     Slug
 );
 text!(contract::Role, contract::ProviderKind);
+text!(contract::SignInHow, contract::SignInOutcome, contract::MailState, contract::EmailDomain);
 
 stored_as! { i64;
     Timestamp: Timestamp::as_millis, |millis| Ok(Timestamp::from_millis(millis));

@@ -50,6 +50,11 @@ impl Author {
         Self { actor: Actor::CommandLine, name: "command line".to_owned(), on_behalf_of: None, address: None }
     }
 
+    /// Somebody who is not signed in, and whose word for who they are is all there is.
+    pub(crate) fn nobody(address: IpAddr) -> Self {
+        Self { actor: Actor::Upkeep, name: "nobody signed in".to_owned(), address: Some(address), on_behalf_of: None }
+    }
+
     pub(crate) fn upkeep() -> Self {
         Self { actor: Actor::Upkeep, name: "Seam".to_owned(), on_behalf_of: None, address: None }
     }

@@ -1,7 +1,7 @@
 //! What tenancy answers instead of a result.
 
-use crate::VaultError;
-use contract::{Email, Role};
+use crate::{SingleSignOnError, VaultError};
+use contract::{Email, EmailDomain, Role};
 use std::fmt;
 use store::StoreError;
 
@@ -39,6 +39,17 @@ pub enum TenancyError {
     Throttled { retry_after_seconds: u64 },
     #[error("this link was used or has expired; restart Seam to get a new one")]
     LinkExpired,
+    /// Told of a domain, and never of an account.
+    #[error("addresses at {domain} sign in with single sign-on; choose that instead of the password")]
+    SingleSignOnRequired { domain: EmailDomain },
+    #[error(
+        "you came by single sign-on, which opens its own organisation alone; sign out, and sign in with your password"
+    )]
+    NotWithSingleSignOn,
+    #[error(transparent)]
+    SingleSignOn(#[from] SingleSignOnError),
+    #[error("this link was used or has expired; ask for a new one")]
+    ResetExpired,
     #[error("this invitation was used, withdrawn, or has expired; ask for a new one")]
     InvitationExpired,
     #[error("this invitation is for {email}; sign in with that address, then open it again")]

@@ -10,7 +10,7 @@ use crate::{
     clock::millis,
     digest, membership,
 };
-use contract::{Email, InvitationOffer, InvitationView, Password, Role, TenantId, Timestamp, UserId};
+use contract::{Email, InvitationOffer, InvitationView, MailState, Password, Role, TenantId, Timestamp, UserId};
 use serde_json::{Value, json};
 use std::{net::IpAddr, time::Duration};
 use store::{FromRow, Row, StoreError, Transaction};
@@ -31,9 +31,10 @@ INSERT INTO invitation (tenant_id, id, token_hash, email, role, invited_by, crea
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (tenant_id, email) DO UPDATE SET
     id = excluded.id, token_hash = excluded.token_hash, role = excluded.role, invited_by = excluded.invited_by,
-    created_at = excluded.created_at, expires_at = excluded.expires_at";
+    created_at = excluded.created_at, expires_at = excluded.expires_at, mail_state = NULL";
+const MAIL_NOTE: &str = "UPDATE invitation SET mail_state = $2 WHERE token_hash = $1";
 const LIST: &str = "
-SELECT id, email, role, invited_by, expires_at FROM invitation
+SELECT id, email, role, invited_by, expires_at, mail_state FROM invitation
 WHERE tenant_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id";
 const WITHDRAW: &str = "DELETE FROM invitation WHERE tenant_id = $1 AND id = $2 RETURNING email AS value";
 const OFFER: &str = "
@@ -61,6 +62,7 @@ impl FromRow for InvitationRow {
             role: row.get("role")?,
             invited_by: row.get("invited_by")?,
             expires_at: row.get("expires_at")?,
+            mail: row.get("mail_state")?,
         }))
     }
 }
@@ -156,6 +158,12 @@ impl Tenancy {
         Ok(())
     }
 
+    /// Notes what became of the mail with a link; nothing when the invitation is gone meanwhile.
+    pub async fn invitation_mail_note(&self, token: &OneTimeToken, state: MailState) -> Result<(), TenancyError> {
+        self.control.write(MAIL_NOTE).bind(digest::sha256(token.as_str())).bind(state).execute().await?;
+        Ok(())
+    }
+
     /// What a link offers, without using it up. `LinkExpired` when it does not work.
     pub async fn invitation_offer(&self, token: &str) -> Result<InvitationOffer, TenancyError> {
         Ok(self.offer(token).await?.offer)
@@ -175,6 +183,10 @@ impl Tenancy {
         let OfferRow { tenant, offer } = self.offer(token).await?;
         let another = || TenancyError::InvitationForAnother { email: offer.email.clone() };
         let (hash, known, address) = match who {
+            // A tenant's identity provider takes nobody into another tenant.
+            Invited::SignedIn(principal) if principal.is_vouched_for() => {
+                return Err(TenancyError::NotWithSingleSignOn);
+            }
             Invited::SignedIn(principal) if *principal.email() == offer.email => (None, Some(principal.user()), None),
             Invited::SignedIn(_) => return Err(another()),
             Invited::New { .. } if offer.has_account => return Err(another()),

@@ -19,16 +19,25 @@ pub const ABSOLUTE_EXPIRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const RENEWAL: Duration = Duration::from_secs(60 * 60);
 
 /// One query a request. The membership of the session's own tenant comes first, then the oldest; a
-/// person in more tenants than the limit still works in the right one.
+/// person in more tenants than the limit still works in the right one. Single sign-on opens its own tenant alone; a
+/// password opens all but those which demand single sign-on of the person's domain.
 const PRINCIPAL: &str = "
 SELECT
     account.email, account.operator, tenant.id AS tenant_id, tenant.slug, tenant.display_name, membership.role,
     tenant.suspended_for
 FROM account
 LEFT JOIN membership ON membership.account_id = account.id
+    AND (membership.tenant_id = $1 OR ($2 AND (account.operator OR NOT EXISTS (
+        SELECT 1
+        FROM sign_in_setting
+        JOIN sign_in_domain ON sign_in_domain.tenant_id = sign_in_setting.tenant_id
+        WHERE sign_in_setting.tenant_id = membership.tenant_id
+            AND sign_in_setting.enabled AND sign_in_setting.required AND sign_in_domain.confirmed_at IS NOT NULL
+            AND account.email LIKE '%@' || sign_in_domain.domain
+    ))))
 LEFT JOIN tenant ON tenant.id = membership.tenant_id
-WHERE account.id = $1 AND account.session_epoch = $2
-ORDER BY CASE WHEN membership.tenant_id = $3 THEN 0 ELSE 1 END, membership.created_at, membership.tenant_id
+WHERE account.id = $3 AND account.session_epoch = $4
+ORDER BY CASE WHEN membership.tenant_id = $5 THEN 0 ELSE 1 END, membership.created_at, membership.tenant_id
 LIMIT 100";
 
 /// What a session says about itself.
@@ -46,6 +55,9 @@ pub struct SessionClaims {
     /// is over: nobody is moved from one tenant to another silently.
     #[serde(default)]
     pub impersonation: Option<ImpersonationId>,
+    /// Whose identity provider vouched, with single sign-on: this session acts in that tenant alone.
+    #[serde(default)]
+    pub vouched_by: Option<TenantId>,
 }
 
 impl SessionClaims {
@@ -83,9 +95,15 @@ struct Identity {
     /// Why the current tenant is suspended, if it is.
     suspended_for: Option<String>,
     impersonation: Option<Impersonated>,
+    vouched_by: Option<TenantId>,
 }
 
 impl Principal {
+    /// Whether a tenant's identity provider vouched for this person, who then acts in that tenant alone.
+    pub fn is_vouched_for(&self) -> bool {
+        self.identity.vouched_by.is_some()
+    }
+
     pub fn user(&self) -> UserId {
         self.identity.user
     }
@@ -212,6 +230,8 @@ impl Tenancy {
         let rows: Vec<PrincipalRow> = self
             .control
             .read(PRINCIPAL)
+            .bind(session.vouched_by)
+            .bind(session.vouched_by.is_none())
             .bind(session.user)
             .bind(session.epoch)
             .bind(session.tenant)
@@ -220,6 +240,10 @@ impl Tenancy {
         let Some((email, operator)) = rows.first().map(|row| (row.email.clone(), row.operator)) else {
             return Ok(None);
         };
+        // No tenant's identity provider speaks for an operator, whatever the account was when it did.
+        if operator && session.vouched_by.is_some() {
+            return Ok(None);
+        }
         let suspended_for = rows.first().and_then(|row| row.suspended_for.clone());
         let memberships: Vec<_> = rows.into_iter().filter_map(|row| row.membership).collect();
         // No silent move to another tenant: what is typed for one would be stored in another.
@@ -237,8 +261,17 @@ impl Tenancy {
             current = time.membership.clone().filter(|_| !time.over);
             suspended_for.clone_from(&time.suspended_for);
         }
-        let identity =
-            Identity { user: session.user, email, operator, memberships, current, suspended_for, impersonation };
+        let vouched_by = session.vouched_by;
+        let identity = Identity {
+            user: session.user,
+            email,
+            operator,
+            memberships,
+            current,
+            suspended_for,
+            impersonation,
+            vouched_by,
+        };
         Ok(Some(Principal { identity: Arc::new(identity), address: None }))
     }
 }
@@ -257,6 +290,7 @@ mod tests {
             renewed_at: start,
             tenant: None,
             impersonation: None,
+            vouched_by: None,
         };
         let hour = millis(RENEWAL);
         assert!(!claims.renew(start.plus_millis(hour - 1)));

@@ -3,9 +3,9 @@
 //! The key is the SHA-256 of the cookie's value: a copy of the table opens nothing. A session that was
 //! deleted stays deleted, also when a request that began before writes its session afterwards.
 
-use crate::{SharedClock, digest};
+use crate::{SESSION_CLAIMS_KEY, SessionClaims, SharedClock, digest};
 use async_trait::async_trait;
-use contract::Timestamp;
+use contract::{Timestamp, UserId};
 use std::fmt;
 use store::{ControlStore, FromRow, Row, StoreError};
 use time::OffsetDateTime;
@@ -20,10 +20,11 @@ const CREATE_ATTEMPTS: usize = 8;
 const NANOS_PER_MILLI: i128 = 1_000_000;
 
 const INSERT: &str = "
-INSERT INTO browser_session (id_hash, data, expires_at) VALUES ($1, $2, $3)
+INSERT INTO browser_session (id_hash, data, expires_at, account_id, session_epoch) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (id_hash) DO NOTHING";
 /// Updates and never inserts: signing out in one tab must not be undone by a request from another.
-const SAVE: &str = "UPDATE browser_session SET data = $2, expires_at = $3 WHERE id_hash = $1";
+const SAVE: &str = "
+UPDATE browser_session SET data = $2, expires_at = $3, account_id = $4, session_epoch = $5 WHERE id_hash = $1";
 const LOAD: &str = "SELECT data, expires_at FROM browser_session WHERE id_hash = $1 AND expires_at > $2";
 const DELETE: &str = "DELETE FROM browser_session WHERE id_hash = $1";
 const EXPIRED_DELETE: &str = "DELETE FROM browser_session WHERE expires_at <= $1";
@@ -66,10 +67,11 @@ impl fmt::Debug for ControlSessions {
 #[async_trait]
 impl SessionStore for ControlSessions {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let data = encode(record)?;
+        let (data, (user, epoch)) = (encode(record)?, owner(record));
         for _ in 0..CREATE_ATTEMPTS {
             let insert = self.control.write(INSERT).bind(key(&record.id)).bind(data.as_str());
-            let inserted = insert.bind(timestamp(record.expiry_date)).execute().await.map_err(backend)?;
+            let inserted =
+                insert.bind(timestamp(record.expiry_date)).bind(user).bind(epoch).execute().await.map_err(backend)?;
             if inserted == 1 {
                 return Ok(());
             }
@@ -80,7 +82,8 @@ impl SessionStore for ControlSessions {
 
     async fn save(&self, record: &Record) -> Result<()> {
         let save = self.control.write(SAVE).bind(key(&record.id)).bind(encode(record)?);
-        save.bind(timestamp(record.expiry_date)).execute().await.map_err(backend)?;
+        let (user, epoch) = owner(record);
+        save.bind(timestamp(record.expiry_date)).bind(user).bind(epoch).execute().await.map_err(backend)?;
         Ok(())
     }
 
@@ -102,6 +105,13 @@ impl SessionStore for ControlSessions {
 /// The cookie's value, hashed.
 fn key(id: &Id) -> String {
     digest::sha256(&id.to_string())
+}
+
+/// Whose session it is, so that a person's sessions can be counted.
+fn owner(record: &Record) -> (Option<UserId>, Option<i64>) {
+    let claims = record.data.get(SESSION_CLAIMS_KEY).cloned();
+    let claims = claims.and_then(|claims| serde_json::from_value::<SessionClaims>(claims).ok());
+    claims.map_or((None, None), |claims| (Some(claims.user), Some(claims.epoch)))
 }
 
 fn encode(record: &Record) -> Result<String> {

@@ -4,11 +4,11 @@
 //! unknown account and a wrong password and takes as long, and a new password ends all other sessions.
 
 use crate::{
-    PasswordHash, SessionClaims, SignedIn, Tenancy, TenancyError,
+    Client, PasswordHash, SessionClaims, SignedIn, Tenancy, TenancyError, history,
     password::Verdict,
     throttle::{self, Subject},
 };
-use contract::{Email, Password, UserId};
+use contract::{Email, EmailDomain, Password, SignInHow, SignInOutcome, UserId};
 use std::net::IpAddr;
 
 /// Only over the hash that was checked: a password changed meanwhile stays changed.
@@ -17,6 +17,12 @@ const PASSWORD_CHANGE: &str = "
 UPDATE account SET password_hash = $3, session_epoch = session_epoch + 1, updated_at = $4
 WHERE id = $1 AND password_hash = $2
 RETURNING session_epoch AS value";
+const DEMANDED: &str = "
+SELECT sign_in_domain.tenant_id AS value
+FROM sign_in_domain
+JOIN sign_in_setting ON sign_in_setting.tenant_id = sign_in_domain.tenant_id
+WHERE sign_in_domain.domain = $1 AND sign_in_domain.confirmed_at IS NOT NULL
+    AND sign_in_setting.enabled = TRUE AND sign_in_setting.required = TRUE";
 const EPOCH_RAISE: &str = "UPDATE account SET session_epoch = session_epoch + 1, updated_at = $2 WHERE id = $1";
 
 impl Tenancy {
@@ -24,38 +30,55 @@ impl Tenancy {
     ///
     /// Errors: `SignInRefused`; `Throttled` after too many failures, also for the right password;
     /// `Overloaded` when too many wait.
-    pub async fn sign_in(&self, email: &str, password: Password, address: IpAddr) -> Result<SignedIn, TenancyError> {
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: Password,
+        client: impl Into<Client>,
+    ) -> Result<SignedIn, TenancyError> {
+        self.sign_in_by(SignInHow::Password, email, password, client).await
+    }
+
+    /// The same right after the password was chosen: the history tells by what link.
+    pub async fn sign_in_by(
+        &self,
+        how: SignInHow,
+        email: &str,
+        password: Password,
+        client: impl Into<Client>,
+    ) -> Result<SignedIn, TenancyError> {
+        let client = client.into();
+        let address = client.address();
         // The place in line comes first: who is turned away here has not guessed.
         let place = self.passwords.admit()?;
         let parsed = email.parse::<Email>().ok();
         let typed = parsed.as_ref().map_or_else(|| email.trim().to_lowercase(), ToString::to_string);
         let subjects = [Subject::account(&typed), Subject::address(address)];
-        let [by_account, by_address] = throttle::count(&self.control, &*self.clock, subjects).await?;
+        let mut tx = self.control.begin().await?;
+        let [by_account, by_address] = throttle::count_in(&mut tx, &*self.clock, subjects).await?;
+        let attempt = history::attempt(&mut tx, self.now(), &typed, &by_account, &client, how).await?;
+        tx.commit().await?;
         let account = match &parsed {
             Some(email) => self.account_by_email(email).await?,
             None => None,
         };
+        let demanded = match &parsed {
+            Some(email) => self.demanded(email).await?,
+            None => None,
+        };
+        let refused = || refused(address, demanded.clone());
         let stored = account.as_ref().and_then(|account| account.password_hash.clone());
         let verdict = place.check(password, stored.clone()).await?;
         let (Some(account), Some(stored)) = (account, stored) else {
-            return Err(refused(address));
+            return Err(refused());
         };
         let rehashed = match verdict {
-            Verdict::Wrong => return Err(refused(address)),
+            Verdict::Wrong => return Err(refused()),
             Verdict::Right => None,
             Verdict::Outdated(rehashed) => Some(rehashed),
         };
 
         let now = self.now();
-        let mut tx = self.control.begin().await?;
-        throttle::forget(&mut tx, &by_account).await?;
-        throttle::take_back(&mut tx, &by_address).await?;
-        if let Some(rehashed) = rehashed {
-            let rehash = tx.query(REHASH).bind(account.id).bind(stored.as_str());
-            rehash.bind(rehashed.as_str()).bind(now).execute().await?;
-        }
-        tx.commit().await?;
-
         let mut claims = SessionClaims {
             user: account.id,
             epoch: account.session_epoch,
@@ -63,13 +86,38 @@ impl Tenancy {
             renewed_at: now,
             tenant: None,
             impersonation: None,
+            vouched_by: None,
         };
         // The epoch is that of the hash which was checked: raised since then, the sign-in came too late.
         let principal = self.authenticate(&claims).await?.ok_or(TenancyError::SignInRefused)?;
+        let turned_away = demanded.filter(|_| principal.memberships().is_empty() && !principal.is_operator());
+        let outcome = match &turned_away {
+            Some(_) => SignInOutcome::SingleSignOnRequired,
+            None => SignInOutcome::Succeeded,
+        };
+        let mut tx = self.control.begin().await?;
+        throttle::forget(&mut tx, &by_account).await?;
+        throttle::take_back(&mut tx, &by_address).await?;
+        history::correct(&mut tx, &attempt, outcome).await?;
+        if let Some(rehashed) = rehashed {
+            let rehash = tx.query(REHASH).bind(account.id).bind(stored.as_str());
+            rehash.bind(rehashed.as_str()).bind(now).execute().await?;
+        }
+        tx.commit().await?;
+        if let Some(domain) = turned_away {
+            return Err(TenancyError::SingleSignOnRequired { domain });
+        }
         let view = principal.view();
         claims.tenant = view.current.as_ref().map(|current| current.tenant);
         tracing::info!(user = %account.id, %address, "signed in");
         Ok(SignedIn { claims, view })
+    }
+
+    /// The address's domain, when its tenant demands single sign-on. Looks at no account.
+    async fn demanded(&self, email: &Email) -> Result<Option<EmailDomain>, TenancyError> {
+        let domain = EmailDomain::of(email);
+        let demanded = self.control.read(DEMANDED).bind(domain.clone()).fetch_optional::<String>().await?;
+        Ok(demanded.map(|_| domain))
     }
 
     /// Changes a password, knowing the old one. All sessions of the account end, except the one that puts
@@ -115,7 +163,7 @@ impl Tenancy {
 }
 
 /// The log has the address and no account: what was typed may be a password in the wrong field.
-fn refused(address: IpAddr) -> TenancyError {
+fn refused(address: IpAddr, demanded: Option<EmailDomain>) -> TenancyError {
     tracing::info!(%address, "sign-in refused");
-    TenancyError::SignInRefused
+    demanded.map_or(TenancyError::SignInRefused, |domain| TenancyError::SingleSignOnRequired { domain })
 }

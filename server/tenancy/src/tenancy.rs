@@ -12,11 +12,19 @@ pub struct Tenancy {
     pub(crate) clock: SharedClock,
     pub(crate) passwords: Passwords,
     vault: Vault,
+    pub(crate) private_identity_providers: bool,
 }
 
 impl Tenancy {
     pub fn new(control: ControlStore, clock: SharedClock, vault: Vault) -> Self {
-        Self { control, clock, passwords: Passwords::for_this_machine(), vault }
+        Self { control, clock, passwords: Passwords::for_this_machine(), vault, private_identity_providers: false }
+    }
+
+    /// Whether tenants' identity providers may be on private networks, and on this machine without TLS. Where
+    /// tenants are strangers they may not: their admins would reach into the operator's own network.
+    #[must_use]
+    pub fn private_identity_providers(self, allowed: bool) -> Self {
+        Self { private_identity_providers: allowed, ..self }
     }
 
     /// A scope for the platform's own upkeep: ending runs that a crash left open, removing what expired.

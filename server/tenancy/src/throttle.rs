@@ -19,6 +19,14 @@ pub const FAILURES_PER_ACCOUNT: i64 = 5;
 /// Guesses from one address, at whatever account, within a window. Offices share an address.
 pub const FAILURES_PER_ADDRESS: i64 = 30;
 
+/// Letters to one address with a link to a new password, within a window: its owner is not to be pestered.
+pub const RESETS_PER_ACCOUNT: i64 = 3;
+/// Links asked for from one address, for whatever account, within a window.
+pub const RESETS_PER_ADDRESS: i64 = 10;
+
+/// Ways to an identity provider begun from one address within a window. Offices share an address.
+const SIGN_ONS_PER_ADDRESS: i64 = 100;
+
 /// Also keeps the table as small as the attempts of one window.
 const ENDED_DELETE: &str = "DELETE FROM sign_in_throttle WHERE window_start <= $1";
 /// No row comes back when the bound is reached.
@@ -47,6 +55,21 @@ impl Subject {
         Self { key: format!("account:{}", digest::sha256(email)), bound: FAILURES_PER_ACCOUNT }
     }
 
+    /// Whoever asks for a link to a new password of this account, existing or not.
+    pub(crate) fn reset_of(email: &Email) -> Self {
+        Self { key: format!("reset:{}", digest::sha256(email.as_str())), bound: RESETS_PER_ACCOUNT }
+    }
+
+    /// Where such a link is asked for from.
+    pub(crate) fn reset_from(address: IpAddr) -> Self {
+        Self { key: format!("reset-{}", Self::address(address).key), bound: RESETS_PER_ADDRESS }
+    }
+
+    /// Who makes this server ask identity providers.
+    pub(crate) fn single_sign_on(address: IpAddr) -> Self {
+        Self { key: format!("sign-on-{}", Self::address(address).key), bound: SIGN_ONS_PER_ADDRESS }
+    }
+
     /// An IPv4 address, or the /64 that an IPv6 address belongs to: whoever has one of those has all of it.
     pub(crate) fn address(address: IpAddr) -> Self {
         let address = match address.to_canonical() {
@@ -66,7 +89,18 @@ pub fn account_subject(email: &Email) -> String {
 #[derive(Debug)]
 pub(crate) struct Counted {
     key: String,
+    bound: i64,
     window_start: i64,
+}
+
+impl Counted {
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub(crate) const fn bound(&self) -> i64 {
+        self.bound
+    }
 }
 
 /// Counts an attempt against all subjects, or against none of them and says when to come back.
@@ -76,13 +110,24 @@ pub(crate) async fn count<const N: usize>(
     subjects: [Subject; N],
 ) -> Result<[Counted; N], TenancyError> {
     let mut tx = control.begin().await?;
+    let counted = count_in(&mut tx, clock, subjects).await?;
+    tx.commit().await?;
+    Ok(counted)
+}
+
+/// The same in a transaction of the caller's, who drops it when the attempt is refused.
+pub(crate) async fn count_in<const N: usize>(
+    tx: &mut Transaction,
+    clock: &dyn Clock,
+    subjects: [Subject; N],
+) -> Result<[Counted; N], TenancyError> {
     let now = clock.now().as_millis();
     tx.query(ENDED_DELETE).bind(now.saturating_sub(millis(THROTTLE_WINDOW))).execute().await?;
     let mut refused_until = None;
-    let mut counted = subjects.map(|subject| (subject.bound, Counted { key: subject.key, window_start: now }));
-    for (bound, attempt) in &mut counted {
+    let mut counted = subjects.map(|Subject { key, bound }| Counted { key, bound, window_start: now });
+    for attempt in &mut counted {
         let key = attempt.key.as_str();
-        match tx.query(COUNT).bind(key).bind(now).bind(*bound).fetch_optional::<i64>().await? {
+        match tx.query(COUNT).bind(key).bind(now).bind(attempt.bound).fetch_optional::<i64>().await? {
             Some(window_start) => attempt.window_start = window_start,
             None => {
                 let window_start = tx.query(WINDOW_START).bind(key).fetch_one::<i64>().await?;
@@ -91,13 +136,16 @@ pub(crate) async fn count<const N: usize>(
         }
     }
     match refused_until {
-        None => {
-            tx.commit().await?;
-            Ok(counted.map(|(_, attempt)| attempt))
-        }
+        None => Ok(counted),
         // Dropped without commit: an attempt that is refused counts against nobody.
         Some(until) => Err(TenancyError::Throttled { retry_after_seconds: whole_seconds(until.saturating_sub(now)) }),
     }
+}
+
+/// Forgives the failures of a subject whose owner has proved themself in another way.
+pub(crate) async fn forgive(tx: &mut Transaction, subject: Subject) -> Result<(), TenancyError> {
+    tx.query(FORGET).bind(subject.key).execute().await?;
+    Ok(())
 }
 
 /// After a right password: the failures of this subject are forgiven.

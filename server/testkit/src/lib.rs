@@ -4,8 +4,10 @@
 //! Scopes come the way they come in production, from a session that tenancy finds alive. A crate's unit
 //! tests see another copy of that crate than the one in here; where that matters, test from `tests/`.
 
+mod mailbox;
 mod stand_in;
 
+pub use mailbox::{Arrived, Mailbox, Relay};
 pub use stand_in::StandIn;
 
 use contract::{Email, Role, RunEvent, RunEventRecord, Slug, TenantId, Timestamp, TokenPrice};
@@ -204,8 +206,15 @@ async fn scope_in(tenancy: &Tenancy, tenant: TenantId, email: &str, role: Role) 
     };
     tenancy.member_add(tenant, user, role).await?;
     let now = tenancy.clock().now();
-    let claims =
-        SessionClaims { user, epoch: 0, signed_in_at: now, renewed_at: now, tenant: Some(tenant), impersonation: None };
+    let claims = SessionClaims {
+        user,
+        epoch: 0,
+        signed_in_at: now,
+        renewed_at: now,
+        tenant: Some(tenant),
+        impersonation: None,
+        vouched_by: None,
+    };
     let principal = tenancy.authenticate(&claims).await?.ok_or("a session just made is not alive")?;
     Ok(principal.scope()?)
 }

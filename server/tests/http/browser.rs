@@ -6,7 +6,7 @@ use axum::{
 };
 use contract::{Email, NewMessage, Password, Role, RunStarted, TenantId, UserId};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use platform::{LocalSettings, Platform, PlatformSettings, ProviderKeys};
+use platform::{LocalSettings, MailSettings, Platform, PlatformSettings, ProviderKeys};
 use seam::{PublicUrl, WebSettings, WebState, apply::apply};
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ pub struct Server {
     pub scratch: Scratch,
 }
 
-pub async fn open_platform(scratch: &Scratch) -> Arc<Platform> {
+async fn open_platform(scratch: &Scratch, mail: Option<MailSettings>) -> Arc<Platform> {
     let settings = PlatformSettings {
         database: scratch.location().clone(),
         data_dir: scratch.dir().to_owned(),
@@ -52,6 +52,8 @@ pub async fn open_platform(scratch: &Scratch) -> Arc<Platform> {
         clock: Arc::new(SystemClock),
         provider_keys: ProviderKeys::default(),
         node_name: "test".to_owned(),
+        mail,
+        private_identity_providers: true,
     };
     Arc::new(Platform::open(settings).await.unwrap())
 }
@@ -66,8 +68,18 @@ impl Server {
     }
 
     pub async fn start_with(public_url: &str, metrics_token: Option<&str>) -> Self {
+        Self::start_whole(public_url, metrics_token, None).await
+    }
+
+    /// With a relay that takes letters.
+    pub async fn start_with_mail(relay: &str) -> Self {
+        let mail = MailSettings::parse(relay, "Seam <seam@seam.test>").unwrap();
+        Self::start_whole("http://seam.test", None, Some(mail)).await
+    }
+
+    async fn start_whole(public_url: &str, metrics_token: Option<&str>, mail: Option<MailSettings>) -> Self {
         let scratch = Scratch::new().await.unwrap();
-        let platform = open_platform(&scratch).await;
+        let platform = open_platform(&scratch, mail).await;
         apply(&platform.tenancy, MODELS, &|_| None, false).await.unwrap();
         let metrics = recorder();
         let settings = WebSettings {

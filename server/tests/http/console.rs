@@ -4,7 +4,7 @@ use crate::browser::{Browser, PASSWORD, Server};
 use contract::{Email, Password, Role};
 use http::{StatusCode, header};
 
-async fn admin(server: &Server, slug: &str, email: &str) -> Browser {
+pub async fn admin(server: &Server, slug: &str, email: &str) -> Browser {
     let browser = server.member(slug, email).await;
     let tenancy = &server.platform.tenancy;
     let tenant = tenancy.tenant_by_slug(&slug.parse().unwrap()).await.unwrap().unwrap();

@@ -4,6 +4,7 @@
 
 mod browser;
 mod console;
+mod entrance;
 mod events;
 mod first_run;
 mod guards;

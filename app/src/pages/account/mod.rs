@@ -1,5 +1,6 @@
 //! Pages about the account.
 
+mod entrance;
 mod show;
 
 pub use show::AccountShow;

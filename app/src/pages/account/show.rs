@@ -1,10 +1,8 @@
 //! `/settings`: the account, this browser's looks, and the sessions.
 
+use super::entrance::Entrances;
 use crate::{
-    api::{
-        account::{PasswordChange, ThemeChoose},
-        session::SignOutEverywhere,
-    },
+    api::account::{PasswordChange, ThemeChoose},
     components::{
         form::{Field, PlainForm, Submit},
         frame::FrameResource,
@@ -74,13 +72,7 @@ pub fn AccountShow() -> impl IntoView {
                         <Submit label="Change password" />
                     </PlainForm>
                 </section>
-                <section aria-labelledby="sessions">
-                    <h2 id="sessions">"Sessions"</h2>
-                    <p class="hint">"Ends every session of this account, this one included."</p>
-                    <PlainForm to=SignOutEverywhere::PATH>
-                        <Submit label="Sign out everywhere" />
-                    </PlainForm>
-                </section>
+                <Entrances />
             </div>
         </main>
     }

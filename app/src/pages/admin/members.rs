@@ -8,7 +8,7 @@ use crate::{
     },
     wording::absolute,
 };
-use contract::{InvitationView, ListOrder, ListQuery, MemberView, Role};
+use contract::{InvitationView, ListOrder, ListQuery, MailState, MemberView, Role};
 use leptos::prelude::*;
 use server_fn::ServerFn;
 
@@ -24,12 +24,18 @@ pub fn MembersShow() -> impl IntoView {
 
 #[component]
 fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
-    let MembersView { members, invitations, link } = found;
+    let MembersView { members, invitations, link, mail } = found;
+    let about = if mail {
+        "A mail with this link is on its way. You may also hand it on yourself: it works once, within seven days, and is shown only now."
+    } else {
+        "Send this link to the person you invited. It works once, within seven days, and is shown only now."
+    };
+    let invite = if mail { "Invite" } else { "Make a link" };
     let (number, last, total) = (members.number, members.last(), members.total);
     view! {
         <Console title="Members" lead="Admins manage the tenant, members chat, viewers read what is shared.">
             {link.map(|link| view! {
-                <Once text=link about="Send this link to the person you invited. It works once, within seven days, and is shown only now." />
+                <Once text=link about />
             })}
             <section aria-labelledby="invite">
                 <h2 id="invite">"Invite somebody"</h2>
@@ -39,7 +45,7 @@ fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
                         <label for="role">"Role"</label>
                         <select id="role" name="role">{options(Role::Member)}</select>
                     </div>
-                    <Submit label="Make a link" />
+                    <Submit label=invite />
                 </PlainForm>
                 {(!invitations.is_empty()).then(|| view! { <Invitations invitations /> })}
             </section>
@@ -103,11 +109,20 @@ fn row(member: MemberView) -> impl IntoView {
 fn Invitations(invitations: Vec<InvitationView>) -> impl IntoView {
     let line = |invitation: InvitationView| {
         let label = format!("Withdraw the invitation of {}", invitation.email);
+        let mail = invitation.mail.map(|state| match state {
+            MailState::Queued => view! { <span class="hint">" · mail is on its way"</span> }.into_any(),
+            MailState::Sent => view! { <span class="hint">" · mail was sent"</span> }.into_any(),
+            MailState::Failed => view! {
+                <strong class="failed">" · the mail could not be sent; invite again for a new link to hand on"</strong>
+            }
+            .into_any(),
+        });
         view! {
             <li>
                 <span>
                     {invitation.email.to_string()} " as " {invitation.role.as_str()}
                     <span class="hint">" · by "{invitation.invited_by}", until "{absolute(invitation.expires_at)}</span>
+                    {mail}
                 </span>
                 <form method="post" action=InvitationWithdraw::PATH>
                     <input r#type="hidden" name="id" value=invitation.id />

@@ -3,7 +3,9 @@
 mod audit;
 mod keys;
 mod members;
+mod sign_in;
 
 pub use audit::AuditShow;
 pub use keys::KeysShow;
 pub use members::MembersShow;
+pub use sign_in::SignInShow;

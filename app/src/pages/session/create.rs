@@ -1,7 +1,7 @@
 //! `/login`: signing in.
 
 use crate::{
-    api::session::SignIn,
+    api::{password::ways_in, session::SignIn},
     components::{
         entrance::Entrance,
         form::{Field, PlainForm, Submit},
@@ -15,19 +15,38 @@ use server_fn::ServerFn;
 pub fn SessionCreate() -> impl IntoView {
     let query = use_query_map();
     let (next, ended) = query.with_untracked(|query| (query.get("next"), query.get("ended")));
+    let next = next.filter(|next| crate::api::own_path(Some(next)) == next).unwrap_or_default();
     let ended = ended.and_then(|how| match how.as_str() {
         "everywhere" => Some("You are signed out on every device."),
+        "reset" => Some("Your new password is set. Sign in with it."),
         _ => None,
     });
+    let sso = if next.is_empty() { "/sso".to_owned() } else { format!("/sso?next={next}") };
+    let ways = Resource::new_blocking(|| (), |()| ways_in());
     view! {
         <Entrance title="Sign in">
             {ended.map(|ended| view! { <p class="note" role="status">{ended}</p> })}
             <PlainForm to=SignIn::PATH class="form">
                 <Field name="email" label="E-mail" kind="email" autocomplete="username" autofocus=true />
                 <Field name="password" label="Password" kind="password" autocomplete="current-password" />
-                <input r#type="hidden" name="next" value=next.unwrap_or_default() />
+                <input r#type="hidden" name="next" value=next />
                 <Submit label="Sign in" />
             </PlainForm>
+            <Suspense>
+                {move || {
+                    let sso = sso.clone();
+                    Suspend::new(async move {
+                    let ways = ways.await.ok();
+                    view! {
+                        {ways.is_some_and(|ways| ways.single_sign_on).then(|| view! {
+                            <a class="button" href=sso rel="external">"Sign in with single sign-on"</a>
+                        })}
+                        {ways.is_some_and(|ways| ways.mail).then(|| view! {
+                            <p><a href="/reset" rel="external">"Forgot your password?"</a></p>
+                        })}
+                    }
+                })}}
+            </Suspense>
         </Entrance>
     }
     .into_any()

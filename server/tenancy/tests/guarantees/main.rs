@@ -3,14 +3,18 @@
 
 mod apply;
 mod fixture;
+mod history;
 mod impersonation;
 mod keys;
 mod management;
 mod operator;
+mod password_reset;
 mod people;
+mod provider;
 mod scopes;
 mod sessions;
 mod sign_in;
+mod single_sign_on;
 mod tenants;
 mod throttle;
 mod vault;

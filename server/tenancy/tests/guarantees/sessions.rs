@@ -36,6 +36,7 @@ fn claims() -> SessionClaims {
         renewed_at: now,
         tenant: None,
         impersonation: None,
+        vouched_by: None,
     }
 }
 

@@ -1,0 +1,7 @@
+//! Pages about a forgotten password.
+
+mod ask;
+mod set;
+
+pub use ask::PasswordAsk;
+pub use set::PasswordSet;

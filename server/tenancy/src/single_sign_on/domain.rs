@@ -1,0 +1,144 @@
+//! E-mail domains of tenants: an admin claims one, the operator confirms it, and only then it counts.
+//!
+//! A claim alone excludes nobody, so that no tenant can sit on another's name; a confirmed domain is one tenant's.
+
+use crate::{
+    Author, Chain, OperatorScope, Scope, Tenancy, TenancyError,
+    audit::{self, Deed},
+    tenant,
+};
+use contract::{DomainView, EmailDomain, Role, TenantId};
+use serde_json::Value;
+use store::{FromRow, Row, StoreError};
+
+/// More than any company has; it bounds what an admin's mistake can do.
+const MOST_DOMAINS: i64 = 50;
+
+const OF_TENANT: &str = "
+SELECT domain, claimed_at, confirmed_at FROM sign_in_domain WHERE tenant_id = $1 ORDER BY domain";
+const COUNT: &str = "SELECT COUNT(*) AS value FROM sign_in_domain WHERE tenant_id = $1";
+const CLAIM: &str = "
+INSERT INTO sign_in_domain (tenant_id, domain, claimed_by, claimed_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, domain) DO NOTHING";
+const RELEASE: &str = "DELETE FROM sign_in_domain WHERE tenant_id = $1 AND domain = $2";
+const HOLDER: &str = "
+SELECT tenant_id AS value FROM sign_in_domain WHERE domain = $1 AND confirmed_at IS NOT NULL";
+const CONFIRM: &str = "
+UPDATE sign_in_domain SET confirmed_by = $3, confirmed_at = $4
+WHERE tenant_id = $1 AND domain = $2 AND confirmed_at IS NULL";
+
+struct DomainRow(DomainView);
+
+impl FromRow for DomainRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(DomainView {
+            domain: row.get("domain")?,
+            claimed_at: row.get("claimed_at")?,
+            confirmed_at: row.get("confirmed_at")?,
+        }))
+    }
+}
+
+fn deed<'a>(action: &'static str, domain: &'a EmailDomain) -> Deed<'a> {
+    Deed { action, target: domain.as_str(), before: Value::Null, after: Value::Null }
+}
+
+impl Tenancy {
+    pub(super) async fn domains(&self, tenant: TenantId) -> Result<Vec<DomainView>, StoreError> {
+        let rows: Vec<DomainRow> = self.control.read(OF_TENANT).bind(tenant).fetch_all().await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Says that a domain is the tenant's own; nothing changes for anybody until the operator confirms it.
+    pub async fn domain_claim(&self, scope: &Scope, domain: &EmailDomain) -> Result<(), TenancyError> {
+        scope.require(Role::Admin)?;
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        if tx.query(COUNT).bind(scope.tenant()).fetch_one::<i64>().await? >= MOST_DOMAINS {
+            let reason = format!("a tenant has at most {MOST_DOMAINS} domains; remove one first");
+            return Err(TenancyError::Invalid { field: "domain", reason });
+        }
+        let claim = tx.query(CLAIM).bind(scope.tenant()).bind(domain.clone()).bind(scope.author().name()).bind(now);
+        if claim.execute().await? == 1 {
+            audit::record(&mut tx, now, Chain::Tenant(scope.tenant()), scope.author(), deed("domain.claim", domain))
+                .await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a domain up, confirmed or not. Its people sign in with their passwords from then on.
+    pub async fn domain_release(&self, scope: &Scope, domain: &EmailDomain) -> Result<(), TenancyError> {
+        scope.require(Role::Admin)?;
+        self.domain_delete(scope.tenant(), domain, scope.author(), &[Chain::Tenant(scope.tenant())]).await
+    }
+
+    /// Confirms that a domain is the tenant's, claimed or not: whoever runs the platform has seen the proof.
+    ///
+    /// Errors: `NotFound` without such a tenant; `Invalid` when another tenant has the domain.
+    pub async fn domain_confirm(
+        &self,
+        operator: &OperatorScope,
+        tenant: TenantId,
+        domain: &EmailDomain,
+    ) -> Result<(), TenancyError> {
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        let missing = || TenancyError::NotFound { what: "such tenant".to_owned() };
+        tenant::by_id(&mut tx, tenant).await?.ok_or_else(missing)?;
+        match tx.query(HOLDER).bind(domain.clone()).fetch_optional::<String>().await? {
+            Some(holder) if holder == tenant.to_string() => return Ok(()),
+            Some(_) => {
+                let reason = format!("{domain} is confirmed for another tenant; remove it there first");
+                return Err(TenancyError::Invalid { field: "domain", reason });
+            }
+            None => {}
+        }
+        let name = operator.author().name();
+        tx.query(CLAIM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
+        tx.query(CONFIRM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
+        for chain in [Chain::Platform, Chain::Tenant(tenant)] {
+            audit::record(&mut tx, now, chain, operator.author(), deed("domain.confirm", domain)).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes a domain from a tenant.
+    pub async fn domain_withdraw(
+        &self,
+        operator: &OperatorScope,
+        tenant: TenantId,
+        domain: &EmailDomain,
+    ) -> Result<(), TenancyError> {
+        self.domain_delete(tenant, domain, operator.author(), &[Chain::Platform, Chain::Tenant(tenant)]).await
+    }
+
+    /// The domains that a tenant claims, as the operator sees them.
+    pub async fn domain_list(
+        &self,
+        _operator: &OperatorScope,
+        tenant: TenantId,
+    ) -> Result<Vec<DomainView>, TenancyError> {
+        Ok(self.domains(tenant).await?)
+    }
+
+    async fn domain_delete(
+        &self,
+        tenant: TenantId,
+        domain: &EmailDomain,
+        author: &Author,
+        chains: &[Chain],
+    ) -> Result<(), TenancyError> {
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        if tx.query(RELEASE).bind(tenant).bind(domain.clone()).execute().await? != 1 {
+            return Err(TenancyError::NotFound { what: "such domain".to_owned() });
+        }
+        for chain in chains {
+            audit::record(&mut tx, now, *chain, author, deed("domain.release", domain)).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}

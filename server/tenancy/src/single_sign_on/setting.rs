@@ -1,0 +1,173 @@
+//! A tenant's identity provider, as its admins set it.
+//!
+//! What always holds: it is tried before it is kept; its secret is sealed for this tenant and this issuer, and is
+//! asked for again when the issuer changes, so that no other server is ever sent it; nobody demands single sign-on
+//! who has not come in by it, so that a tenant cannot lock itself out by a slip.
+
+use super::flow::discover;
+use crate::{
+    Chain, Scope, Secret, Tenancy, TenancyError,
+    audit::{self, Deed},
+};
+use contract::{DomainView, Role, SingleSignOnView, TenantId};
+use serde_json::{Value, json};
+use store::{FromRow, Row, StoreError};
+
+const MOST_CHARS: usize = 500;
+
+const OF_TENANT: &str = "
+SELECT issuer, client_id, client_secret_sealed, default_role, enabled, required
+FROM sign_in_setting WHERE tenant_id = $1";
+const PUT: &str = "
+INSERT INTO sign_in_setting (
+    tenant_id, issuer, client_id, client_secret_sealed, default_role, enabled, required, updated_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (tenant_id) DO UPDATE SET
+    issuer = excluded.issuer, client_id = excluded.client_id, client_secret_sealed = excluded.client_secret_sealed,
+    default_role = excluded.default_role, enabled = excluded.enabled, required = excluded.required,
+    updated_at = excluded.updated_at";
+const CAME_BY_IT: &str = "
+SELECT account_id AS value FROM external_identity WHERE tenant_id = $1 AND issuer = $2 AND account_id = $3";
+const ANY: &str = "SELECT tenant_id AS value FROM sign_in_setting WHERE enabled = TRUE LIMIT 1";
+
+/// What an admin writes.
+#[derive(Debug, Clone)]
+pub struct NewSingleSignOn {
+    pub issuer: String,
+    pub client_id: String,
+    /// None: the one that is kept stays.
+    pub client_secret: Option<Secret>,
+    /// What a person becomes who signs in for the first time: a member or a viewer.
+    pub default_role: Role,
+    pub enabled: bool,
+    /// People of the tenant's domains enter it in no other way.
+    pub required: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct SettingRow {
+    pub view: SingleSignOnView,
+    pub sealed: Vec<u8>,
+}
+
+impl FromRow for SettingRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let view = SingleSignOnView {
+            issuer: row.get("issuer")?,
+            client_id: row.get("client_id")?,
+            default_role: row.get("default_role")?,
+            enabled: row.get("enabled")?,
+            required: row.get("required")?,
+        };
+        Ok(Self { view, sealed: row.get("client_secret_sealed")? })
+    }
+}
+
+/// What a secret is sealed for.
+pub(super) fn context(tenant: TenantId, issuer: &str) -> String {
+    format!("sign-in:{tenant}:{issuer}")
+}
+
+fn told(view: &SingleSignOnView) -> Value {
+    json!({
+        "issuer": view.issuer, "client_id": view.client_id, "default_role": view.default_role,
+        "enabled": view.enabled, "required": view.required,
+    })
+}
+
+fn invalid(field: &'static str, reason: impl Into<String>) -> TenancyError {
+    TenancyError::Invalid { field, reason: reason.into() }
+}
+
+impl Tenancy {
+    /// Whether anybody here can come in by single sign-on at all.
+    pub async fn single_sign_on_exists(&self) -> Result<bool, TenancyError> {
+        Ok(self.control.read(ANY).fetch_optional::<String>().await?.is_some())
+    }
+
+    /// The tenant's provider, if there is one, and its domains.
+    pub async fn single_sign_on_view(
+        &self,
+        scope: &Scope,
+    ) -> Result<(Option<SingleSignOnView>, Vec<DomainView>), TenancyError> {
+        scope.require(Role::Admin)?;
+        let row = self.setting(scope.tenant()).await?;
+        Ok((row.map(|row| row.view), self.domains(scope.tenant()).await?))
+    }
+
+    pub(super) async fn setting(&self, tenant: TenantId) -> Result<Option<SettingRow>, StoreError> {
+        self.control.read(OF_TENANT).bind(tenant).fetch_optional().await
+    }
+
+    /// Tries a provider, and keeps it when its discovery document can be read.
+    ///
+    /// Errors: `Invalid` with the field and what is wrong there.
+    pub async fn single_sign_on_save(&self, scope: &Scope, new: NewSingleSignOn) -> Result<(), TenancyError> {
+        scope.require(Role::Admin)?;
+        let tenant = scope.tenant();
+        let before = self.setting(tenant).await?;
+        let view = checked(&new)?;
+        let sealed = match (&new.client_secret, &before) {
+            (Some(secret), _) => self.vault().seal(&context(tenant, &view.issuer), secret.expose())?,
+            (None, Some(before)) if before.view.issuer == view.issuer => before.sealed.clone(),
+            (None, Some(_)) => {
+                return Err(invalid("client_secret", "enter the new provider's secret; the old one's stays with it"));
+            }
+            (None, None) => return Err(invalid("client_secret", "enter the secret that belongs to the client id")),
+        };
+        if view.enabled {
+            discover(self.wire(), &view.issuer)
+                .await
+                .map_err(|cause| invalid("issuer", format!("this provider cannot be used: {cause}")))?;
+        }
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        if view.required && !before.as_ref().is_some_and(|before| before.view.required) {
+            let came = tx.query(CAME_BY_IT).bind(tenant).bind(view.issuer.as_str()).bind(scope.user());
+            if came.fetch_optional::<String>().await?.is_none() {
+                let reason = "sign in once with single sign-on yourself; then switch this on, knowing that it works";
+                return Err(invalid("required", reason));
+            }
+        }
+        let put = tx.query(PUT).bind(tenant).bind(view.issuer.as_str()).bind(view.client_id.as_str()).bind(sealed);
+        let put = put.bind(view.default_role).bind(view.enabled).bind(view.required).bind(now);
+        put.execute().await?;
+        let deed = Deed {
+            action: "sign_in.configure",
+            target: &view.issuer,
+            before: before.map_or(Value::Null, |before| told(&before.view)),
+            after: told(&view),
+        };
+        audit::record(&mut tx, now, Chain::Tenant(tenant), scope.author(), deed).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn checked(new: &NewSingleSignOn) -> Result<SingleSignOnView, TenancyError> {
+    let (issuer, client_id) = (new.issuer.trim(), new.client_id.trim());
+    let plain =
+        |text: &str| !text.is_empty() && text.chars().count() <= MOST_CHARS && !text.chars().any(char::is_control);
+    if !plain(issuer) || issuer.contains(['?', '#']) {
+        return Err(invalid("issuer", "write it like https://login.example.com, as your provider states it"));
+    }
+    if !plain(client_id) {
+        return Err(invalid("client_id", "enter the client id that your provider gave to Seam"));
+    }
+    if new.client_secret.as_ref().is_some_and(|secret| !plain(secret.expose())) {
+        return Err(invalid("client_secret", "this is longer than a secret may be, or holds what cannot be typed"));
+    }
+    if new.default_role == Role::Admin {
+        return Err(invalid("role", "new people become members or viewers; make somebody an admin by hand"));
+    }
+    if new.required && !new.enabled {
+        return Err(invalid("required", "switch single sign-on on before you demand it"));
+    }
+    Ok(SingleSignOnView {
+        issuer: issuer.to_owned(),
+        client_id: client_id.to_owned(),
+        default_role: new.default_role,
+        enabled: new.enabled,
+        required: new.required,
+    })
+}
