@@ -52,6 +52,7 @@ ORDER BY tenant.created_at DESC, tenant.slug DESC LIMIT $2 OFFSET $3";
 const ONE: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
+    tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
     (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
 FROM tenant WHERE tenant.slug = $1";
 const COUNT: &str = "

@@ -15,12 +15,6 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use store::{StoreError, Transaction};
 
-const BY_SLUG: &str = "
-SELECT
-    tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
-    tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
-    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
-FROM tenant WHERE tenant.slug = $1";
 const BY_ID: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
@@ -135,20 +129,23 @@ impl Tenancy {
     /// A tenant by its short name or its id.
     ///
     /// Errors: `NotFound`.
-    pub async fn tenant_find(&self, _operator: &OperatorScope, name: &str) -> Result<TenantSummary, TenancyError> {
-        let found: Option<SummaryRow> = match (name.parse::<Slug>(), name.parse::<TenantId>()) {
-            (_, Ok(id)) => self.control.read(BY_ID).bind(id).fetch_optional().await?,
-            (Ok(slug), Err(_)) => self.control.read(BY_SLUG).bind(slug).fetch_optional().await?,
-            (Err(_), Err(_)) => None,
-        };
+    pub async fn tenant_find(&self, operator: &OperatorScope, name: &str) -> Result<TenantSummary, TenancyError> {
+        match (name.parse::<TenantId>(), name.parse::<Slug>()) {
+            (Ok(id), _) => self.summary(id).await,
+            (Err(_), Ok(slug)) => self.tenant_summary(operator, &slug).await,
+            (Err(_), Err(_)) => Err(unknown()),
+        }
+    }
+
+    async fn summary(&self, tenant: TenantId) -> Result<TenantSummary, TenancyError> {
+        let found = self.control.read(BY_ID).bind(tenant).fetch_optional::<SummaryRow>().await?;
         found.map(|row| row.0).ok_or_else(unknown)
     }
 
     /// The tenant that somebody manages.
     pub async fn tenant_own(&self, manager: &impl Manages) -> Result<TenantSummary, TenancyError> {
         manager.require_manager()?;
-        let found = self.control.read(BY_ID).bind(manager.tenant()).fetch_optional::<SummaryRow>().await?;
-        found.map(|row| row.0).ok_or_else(unknown)
+        self.summary(manager.tenant()).await
     }
 
     /// Changes what the patch names, all of it or nothing, and logs what was different.

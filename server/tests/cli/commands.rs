@@ -98,7 +98,7 @@ fn keys_are_made_listed_and_revoked_and_the_log_is_checked() {
     assert_eq!(run(seam(dir).args(["key", "list"])).status.code(), Some(2));
     assert_eq!(run(seam(dir).args(["key", "list", "--tenant", "nobody"])).status.code(), Some(1));
     let lines = stdout(&run(seam(dir).arg("doctor")));
-    assert!(lines.contains("3 entries in 2 chains, all unbroken"), "{lines}");
+    assert!(lines.contains("5 entries in 2 chains, all unbroken"), "{lines}");
 }
 
 #[test]
