@@ -83,6 +83,14 @@ pub const COVERAGE: &[Covered] = &[
         },
     ),
     control(
+        "external_identity",
+        Rows::Fleeting {
+            of_tenant: Some(OF_TENANT),
+            of_account: Some(OF_ACCOUNT),
+            why: "where the tenant moves to, its identity provider introduces its people anew",
+        },
+    ),
+    control(
         "impersonation",
         Rows::Fleeting {
             of_tenant: Some(OF_TENANT),
@@ -93,13 +101,47 @@ pub const COVERAGE: &[Covered] = &[
     control("invitation", Rows::Tenants(OF_TENANT)),
     control("ledger_attempt", Rows::Tenants(OF_TENANT)),
     control("membership", Rows::Tenants(OF_TENANT)),
+    control("master_key_check", Rows::Operators("one row, by which nodes know that they have the same master key")),
     control("model", Rows::Operators("what clients may ask for is the installation's business")),
+    control("node", Rows::Operators("the processes that serve from this database")),
     control("one_time_link", Rows::Operators("the links that make the first operator")),
+    control(
+        "password_reset",
+        Rows::Fleeting { of_tenant: None, of_account: Some(OF_ACCOUNT), why: "links of an hour, to this installation" },
+    ),
     control("plan", Rows::PointedAt("name = (SELECT plan FROM tenant WHERE id = $1)")),
     control("price_version", Rows::PointedAt("id IN (SELECT price_version FROM ledger_attempt WHERE tenant_id = $1)")),
     control("prompt_label", Rows::Operators("the registry is the operator's")),
     control("prompt_version", Rows::Operators("the registry is the operator's; the ledger and answers name versions")),
     control("provider", Rows::Operators("the operator's, with the operator's keys")),
+    control(
+        "run_place",
+        Rows::Fleeting { of_tenant: Some(OF_TENANT), of_account: None, why: "where nodes write answers just now" },
+    ),
+    control(
+        "run_stop",
+        Rows::Fleeting { of_tenant: Some(OF_TENANT), of_account: None, why: "answers that are to end just now" },
+    ),
+    control(
+        "sign_in_domain",
+        Rows::Fleeting {
+            of_tenant: Some(OF_TENANT),
+            of_account: None,
+            why: "whose a domain is, is confirmed by each installation's operator",
+        },
+    ),
+    control(
+        "sign_in_event",
+        Rows::Fleeting { of_tenant: None, of_account: Some(OF_ACCOUNT), why: "who signed in to this installation" },
+    ),
+    control(
+        "sign_in_setting",
+        Rows::Fleeting {
+            of_tenant: Some(OF_TENANT),
+            of_account: None,
+            why: "holds a secret that is sealed under this installation's master key, and points back at its address",
+        },
+    ),
     control(
         "sign_in_throttle",
         Rows::Throttle { of_subject: "subject = $1", why: "counts of a quarter of an hour, under hashes" },

@@ -28,7 +28,7 @@ SELECT account.id, account.email
 FROM password_reset JOIN account ON account.id = password_reset.account_id
 WHERE password_reset.token_hash = $1 AND password_reset.expires_at > $2";
 const USE: &str = "DELETE FROM password_reset WHERE token_hash = $1 AND expires_at > $2";
-const OTHERS_VOID: &str = "DELETE FROM password_reset WHERE account_id = $1";
+pub(crate) const OTHERS_VOID: &str = "DELETE FROM password_reset WHERE account_id = $1";
 const PASSWORD_SET: &str = "
 UPDATE account SET password_hash = $2, session_epoch = session_epoch + 1, updated_at = $3 WHERE id = $1";
 

@@ -6,6 +6,7 @@
 use crate::{
     Client, PasswordHash, SessionClaims, SignedIn, Tenancy, TenancyError, history,
     password::Verdict,
+    password_reset::OTHERS_VOID,
     throttle::{self, Subject},
 };
 use contract::{Email, EmailDomain, Password, SignInHow, SignInOutcome, UserId};
@@ -143,6 +144,8 @@ impl Tenancy {
         let change = tx.query(PASSWORD_CHANGE).bind(user).bind(stored.as_str()).bind(hash.as_str()).bind(self.now());
         // No row: the password was changed while this one was checked, so “old” is not the current one.
         let epoch = change.fetch_optional::<i64>().await?.ok_or(TenancyError::WrongPassword)?;
+        // A link that somebody asked for earlier would undo the change.
+        tx.query(OTHERS_VOID).bind(user).execute().await?;
         tx.commit().await?;
         tracing::info!(%user, "password changed, other sessions ended");
         Ok(epoch)

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod commands;
+<<<<<<< HEAD
 mod lifecycle;
 mod management;
 mod nodes;
+=======
+mod entrance;
+>>>>>>> entrance
 mod postgres;
 mod serving;
 mod support;

@@ -139,3 +139,24 @@ async fn without_mail_there_is_no_promise_of_it() {
     let asked = visitor.script_form("/api/ui/password-reset-ask", &[("email", "ada@acme.test")]).await;
     assert_eq!(asked.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_way_back_that_nobody_began_leads_to_the_beginning_with_the_reason() {
+    let server = Server::start().await;
+    let visitor = server.browser();
+    let back = visitor.page("/oidc/callback?state=guessed&code=guessed").await;
+    assert_eq!((back.status, back.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/sso"));
+    let told = visitor.page("/sso").await.text();
+    assert!(told.contains("This sign-in was begun in another browser"), "{told}");
+    assert!(!visitor.page("/sso").await.text().contains("begun in another browser"), "told once");
+    for path in
+        ["/oidc/start?domain=nowhere.test", "/oidc/start?domain=%25", "/oidc/start?domain=a.test&next=//evil.test"]
+    {
+        let start = visitor.page(path).await;
+        assert_eq!((start.status, start.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/sso"), "{path}");
+    }
+    let begun = visitor.script_form("/api/ui/single-sign-on-begin", &[("email", "ada@nowhere.test")]).await;
+    assert_eq!(begun.status, StatusCode::UNAUTHORIZED);
+    assert!(begun.text().contains("not set up for nowhere.test"), "{}", begun.text());
+    assert!(!visitor.page("/login").await.text().contains("href=\"/sso"), "no tenant has a provider");
+}

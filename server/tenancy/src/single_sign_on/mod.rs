@@ -40,7 +40,7 @@ pub enum SingleSignOnError {
     NoEmail,
     #[error("your organisation has not verified your e-mail address; ask your admin, then begin again")]
     NotVerified,
-    #[error("{domain} is not one of the domains of {tenant}; sign in another way, or ask your admin")]
+    #[error("the domain {domain} is not one of those of {tenant}; sign in another way, or ask your admin")]
     ForeignDomain { domain: EmailDomain, tenant: String },
     /// An operator's address, or one that another person of the provider holds. Not told apart.
     #[error("this address cannot be used with single sign-on here; ask your admin")]

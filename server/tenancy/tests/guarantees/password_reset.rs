@@ -50,6 +50,15 @@ async fn a_link_opened_twice_at_once_sets_one_password() {
 }
 
 #[tokio::test]
+async fn a_password_that_its_owner_changes_voids_links_too() {
+    let fixture = Fixture::new().await;
+    let ada = fixture.person("ada@acme.test").await;
+    let token = link(&fixture, "ada@acme.test").await;
+    fixture.tenancy.password_change(ada, password(PASSWORD), password(NEW)).await.unwrap();
+    assert!(expired(fixture.tenancy.password_reset_check(token.as_str()).await));
+}
+
+#[tokio::test]
 async fn a_link_runs_out_after_an_hour() {
     let fixture = Fixture::new().await;
     fixture.person("ada@acme.test").await;
