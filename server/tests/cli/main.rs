@@ -2,13 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod commands;
-<<<<<<< HEAD
+mod entrance;
 mod lifecycle;
 mod management;
 mod nodes;
-=======
-mod entrance;
->>>>>>> entrance
 mod postgres;
 mod serving;
 mod support;
