@@ -107,7 +107,9 @@ test('an admin claims a domain, the operator confirms it, and the provider is tr
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme });
       await fits(page, `/admin/sign-in at ${width}`);
-      await page.screenshot({ path: `test-results/pictures/sign-in-settings-${width}-${colorScheme}.png`, fullPage: true });
+      await page.screenshot({ path: `test-results/pictures/sign-in-settings-${width}-${colorScheme}.png` });
+      await page.getByRole('button', { name: 'Try and save' }).scrollIntoViewIfNeeded();
+      await page.screenshot({ path: `test-results/pictures/sign-in-settings-foot-${width}-${colorScheme}.png` });
     }
   }
 });

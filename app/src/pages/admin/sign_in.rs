@@ -23,12 +23,17 @@ pub fn SignInShow() -> impl IntoView {
 #[component]
 fn Shown(found: SignInView, saved: bool) -> impl IntoView {
     let SignInView { setting, domains, callback } = found;
+    let done = if setting.as_ref().is_some_and(|setting| setting.enabled) {
+        "Saved. The provider was asked and can be used."
+    } else {
+        "Saved. Nobody signs in with it yet."
+    };
     view! {
         <Console
             title="Sign-in"
             lead="Single sign-on lets your organisation's identity provider (OpenID Connect) sign your people in."
         >
-            {saved.then(|| view! { <p class="note" role="status">"Saved. The provider was asked and can be used."</p> })}
+            {saved.then(|| view! { <p class="note" role="status">{done}</p> })}
             <Domains domains />
             <section aria-labelledby="provider">
                 <h2 id="provider">"Identity provider"</h2>
@@ -62,12 +67,12 @@ fn Provider(setting: Option<contract::SingleSignOnView>) -> impl IntoView {
                     <option value="viewer" selected=role == Role::Viewer>"viewers"</option>
                 </select>
             </div>
-            <label class="choice">
+            <label class="tick">
                 <input r#type="checkbox" name="enabled" value="yes" checked=enabled />
                 "Let people sign in with it"
             </label>
             <div class="field">
-                <label class="choice" for="required">
+                <label class="tick" for="required">
                     <input id="required" r#type="checkbox" name="required" value="yes" checked=required aria-describedby="required-error required-hint" />
                     "Demand it of everybody in the confirmed domains"
                 </label>
