@@ -81,8 +81,8 @@ FORBIDDEN = [
     (re.compile(r"TenantAccess::grant\b"), ".rs", re.compile(r"^server/(tenancy|store)/"),
      "Only tenancy may grant access to a tenant's data: take a Scope."),
     (re.compile(r"reqwest::Client(Builder)?::(new|builder|default)\b|\bClient::builder\(\)"), ".rs",
-     # The second speaks to tenants' identity providers, never to a model's.
-     re.compile(r"^server/(gateway/src/providers/http|tenancy/src/single_sign_on/wire)\.rs$"),
+     # The second speaks to tenants' identity providers, the third to this very server, neither to a model's.
+     re.compile(r"^server/(gateway/src/providers/http|tenancy/src/single_sign_on/wire|src/isolation/check)\.rs$"),
      "HTTP clients to providers are built in gateway::providers::http alone."),
     (re.compile(r"\b(sqlx|libsqlite3_sys)::"), ".rs", re.compile(r"^server/store/"),
      "SQL runs through store::Statement, so that a second engine is one crate's business."),

@@ -105,6 +105,17 @@ pub async fn tenant_resume(tenant: TenantId, slug: String) -> Result<(), ServerP
     Ok(())
 }
 
+/// Deletes a tenant and everything of it, for good. The certificate stands in the platform's log.
+#[server(prefix = "/api/ui", endpoint = "tenant-delete")]
+pub async fn tenant_delete(tenant: TenantId, slug: String, typed: String) -> Result<(), ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let operator = principal.operator_scope()?;
+    once::require_same(&slug, &typed)?;
+    platform.tenant_delete(&operator, tenant, typed.trim()).await?;
+    context::go("/operator/audit?q=tenant.delete");
+    Ok(())
+}
+
 /// Acts inside a tenant for a while, in its people's sight.
 #[server(prefix = "/api/ui", endpoint = "impersonation-begin")]
 pub async fn impersonation_begin(

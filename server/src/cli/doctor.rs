@@ -3,9 +3,12 @@
 use super::{
     Failure,
     lock::{self, DataLock},
-    print_json,
+    print_json, workbench,
 };
-use crate::config::{Config, ConfigError};
+use crate::{
+    config::{Config, ConfigError},
+    isolation::check::{self, ThrowAway, Verdict},
+};
 use platform::models;
 use serde::Serialize;
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
@@ -17,6 +20,13 @@ pub(super) struct Doctor {
     /// Prints the result as JSON
     #[arg(long)]
     json: bool,
+    /// Also tries, with two throw-away tenants, to get at one as the other through the server that serves. It asks the
+    /// usual model one short question, and deletes both tenants afterwards
+    #[arg(long)]
+    isolation: bool,
+    /// Where that server is; by default where the settings say
+    #[arg(long, requires = "isolation", value_name = "URL")]
+    url: Option<String>,
 }
 
 /// One thing that was looked at.
@@ -41,7 +51,14 @@ impl Doctor {
     pub async fn run(self, config: Result<Config, ConfigError>) -> Result<(), Failure> {
         let checks = match &config {
             Err(error) => vec![Check::new("settings", Err(error.to_string()))],
-            Ok(config) => examine(config).await,
+            Ok(config) => {
+                let mut checks = examine(config).await;
+                if self.isolation {
+                    let url = self.url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+                    checks.push(Check::new("isolation", isolation(config, &url).await));
+                }
+                checks
+            }
         };
         let well = checks.iter().all(|check| check.ok);
         if self.json {
@@ -67,6 +84,35 @@ async fn examine(config: &Config) -> Vec<Check> {
         Check::new("models", local_models(config).await),
         Check::new("port", port(config, serving)),
     ]
+}
+
+/// Whether somebody of one tenant gets at anything of another, on the installation as it serves.
+async fn isolation(config: &Config, url: &str) -> Result<String, String> {
+    let tenancy = workbench::open(config).await.map_err(|failure| failure.to_string())?;
+    let mut made = ThrowAway::default();
+    let checked = match check::prepare(&tenancy, &mut made).await {
+        Ok(()) => check::check(&tenancy, url, &made).await,
+        Err(error) => Err(error),
+    };
+    let removed = check::remove(&tenancy, url, &made).await;
+    tenancy.control().close().await;
+    let verdict = checked.map_err(|error| match &removed {
+        Ok(()) => error.to_string(),
+        Err(_) => format!("{error}; delete what is left: {}", names(&made)),
+    })?;
+    removed.map_err(|error| format!("{error}; delete what is left: {}", names(&made)))?;
+    if let Some(first) = verdict.leaks.first() {
+        return Err(format!("{} leaks; the first: {first}", verdict.leaks.len()));
+    }
+    let Verdict { calls, bytes, markers, .. } = verdict;
+    Ok(format!(
+        "{calls} calls as a stranger to the tenant, {bytes} bytes read, none of {markers} markers found; both tenants \
+         were deleted"
+    ))
+}
+
+fn names(made: &ThrowAway) -> String {
+    made.tenants.iter().map(|(_, slug)| format!("seam tenant delete {slug}")).collect::<Vec<_>>().join(", ")
 }
 
 fn data(config: &Config) -> Result<String, String> {

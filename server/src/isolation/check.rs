@@ -2,10 +2,10 @@
 //! asking for everything. What it finds is the verdict; both tenants are deleted afterwards, whatever it is.
 
 use super::{Call, Names, Needs, Things, table};
-use contract::{Email, NanoUsd, Password, Role, Slug, TenantId};
+use contract::{Email, KeyScope, NanoUsd, Password, Role, Slug, TenantId};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tenancy::{NewTenant, Tenancy, TenancyError};
+use tenancy::{NewKey, NewTenant, OperatorScope, Tenancy, TenancyError};
 use uuid::Uuid;
 
 /// A request that takes longer than this is a failure of its own.
@@ -42,7 +42,7 @@ pub enum CheckError {
 }
 
 /// Two tenants that were made for a check; to be deleted.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ThrowAway {
     pub tenants: Vec<(TenantId, Slug)>,
 }
@@ -76,7 +76,9 @@ impl Visitor<'_> {
         let answer = request.send().await.map_err(unreachable)?;
         let (status, headers) = (answer.status().as_u16(), format!("{:?}", answer.headers()));
         let set = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
-        if let Some(session) = set.filter_map(|set| set.split(';').next()).find(|pair| pair.starts_with("seam_session=")) {
+        if let Some(session) =
+            set.filter_map(|set| set.split(';').next()).find(|pair| pair.starts_with("seam_session="))
+        {
             self.cookie = Some(session.to_owned());
         }
         Ok(Answer { status, headers, text: answer.text().await.map_err(CheckError::Client)? })
@@ -101,9 +103,8 @@ struct Planted<'c> {
     member: Visitor<'c>,
 }
 
-/// Makes the two tenants. They are returned also when something fails afterwards, so that they can be deleted.
-pub async fn prepare(tenancy: &Tenancy) -> Result<ThrowAway, CheckError> {
-    let mut made = ThrowAway { tenants: Vec::new() };
+/// Makes the two tenants. What was made stands in `made` also when something fails, so that it can be deleted.
+pub async fn prepare(tenancy: &Tenancy, made: &mut ThrowAway) -> Result<(), CheckError> {
     let run = Uuid::now_v7().simple().to_string();
     let run = run.get(20..).unwrap_or_default().to_owned();
     for name in ["one", "other"] {
@@ -120,7 +121,7 @@ pub async fn prepare(tenancy: &Tenancy) -> Result<ThrowAway, CheckError> {
         let tenant = tenancy.tenant_create(new).await?;
         made.tenants.push((tenant.id, tenant.slug));
     }
-    Ok(made)
+    Ok(())
 }
 
 const fn unreadable(what: &'static str) -> CheckError {
@@ -129,10 +130,7 @@ const fn unreadable(what: &'static str) -> CheckError {
 
 /// Plants markers in the first tenant and seeks them as the second.
 pub async fn check(tenancy: &Tenancy, url: &str, made: &ThrowAway) -> Result<Verdict, CheckError> {
-    #[expect(clippy::disallowed_methods, reason = "it speaks to this very server, never to a provider")]
-    let builder = reqwest::Client::builder();
-    let client = builder.redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build();
-    let client = client.map_err(CheckError::Client)?;
+    let client = client()?;
     let url = url.trim_end_matches('/');
     let [one, other] = made.tenants.as_slice() else { return Err(unreadable("the tenants of the check")) };
     let one = plant(tenancy, &client, url, one).await?;
@@ -144,7 +142,8 @@ pub async fn check(tenancy: &Tenancy, url: &str, made: &ThrowAway) -> Result<Ver
             continue;
         }
         let call = (entry.call)(&one.things);
-        for (who, visitor) in [("nobody", &mut nobody), ("an admin", &mut other.admin), ("a member", &mut other.member)] {
+        for (who, visitor) in [("nobody", &mut nobody), ("an admin", &mut other.admin), ("a member", &mut other.member)]
+        {
             let answer = visitor.send(&call).await?;
             verdict.calls += 1;
             verdict.bytes += answer.text.len();
@@ -166,6 +165,39 @@ pub async fn check(tenancy: &Tenancy, url: &str, made: &ThrowAway) -> Result<Ver
         }
     }
     Ok(verdict)
+}
+
+fn client() -> Result<reqwest::Client, CheckError> {
+    // Refused only when it was installed before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[expect(clippy::disallowed_methods, reason = "it speaks to this very server, never to a provider")]
+    let builder = reqwest::Client::builder();
+    builder.redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().map_err(CheckError::Client)
+}
+
+/// Deletes the two tenants through the server, which holds their stores open: with a key for this one purpose.
+pub async fn remove(tenancy: &Tenancy, url: &str, made: &ThrowAway) -> Result<(), CheckError> {
+    let (operator, client) = (OperatorScope::command_line(), client()?);
+    let expires_at = Some(tenancy.clock().now().plus_millis(600_000));
+    let new = NewKey { name: "isolation check".to_owned(), scopes: KeyScope::ALL.to_vec(), models: None, expires_at };
+    let (key, secret) = tenancy.operator_key_create(&operator, &new).await?;
+    let mut removed = Ok(());
+    for (_, slug) in &made.tenants {
+        let address = format!("{}/api/v1/tenants/{slug}?confirm={slug}", url.trim_end_matches('/'));
+        let answer = client.delete(address).bearer_auth(secret.expose()).send().await;
+        let answer = answer.map_err(|source| CheckError::Unreachable { url: url.to_owned(), source });
+        removed = removed.and(match answer {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(CheckError::Refused {
+                what: format!("deleting {slug}"),
+                status: answer.status().as_u16(),
+                said: answer.text().await.unwrap_or_default().chars().take(300).collect(),
+            }),
+            Err(error) => Err(error),
+        });
+    }
+    tenancy.operator_key_revoke(&operator, key).await?;
+    removed
 }
 
 async fn plant<'c>(

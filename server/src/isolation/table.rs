@@ -265,5 +265,8 @@ pub fn table() -> Vec<Entry> {
         }),
         entry("POST /api/ui/sign-out-everywhere", Person, No, |_| form("sign-out-everywhere", &[])),
         entry("POST /api/ui/sign-out", Nothing, No, |_| form("sign-out", &[])),
+        entry("POST /api/ui/tenant-delete", Operator, Tenants, |t| {
+            form("tenant-delete", &[("tenant", &t.tenant), ("slug", &t.slug), ("typed", &t.slug)])
+        }),
     ]
 }

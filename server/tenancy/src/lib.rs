@@ -72,6 +72,7 @@ pub use single_sign_on::{Departure, FLOW_LIFETIME, NewSingleSignOn, SingleSignOn
 pub use tenancy::Tenancy;
 pub use tenant::{NewTenant, TenantRecord};
 pub use throttle::{
-    FAILURES_PER_ACCOUNT, FAILURES_PER_ADDRESS, RESETS_PER_ACCOUNT, RESETS_PER_ADDRESS, THROTTLE_WINDOW, account_subject,
+    FAILURES_PER_ACCOUNT, FAILURES_PER_ADDRESS, RESETS_PER_ACCOUNT, RESETS_PER_ADDRESS, THROTTLE_WINDOW,
+    account_subject,
 };
 pub use vault::{Vault, VaultError};

@@ -41,7 +41,7 @@ pub struct Server {
     pub scratch: Scratch,
 }
 
-async fn open_platform(scratch: &Scratch, mail: Option<MailSettings>) -> Arc<Platform> {
+pub async fn open_platform(scratch: &Scratch, mail: Option<MailSettings>) -> Arc<Platform> {
     let settings = PlatformSettings {
         database: scratch.location().clone(),
         data_dir: scratch.dir().to_owned(),

@@ -12,7 +12,7 @@ const PLACES: &str = "SELECT COUNT(*) AS value FROM run_place";
 #[tokio::test]
 async fn a_start_opens_the_tenants_of_dead_nodes_and_no_others() {
     let scratch = Scratch::new().await.unwrap();
-    let before = open_platform(&scratch).await;
+    let before = open_platform(&scratch, None).await;
     for slug in ["one", "two", "left"] {
         let slug: Slug = slug.parse().unwrap();
         let new = NewTenant {
@@ -33,7 +33,7 @@ async fn a_start_opens_the_tenants_of_dead_nodes_and_no_others() {
     before.control.write(PLACE_OF_NOBODY).bind(NodeId::new()).bind(gone).execute().await.unwrap();
     before.stores.close().await;
 
-    let after = open_platform(&scratch).await;
+    let after = open_platform(&scratch, None).await;
     assert_eq!(after.control.read(PLACES).fetch_one::<i64>().await.unwrap(), 0);
     if scratch.url().is_none() {
         assert_eq!(after.stores.open_count(), 1);

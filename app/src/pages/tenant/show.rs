@@ -2,7 +2,7 @@
 
 use super::list::plan_options;
 use crate::{
-    api::customer::{ImpersonationBegin, TenantPlanSet, TenantResume, TenantSuspend, TenantView, tenant},
+    api::customer::{ImpersonationBegin, TenantDelete, TenantPlanSet, TenantResume, TenantSuspend, TenantView, tenant},
     components::{
         console::{Console, Question, loaded},
         form::{Field, PlainForm, Submit},
@@ -46,7 +46,8 @@ fn Shown(found: TenantView) -> impl IntoView {
                 </form>
             </section>
             <Visit tenant=tenant.clone() />
-            <Suspension tenant />
+            <Suspension tenant=tenant.clone() />
+            <Deletion tenant />
         </Console>
     }
     .into_any()
@@ -125,6 +126,33 @@ fn Suspension(tenant: TenantSummary) -> impl IntoView {
         <section aria-labelledby="suspension">
             <h2 id="suspension">"Suspension"</h2>
             {acts}
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Deletion(tenant: TenantSummary) -> impl IntoView {
+    let (id, slug) = (tenant.id.to_string(), tenant.slug.to_string());
+    let consequence = format!(
+        "Everything of {slug} is deleted for good: its {} people (unless they belong to another tenant), keys, conversations, \
+         ledger and log. To keep a copy, export it first. It may take a minute.",
+        grouped(tenant.members),
+    );
+    view! {
+        <section aria-labelledby="deletion">
+            <h2 id="deletion">"Deletion"</h2>
+            <p class="hint">
+                "Nothing of the tenant can be brought back. Keep a copy with "
+                <code>{format!("seam tenant export {slug} --to FILE")}</code>
+                ". What was removed where is certified in the audit log."
+            </p>
+            <div>
+                <Question id="delete".to_owned() act="Delete" consequence name=slug.clone() to=TenantDelete::PATH>
+                    <input r#type="hidden" name="tenant" value=id />
+                    <input r#type="hidden" name="slug" value=slug.clone() />
+                </Question>
+            </div>
         </section>
     }
     .into_any()

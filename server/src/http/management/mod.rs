@@ -46,7 +46,7 @@ pub(super) fn routes() -> Router<WebState> {
 fn described() -> OpenApiRouter<WebState> {
     OpenApiRouter::with_openapi(document::frame())
         .routes(routes!(tenants::list, tenants::create))
-        .routes(routes!(tenants::show, tenants::change))
+        .routes(routes!(tenants::show, tenants::change, tenants::remove))
         .routes(routes!(tenants::suspend))
         .routes(routes!(tenants::resume))
         .routes(routes!(plans::list))

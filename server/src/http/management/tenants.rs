@@ -269,6 +269,44 @@ pub(super) async fn resume(
     Ok(Json(shown(&state, &operator, &name.0).await?))
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct Confirmation {
+    /// The tenant's short name once more
+    #[param(example = "acme")]
+    confirm: String,
+}
+
+/// What became of a tenant that was deleted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Deletion {
+    /// Names each place, how much was there, when and by whom; the platform's log keeps it
+    #[schema(value_type = Object)]
+    certificate: serde_json::Value,
+}
+
+/// Delete a tenant
+///
+/// Everything of it, for good: people who belong to no other tenant, keys, conversations, ledger and log. Answers under
+/// way are ended. Interrupted, the same call completes it.
+#[utoipa::path(delete, path = "/api/v1/tenants/{name}", tag = "Tenants",
+    params(("name" = String, Path, description = "Its short name or its id"), Confirmation),
+    security(("operator_key" = [])),
+    responses((status = 200, description = "The certificate", body = Deletion), Refused, Absent, Conflicting))]
+pub(super) async fn remove(
+    State(state): State<WebState>,
+    Operator(operator): Operator,
+    name: Named,
+    Asked(Confirmation { confirm }): Asked<Confirmation>,
+) -> Result<Json<Deletion>, Refusal> {
+    let found = state.platform().tenancy.tenant_find(&operator, &name.0).await?;
+    if confirm != found.slug.as_str() {
+        return Err(Problem::field("confirm", format!("Say confirm={} to delete this tenant.", found.slug)).into());
+    }
+    let deleted = state.platform().tenant_delete(&operator, found.id, &confirm).await;
+    let certificate = deleted.map_err(platform::IntoProblem::into_problem)?;
+    Ok(Json(Deletion { certificate: serde_json::json!(certificate) }))
+}
+
 /// For what takes no query: a parameter is refused rather than ignored.
 #[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct NoQuery {}

@@ -9,19 +9,14 @@ const METHODS: [&str; 7] = ["get", "delete", "patch", "post", "put", "options", 
 pub fn of(router: &Router) -> BTreeSet<String> {
     let told = format!("{router:?}");
     let mut found = BTreeSet::new();
-    // A router and its fallback: each tells its routes by number, then the path of each number.
-    for part in told.split("PathRouter { routes: ").skip(1) {
-        let (routes, node) = part.split_once("node: Node {").expect("axum tells its paths differently now");
-        let paths: BTreeMap<u64, String> = numbered(node).collect();
-        for (number, told) in numbered_routes(routes) {
-            let path = paths.get(&number).expect("a route without a path");
-            for method in methods(&told) {
-                // The fallback is a route of its own under a private name.
-                if !path.contains("__private__") {
-                    found.insert(format!("{method} {path}"));
-                }
-            }
-        }
+    // Its routes by number, then the path of each number. The fallback has a router of its own, which is left out.
+    let (_, own) = told.split_once("PathRouter { routes: ").expect("axum tells its routes differently now");
+    let (own, _) = own.split_once("fallback_router:").expect("axum tells its fallback differently now");
+    let (routes, node) = own.split_once("node: Node {").expect("axum tells its paths differently now");
+    let paths: BTreeMap<u64, String> = numbered(node).collect();
+    for (number, told) in numbered_routes(routes) {
+        let path = paths.get(&number).expect("a route without a path");
+        found.extend(methods(&told).into_iter().map(|method| format!("{method} {path}")));
     }
     found
 }
