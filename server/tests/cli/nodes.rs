@@ -193,7 +193,7 @@ fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Durat
 #[tokio::test]
 async fn nodes_that_start_at_once_on_an_empty_database_share_it() {
     let cluster = Cluster::on(Scratch::bare_postgres().await.unwrap());
-    let links: Vec<String> = cluster.nodes.iter().map(|node| token(node)).collect();
+    let links: Vec<String> = cluster.nodes.iter().map(token).collect();
     let check = |node: usize, link: usize| {
         let head = format!("GET /setup/{} HTTP/1.1\r\nAccept: text/html", links[link]);
         cluster.node(node).ask(&head, "").starts_with("HTTP/1.1 200")
