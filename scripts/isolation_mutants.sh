@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the tests with guards that can be taken away, and sees whether the isolation suite notices each (ADR 10).
+# Builds the tests with guards that can be taken away, and sees whether the isolation suite notices each (ADR 11).
 # Usage: scripts/isolation_mutants.sh [--list] [FILTER]
 set -euo pipefail
 cd "$(dirname "$0")/.."
