@@ -68,7 +68,7 @@ testbase::on_each_engine! {
         let imported = world.import(&file, options).await.unwrap();
         assert_eq!((imported.accounts_created, imported.accounts_linked), (1, 1));
         assert_eq!(world.number(OPERATORS).await, 0);
-        let home = "192.0.2.1".parse().unwrap();
+        let home: std::net::IpAddr = "192.0.2.1".parse().unwrap();
         assert!(world.tenancy.sign_in(&ada, password(), home).await.is_err(), "hers stays hers");
         let signed_in = world.tenancy.sign_in(&ada, own, home).await.unwrap();
         assert_eq!(signed_in.claims.user, here);
