@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::{ControlStore, Hints, StoreError};
 use tenancy::SharedClock;
@@ -21,6 +21,9 @@ use tokio::sync::Semaphore;
 const PACE: Duration = Duration::from_millis(500);
 /// Where one serves alone, nobody waits for its beat.
 const PACE_ALONE: Duration = Duration::from_secs(10);
+/// After so many beats that did not come, a node no longer takes for granted that it is one: well before the others
+/// could have removed it.
+const DOUBTFUL_AFTER: u32 = 4;
 /// Looks in a row that find a beat where it was.
 pub const DEAD_AFTER: u32 = 12;
 
@@ -83,6 +86,8 @@ struct Inner {
 
 struct State {
     me: NodeId,
+    /// The last moment before a beat that the database took.
+    beaten: Instant,
     /// The others' last seen beats, and how often each was found there again.
     seen: HashMap<NodeId, (i64, u32)>,
 }
@@ -95,7 +100,7 @@ impl Nodes {
         hints: Hints,
         settings: NodeSettings,
     ) -> Result<Self, StoreError> {
-        let state = Mutex::new(State { me: NodeId::new(), seen: HashMap::new() });
+        let state = Mutex::new(State { me: NodeId::new(), beaten: Instant::now(), seen: HashMap::new() });
         let nodes = Self(Arc::new(Inner { control, clock, hints, settings, state, turns: Semaphore::new(1) }));
         let me = nodes.id();
         nodes.insert(me).await?;
@@ -155,6 +160,13 @@ impl Nodes {
         self.beat().await
     }
 
+    /// The same for whoever is about to begin something. Asks the database only where this process has not beaten for
+    /// a while, as when it stood still.
+    pub async fn confirm(&self) -> Result<(), StoreError> {
+        let doubtful = self.state().beaten.elapsed() >= self.pace() * DOUBTFUL_AFTER;
+        if doubtful { self.stay().await.map(drop) } else { Ok(()) }
+    }
+
     /// Leaves: whatever is still its own may be ended by anybody.
     pub async fn leave(&self) -> Result<(), StoreError> {
         let _turn = self.0.turns.acquire().await;
@@ -163,13 +175,18 @@ impl Nodes {
     }
 
     async fn beat(&self) -> Result<bool, StoreError> {
-        let now = self.0.clock.now();
+        let (now, before) = (self.0.clock.now(), Instant::now());
         if self.0.control.write(BEAT).bind(self.id()).bind(now).execute().await? == 1 {
+            self.state().beaten = before;
             return Ok(false);
         }
         let new = NodeId::new();
         self.insert(new).await?;
-        let old = std::mem::replace(&mut self.state().me, new);
+        let old = {
+            let mut state = self.state();
+            state.beaten = before;
+            std::mem::replace(&mut state.me, new)
+        };
         tracing::warn!(%old, %new, "the other nodes took this one for dead; it has joined them anew");
         Ok(true)
     }

@@ -50,6 +50,18 @@ on_each_engine! {
         assert!(one.is_here(two.id()).await.unwrap() && !one.is_here(before).await.unwrap());
     }
 
+    async fn a_node_that_stood_still_makes_sure_before_it_begins_anything(scratch: Scratch) {
+        let (one, two) = (beside(&scratch, "one").await, beside(&scratch, "two").await);
+        let before = two.id();
+        while one.turn().await.unwrap().removed.is_empty() {}
+        tokio::time::sleep(two.pace() * 4).await;
+        two.confirm().await.unwrap();
+        assert_ne!(two.id(), before);
+        let now = two.id();
+        two.confirm().await.unwrap();
+        assert_eq!(two.id(), now);
+    }
+
     async fn whoever_serves_alone_takes_all_others_for_dead(scratch: Scratch) {
         let dead = beside(&scratch, "dead").await;
         let alone = join(&scratch, NodeSettings::alone("alone")).await;

@@ -113,6 +113,7 @@ impl Places {
 
     /// The place for a run that is about to begin; written down when this returns.
     pub(crate) async fn hold(&self, tenant: TenantId) -> Result<Arc<Place>, ChatError> {
+        self.nodes.confirm().await?;
         match self.written(tenant).await {
             Err(ChatError::Removed) => {
                 // The others took this node for dead, and it has not noticed yet.
