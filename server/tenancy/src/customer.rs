@@ -134,7 +134,9 @@ impl Tenancy {
         let mut tx = self.control.begin().await?;
         let record = tenant::create(&mut tx, now, new).await?;
         for chain in [Chain::Platform, Chain::Tenant(record.id)] {
-            let after = json!({ "name": record.display_name, "plan": record.plan });
+            // The platform's log outlives the tenant, and knows it by its short name alone.
+            let name = (chain != Chain::Platform).then_some(record.display_name.as_str());
+            let after = json!({ "name": name, "plan": record.plan });
             let deed = Deed { action: "tenant.create", target: record.slug.as_str(), before: Value::Null, after };
             audit::record(&mut tx, now, chain, author, deed).await?;
         }

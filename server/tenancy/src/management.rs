@@ -176,7 +176,13 @@ impl Tenancy {
         tenant::require_plan(&mut tx, new.plan.as_deref()).await?;
         tenant::replace(&mut tx, now, tenant, &new).await?;
         for chain in [Chain::Platform, Chain::Tenant(tenant)] {
-            let (before, after) = (before.clone(), after.clone());
+            let (mut before, mut after) = (before.clone(), after.clone());
+            // The platform's log outlives the tenant, and knows it by its short name alone.
+            if chain == Chain::Platform {
+                for told in [&mut before, &mut after].into_iter().filter_map(Value::as_object_mut) {
+                    told.remove("display_name");
+                }
+            }
             let deed = Deed { action: "tenant.change", target: old.slug.as_str(), before, after };
             audit::record(&mut tx, now, chain, operator.author(), deed).await?;
         }
@@ -199,7 +205,12 @@ impl Tenancy {
             crate::Change::Created => ("created", &Vec::new()),
             crate::Change::Updated(fields) => ("updated", fields),
         };
-        for chain in [Some(Chain::Platform), tenant.map(Chain::Tenant)].into_iter().flatten() {
+        // What is a tenant's stands in its own log: the platform's outlives it, and knows it by its short name alone.
+        let of_platform = kind == "tenant" || tenant.is_none();
+        let chains = [of_platform.then_some(Chain::Platform), tenant.map(Chain::Tenant)];
+        for chain in chains.into_iter().flatten() {
+            let named = |field: &&String| chain != Chain::Platform || !field.starts_with("display_name");
+            let fields: Vec<&String> = fields.iter().filter(named).collect();
             let after = json!({ "change": change, "fields": fields });
             let deed = Deed { action: action(kind), target: name, before: Value::Null, after };
             audit::record(tx, now, chain, &Author::command_line(), deed).await?;

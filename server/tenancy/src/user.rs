@@ -119,7 +119,10 @@ impl Tenancy {
         let created = account::insert(&mut tx, now, email, hash.as_ref(), runs_the_platform).await?;
         let user = created.ok_or_else(|| account::taken(email))?;
         let after = json!({ "operator": runs_the_platform });
-        let deed = Deed { action: "user.create", target: email.as_str(), before: Value::Null, after };
+        let id = user.to_string();
+        // The platform's log outlives tenants, and does not name their people.
+        let target = if membership.is_some() { id.as_str() } else { email.as_str() };
+        let deed = Deed { action: "user.create", target, before: Value::Null, after };
         audit::record(&mut tx, now, Chain::Platform, author, deed).await?;
         if let Some((tenant, role)) = membership {
             let missing = || TenancyError::NotFound { what: "such tenant".to_owned() };
@@ -138,8 +141,9 @@ impl Tenancy {
         let mut tx = self.control.begin().await?;
         let account = account(&mut tx, user).await?;
         tx.query(EPOCH_RAISE).bind(user).bind(self.now()).execute().await?;
-        let deed =
-            Deed { action: "user.sign_out", target: account.email.as_str(), before: Value::Null, after: Value::Null };
+        let id = user.to_string();
+        let target = if account.operator { account.email.as_str() } else { id.as_str() };
+        let deed = Deed { action: "user.sign_out", target, before: Value::Null, after: Value::Null };
         audit::record(&mut tx, self.now(), Chain::Platform, operator.author(), deed).await?;
         tx.commit().await?;
         Ok(())

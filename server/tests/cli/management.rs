@@ -26,7 +26,10 @@ fn the_examples_of_the_readable_page_work_as_they_stand() {
     assert!(examples.len() > 25, "{page}");
     let mut tried = 0;
     // What needs an id that only an earlier answer tells cannot stand on a page.
-    for example in examples.iter().filter(|example| !example.contains("/ID")) {
+    let tried_here = examples.iter().filter(|example| !example.contains("/ID"));
+    // A tenant that is deleted is missed by all that follow.
+    let (last, first): (Vec<_>, Vec<_>) = tried_here.partition(|example| example.contains("-X DELETE"));
+    for example in first.into_iter().chain(last) {
         // The page says where the server was told to listen: at any free port.
         let (before, after) = example.split_once("/api/v1/").unwrap();
         let verb = before.split('\'').next().unwrap();

@@ -479,7 +479,7 @@ async fn other_addresses_and_methods_are_told_to_programs() {
         (Method::GET, "/api/v1/nothing", 404, "not_found"),
         (Method::POST, "/api/v1/nothing", 404, "not_found"),
         (Method::PUT, "/api/v1/members", 405, "method_not_allowed"),
-        (Method::DELETE, "/api/v1/tenants/acme", 405, "method_not_allowed"),
+        (Method::PUT, "/api/v1/tenants/acme", 405, "method_not_allowed"),
     ] {
         let mut request = get(path);
         *request.method_mut() = method;

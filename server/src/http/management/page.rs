@@ -297,8 +297,15 @@ fn responses(page: &mut String, document: &Document, told: &Told) {
 fn curl(told: &Told, body: Option<&Value>, address: &str) -> String {
     let path = told.path.replace("{name}", "acme").replace("{id}", "ID");
     let parameters = told.operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
-    let mut names = parameters.filter_map(|parameter| parameter.get("name").and_then(Value::as_str));
-    let query = if names.any(|name| name == "tenant") { "?tenant=acme" } else { "" };
+    let query: Vec<String> = parameters
+        .filter(|parameter| parameter.get("in").and_then(Value::as_str) == Some("query"))
+        .filter_map(|parameter| {
+            let name = parameter.get("name").and_then(Value::as_str)?;
+            let required = parameter.get("required").and_then(Value::as_bool) == Some(true);
+            (name == "tenant" || required).then(|| format!("{name}=acme"))
+        })
+        .collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     let mut command = "curl".to_owned();
     if told.method != Method::GET {
         let _ = write!(command, " -X {}", told.method);
