@@ -270,6 +270,7 @@ pub(super) async fn resume(
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Confirmation {
     /// The tenant's short name once more
     #[param(example = "acme")]
