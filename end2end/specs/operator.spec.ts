@@ -54,7 +54,7 @@ test('a tenant is opened, found, sorted, closed for a while and opened again', a
   await page.screenshot({ path: `${PICTURES}/tenant.png`, fullPage: true });
   await page.getByRole('button', { name: 'Suspend' }).press('Enter');
   await page.getByLabel('Reason, for its people to read').last().fill('Moving house');
-  await page.getByLabel('Type initech-ltd to confirm').fill('initech-ltd');
+  await page.getByLabel('Type initech-ltd to confirm').first().fill('initech-ltd');
   await page.getByRole('button', { name: 'Suspend', exact: true }).press('Enter');
   await expect(page.getByText('Suspended: Moving house')).toBeVisible();
   await page.getByRole('button', { name: 'Resume' }).click();

@@ -66,7 +66,7 @@ fn row(person: UserSummary) -> impl IntoView {
                 <div class="acts">
                     <form method="post" action=UserSignOut::PATH>
                         <input r#type="hidden" name="user" value=user.clone() />
-                        <button class="button button-small" aria-label=format!("Sign {email} out everywhere")>"Sign out"</button>
+                        <button class="button button-small" aria-label=format!("Sign out {email} everywhere")>"Sign out"</button>
                     </form>
                     <Question
                         id=format!("operator-{user}")
