@@ -154,14 +154,14 @@ pub fn table() -> Vec<Entry> {
         }),
         entry("POST /api/ui/run-stop", Viewer, Own, |t| json_to("run-stop", json!({ "run": t.run }))),
         entry("POST /api/ui/message-send", Member, Own, |t| {
-            let message = json!({ "conversation": t.conversation, "text": "and then?", "model": "sim" });
+            let message = json!({ "conversation": t.conversation, "text": "and then?", "model": null });
             json_to("message-send", json!({ "message": message }))
         }),
         entry("POST /api/ui/message-post", Member, Own, |t| {
-            form("message-post", &[("conversation", &t.conversation), ("text", "and now?"), ("model", "sim")])
+            form("message-post", &[("conversation", &t.conversation), ("text", "and now?")])
         }),
         entry("POST /api/ui/answer-regenerate", Member, Own, |t| {
-            json_to("answer-regenerate", json!({ "answer": t.answer, "model": "sim" }))
+            json_to("answer-regenerate", json!({ "answer": t.answer, "model": null }))
         }),
         entry("POST /api/ui/message-edit", Member, Own, |t| {
             json_to("message-edit", json!({ "message": t.question, "text": "other words" }))
