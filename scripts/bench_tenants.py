@@ -97,7 +97,7 @@ def seed(data):
     control.executemany(member, ((first, identity(2, n), "member", at + n) for n in range(CROWD)))
     control.executemany(
         "INSERT INTO audit_entry (chain, seq, at, actor, name, action, target, change, hash) VALUES (?, ?, ?, 'x', 'somebody', 'member.invite', ?, '{}', 'x')",
-        ((first, n + 1, at + n, f"person-{n}@bench.test") for n in range(CROWD)),
+        ((first, n + 1_000, at + n, f"person-{n}@bench.test") for n in range(CROWD)),
     )
     control.commit()
     control.execute("PRAGMA wal_checkpoint(TRUNCATE)")
