@@ -29,7 +29,7 @@ pub struct TenantView {
 pub async fn tenants(query: ListQuery) -> Result<TenantsView, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     let tenants = platform.tenancy.tenant_page(&principal.operator_scope()?, &query).await?;
-    Ok(TenantsView { tenants, plans: platform.metering.plan_names().await?, link: once::take(&platform, "admin") })
+    Ok(TenantsView { tenants, plans: plan_names(&platform).await?, link: once::take(&platform, "admin") })
 }
 
 #[server(prefix = "/api/ui", endpoint = "tenant", input = Json)]
@@ -38,7 +38,7 @@ pub async fn tenant(slug: String) -> Result<TenantView, ServerProblem> {
     let operator = principal.operator_scope()?;
     let slug: contract::Slug = slug.parse().map_err(|_| ServerProblem::not_found("tenant"))?;
     let tenant = platform.tenancy.tenant_summary(&operator, &slug).await?;
-    Ok(TenantView { tenant, plans: platform.metering.plan_names().await? })
+    Ok(TenantView { tenant, plans: plan_names(&platform).await? })
 }
 
 /// Opens a tenant. Its first admin, if one is named, is invited by a link.
@@ -75,8 +75,9 @@ pub async fn tenant_open(name: String, slug: String, plan: String, admin: String
 #[server(prefix = "/api/ui", endpoint = "tenant-plan-set")]
 pub async fn tenant_plan_set(tenant: TenantId, slug: String, plan: String) -> Result<(), ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
-    let plan = (!plan.is_empty()).then_some(plan.as_str());
-    platform.tenancy.tenant_plan_set(&principal.operator_scope()?, tenant, plan).await?;
+    let plan = (!plan.is_empty()).then_some(plan);
+    let patch = tenancy::TenantPatch { plan: Some(plan), ..Default::default() };
+    platform.tenancy.tenant_change(&principal.operator_scope()?, tenant, patch).await?;
     context::go(&page_of(&slug));
     Ok(())
 }
@@ -184,4 +185,9 @@ fn page_of(slug: &str) -> String {
         Ok(slug) => format!("/operator/tenants/{slug}"),
         Err(_) => "/operator/tenants".to_owned(),
     }
+}
+
+#[cfg(feature = "ssr")]
+async fn plan_names(platform: &platform::Platform) -> Result<Vec<String>, ServerProblem> {
+    Ok(platform.metering.plan_list().await?.into_iter().map(|plan| plan.name.to_string()).collect())
 }

@@ -48,11 +48,6 @@ impl Metering {
         Self { ledger: Ledger::new(control.clone(), clock, nodes), control }
     }
 
-    /// The names of all plans, by name.
-    pub async fn plan_names(&self) -> Result<Vec<String>, MeteringError> {
-        Ok(plan::names(&self.control).await?)
-    }
-
     /// Records that an attempt is about to be dispatched; durable when this returns.
     ///
     /// # Errors

@@ -10,8 +10,6 @@ SELECT name, monthly_fee, included_credit, overage_markup, requests_per_minute, 
 FROM plan
 WHERE name = $1";
 
-const PLAN_NAMES: &str = "SELECT name AS value FROM plan ORDER BY name";
-
 const PLANS: &str = "
 SELECT name, monthly_fee, included_credit, overage_markup, requests_per_minute, tokens_per_minute, max_concurrent
 FROM plan
@@ -101,10 +99,6 @@ fn marked_up(cost: NanoUsd, millionths: i64) -> NanoUsd {
     let half = i128::from(MILLION / 2) * product.signum();
     let rounded = (product + half) / i128::from(MILLION);
     NanoUsd::from_nanos(i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX }))
-}
-
-pub(crate) async fn names(control: &ControlStore) -> Result<Vec<String>, StoreError> {
-    control.read(PLAN_NAMES).fetch_all().await
 }
 
 pub(crate) async fn list(control: &ControlStore) -> Result<Vec<NewPlan>, MeteringError> {

@@ -2,6 +2,7 @@
 //! asking for everything. What it finds is the verdict; both tenants are deleted afterwards, whatever it is.
 
 use super::{Call, Names, Needs, Things, table};
+use crate::http::COOKIE;
 use contract::{Email, KeyScope, NanoUsd, Password, Role, Slug, TenantId};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -14,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LEFT_OUT: [&str; 1] = ["POST /api/ui/sign-in"];
 
 /// What the check found.
-#[derive(Debug, Clone, Default, serde::Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Verdict {
     /// Calls that were made as the other tenant, and as nobody.
     pub calls: usize,
@@ -76,8 +77,9 @@ impl Visitor<'_> {
         let answer = request.send().await.map_err(unreachable)?;
         let (status, headers) = (answer.status().as_u16(), format!("{:?}", answer.headers()));
         let set = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
-        if let Some(session) =
-            set.filter_map(|set| set.split(';').next()).find(|pair| pair.starts_with("seam_session="))
+        if let Some(session) = set
+            .filter_map(|set| set.split(';').next())
+            .find(|pair| pair.split_once('=').is_some_and(|(name, _)| name == COOKIE))
         {
             self.cookie = Some(session.to_owned());
         }

@@ -51,7 +51,7 @@ impl Chain {
 }
 
 /// A change, as the log will tell it. Values are what people may read: never secrets, never hashes of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Deed<'a> {
     /// `noun.verb`, such as `member.invite`.
     pub action: &'static str,
@@ -135,6 +135,20 @@ pub(crate) async fn record(
     let insert =
         insert.bind(entry.on_behalf_of).bind(entry.address).bind(entry.action).bind(entry.target).bind(entry.change);
     insert.bind(hash).execute().await?;
+    Ok(())
+}
+
+/// Writes what concerns a tenant and the platform at the end of both their chains.
+pub(crate) async fn record_in_both(
+    tx: &mut Transaction,
+    now: Timestamp,
+    tenant: TenantId,
+    author: &Author,
+    deed: &Deed<'_>,
+) -> Result<(), StoreError> {
+    for chain in [Chain::Platform, Chain::Tenant(tenant)] {
+        record(tx, now, chain, author, deed.clone()).await?;
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Tenants as the operator manages them: the list, opening one, its plan, suspension.
+//! Tenants as the operator manages them: the list, opening one, suspension. What can be changed of one is in `management`.
 //!
 //! What always holds: only an [`OperatorScope`] gets here, and every change is in the platform's audit log and
 //! in the tenant's own.
@@ -60,7 +60,6 @@ SELECT COUNT(*) AS value FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'";
 const SUSPEND: &str = "
 UPDATE tenant SET suspended_at = $2, suspended_for = $3, updated_at = $2 WHERE id = $1 AND suspended_at IS NULL";
-const PLAN_SET: &str = "UPDATE tenant SET plan = $2, updated_at = $3 WHERE id = $1";
 const RESUME: &str = "
 UPDATE tenant SET suspended_at = NULL, suspended_for = NULL, updated_at = $2
 WHERE id = $1 AND suspended_at IS NOT NULL";
@@ -148,31 +147,6 @@ impl Tenancy {
         Ok((record, token))
     }
 
-    /// Puts a tenant on another plan, or on none.
-    pub async fn tenant_plan_set(
-        &self,
-        operator: &OperatorScope,
-        tenant: TenantId,
-        plan: Option<&str>,
-    ) -> Result<(), TenancyError> {
-        let now = self.now();
-        let mut tx = self.control.begin().await?;
-        let record = tenant::by_id(&mut tx, tenant).await?;
-        let record = record.ok_or_else(|| TenancyError::NotFound { what: "such tenant".to_owned() })?;
-        if record.plan.as_deref() == plan {
-            return Ok(());
-        }
-        tenant::require_plan(&mut tx, plan).await?;
-        tx.query(PLAN_SET).bind(tenant).bind(plan).bind(now).execute().await?;
-        for chain in [Chain::Platform, Chain::Tenant(tenant)] {
-            let (before, after) = (json!({ "plan": record.plan }), json!({ "plan": plan }));
-            let deed = Deed { action: "tenant.plan_set", target: record.slug.as_str(), before, after };
-            audit::record(&mut tx, now, chain, operator.author(), deed).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// From the next request on nobody enters the tenant, by session or by key; its people read the reason.
     pub async fn tenant_suspend(
         &self,
@@ -203,8 +177,7 @@ impl Tenancy {
     ) -> Result<(), TenancyError> {
         let now = self.now();
         let mut tx = self.control.begin().await?;
-        let record = tenant::by_id(&mut tx, tenant).await?;
-        let record = record.ok_or_else(|| TenancyError::NotFound { what: "such tenant".to_owned() })?;
+        let record = tenant::present(&mut tx, tenant).await?;
         if suspended_for.is_none() && tx.query(DELETION).bind(tenant).fetch_optional::<String>().await?.is_some() {
             let reason = format!("{} is being deleted and cannot be opened again", record.slug);
             return Err(TenancyError::Invalid { field: "tenant", reason });
@@ -214,15 +187,13 @@ impl Tenancy {
             None => tx.query(RESUME).bind(tenant).bind(now).execute().await?,
         };
         if changed == 1 {
-            for chain in [Chain::Platform, Chain::Tenant(tenant)] {
-                let deed = Deed {
-                    action: if suspended_for.is_some() { "tenant.suspend" } else { "tenant.resume" },
-                    target: record.slug.as_str(),
-                    before: Value::Null,
-                    after: suspended_for.map_or(Value::Null, |reason| json!({ "reason": reason })),
-                };
-                audit::record(&mut tx, now, chain, operator.author(), deed).await?;
-            }
+            let deed = Deed {
+                action: if suspended_for.is_some() { "tenant.suspend" } else { "tenant.resume" },
+                target: record.slug.as_str(),
+                before: Value::Null,
+                after: suspended_for.map_or(Value::Null, |reason| json!({ "reason": reason })),
+            };
+            audit::record_in_both(&mut tx, now, tenant, operator.author(), &deed).await?;
         }
         tx.commit().await?;
         Ok(())

@@ -8,7 +8,7 @@
 
 use crate::{
     Author, Principal, Scope, Tenancy, TenancyError,
-    audit::{self, Chain, Deed},
+    audit::{self, Deed},
     clock::millis,
     tenant,
 };
@@ -153,16 +153,12 @@ impl Tenancy {
         let (now, id) = (self.now(), ImpersonationId::new());
         let until = now.plus_millis(millis(new.lasting));
         let mut tx = self.control.begin().await?;
-        let record = tenant::by_id(&mut tx, new.tenant).await?;
-        let record = record.ok_or_else(|| TenancyError::NotFound { what: "such tenant".to_owned() })?;
+        let record = tenant::present(&mut tx, new.tenant).await?;
         let insert = tx.query(INSERT).bind(new.tenant).bind(id).bind(principal.user()).bind(new.role);
         insert.bind(new.reason.trim()).bind(now).bind(until).execute().await?;
         let after = json!({ "role": new.role, "reason": new.reason.trim(), "until": until.as_millis() });
-        for chain in [Chain::Platform, Chain::Tenant(new.tenant)] {
-            let (target, after) = (record.slug.as_str(), after.clone());
-            let deed = Deed { action: "impersonation.begin", target, before: Value::Null, after };
-            audit::record(&mut tx, now, chain, operator.author(), deed).await?;
-        }
+        let deed = Deed { action: "impersonation.begin", target: record.slug.as_str(), before: Value::Null, after };
+        audit::record_in_both(&mut tx, now, new.tenant, operator.author(), &deed).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -230,9 +226,6 @@ async fn note_end(
     author: &Author,
     operator: &str,
 ) -> Result<(), StoreError> {
-    for chain in [Chain::Platform, Chain::Tenant(tenant)] {
-        let deed = Deed { action: "impersonation.end", target: operator, before: Value::Null, after: Value::Null };
-        audit::record(tx, now, chain, author, deed).await?;
-    }
-    Ok(())
+    let deed = Deed { action: "impersonation.end", target: operator, before: Value::Null, after: Value::Null };
+    audit::record_in_both(tx, now, tenant, author, &deed).await
 }

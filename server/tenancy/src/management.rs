@@ -1,7 +1,7 @@
 //! Managing a tenant without entering it: its people, keys, log and books, and nothing that its people wrote.
 //!
-//! What always holds: a [`Management`] comes from an [`OperatorScope`] alone and opens no store, since it is no
-//! [`Scope`]. What it changes stands in the tenant's own log under the operator's name. The services of admins
+//! What always holds: a [`Management`] comes from an [`OperatorScope`], or from a [`Scope`] that it is less than, and opens
+//! no store. What it changes stands in the tenant's own log under the operator's name. The services of admins
 //! take whatever [`Manages`] a tenant, so that there is one of each and both are bound by the same rules.
 
 use crate::{
@@ -113,10 +113,6 @@ pub struct TenantPatch {
     pub zero_retention: Option<bool>,
 }
 
-fn unknown() -> TenancyError {
-    TenancyError::NotFound { what: "such tenant".to_owned() }
-}
-
 impl Tenancy {
     /// The right of the operator to manage a tenant, suspended or not.
     ///
@@ -133,13 +129,13 @@ impl Tenancy {
         match (name.parse::<TenantId>(), name.parse::<Slug>()) {
             (Ok(id), _) => self.summary(id).await,
             (Err(_), Ok(slug)) => self.tenant_summary(operator, &slug).await,
-            (Err(_), Err(_)) => Err(unknown()),
+            (Err(_), Err(_)) => Err(tenant::missing()),
         }
     }
 
     async fn summary(&self, tenant: TenantId) -> Result<TenantSummary, TenancyError> {
         let found = self.control.read(BY_ID).bind(tenant).fetch_optional::<SummaryRow>().await?;
-        found.map(|row| row.0).ok_or_else(unknown)
+        found.map(|row| row.0).ok_or_else(tenant::missing)
     }
 
     /// The tenant that somebody manages.
@@ -159,7 +155,7 @@ impl Tenancy {
     ) -> Result<(), TenancyError> {
         let now = self.now();
         let mut tx = self.control.begin().await?;
-        let old = tenant::by_id(&mut tx, tenant).await?.ok_or_else(unknown)?;
+        let old = tenant::present(&mut tx, tenant).await?;
         let new = NewTenant {
             slug: old.slug.clone(),
             display_name: patch.display_name.unwrap_or_else(|| old.display_name.clone()),

@@ -3,7 +3,9 @@
 //! The session only claims; [`Tenancy::authenticate`] asks the database each time, so that a removed
 //! membership, a raised epoch or an age that ran out counts from the next request on.
 
-use crate::{Author, Needs, OperatorScope, Scope, Tenancy, TenancyError, clock::millis, impersonation::Impersonated};
+use crate::{
+    Author, Needs, OperatorScope, Scope, Tenancy, TenancyError, clock::millis, impersonation::Impersonated, tenant,
+};
 use contract::{Email, ImpersonationId, ImpersonationNote, SessionView, TenantId, TenantMembership, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -146,7 +148,7 @@ impl Principal {
     /// A tenant that this person belongs to, to work in from now on.
     pub fn membership_of(&self, tenant: TenantId) -> Result<&TenantMembership, TenancyError> {
         let found = self.memberships().iter().find(|membership| membership.tenant == tenant);
-        found.ok_or_else(|| TenancyError::NotFound { what: "such tenant".to_owned() })
+        found.ok_or_else(tenant::missing)
     }
 
     /// The key to the current tenant's data; `NoTenant` when there is none, `Suspended` while nobody may enter it.

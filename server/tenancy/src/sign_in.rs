@@ -24,7 +24,8 @@ FROM sign_in_domain
 JOIN sign_in_setting ON sign_in_setting.tenant_id = sign_in_domain.tenant_id
 WHERE sign_in_domain.domain = $1 AND sign_in_domain.confirmed_at IS NOT NULL
     AND sign_in_setting.enabled = TRUE AND sign_in_setting.required = TRUE";
-const EPOCH_RAISE: &str = "UPDATE account SET session_epoch = session_epoch + 1, updated_at = $2 WHERE id = $1";
+pub(crate) const EPOCH_RAISE: &str =
+    "UPDATE account SET session_epoch = session_epoch + 1, updated_at = $2 WHERE id = $1";
 
 impl Tenancy {
     /// Signs in by e-mail address and password, from a network address.

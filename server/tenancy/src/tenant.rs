@@ -118,12 +118,22 @@ pub(crate) fn unknown(slug: &Slug) -> TenancyError {
     TenancyError::NotFound { what: format!("tenant “{slug}”") }
 }
 
+/// The same for one that was not named, or must not be.
+pub(crate) fn missing() -> TenancyError {
+    TenancyError::NotFound { what: "such tenant".to_owned() }
+}
+
 pub(crate) async fn by_slug(tx: &mut Transaction, slug: &Slug) -> Result<Option<TenantRecord>, StoreError> {
     tx.query(BY_SLUG).bind(slug.clone()).fetch_optional().await
 }
 
 pub(crate) async fn by_id(tx: &mut Transaction, tenant: TenantId) -> Result<Option<TenantRecord>, StoreError> {
     tx.query(BY_ID).bind(tenant).fetch_optional().await
+}
+
+/// The same where it has to be there.
+pub(crate) async fn present(tx: &mut Transaction, tenant: TenantId) -> Result<TenantRecord, TenancyError> {
+    by_id(tx, tenant).await?.ok_or_else(missing)
 }
 
 /// Inserts a tenant that was validated. None: the slug is taken.

@@ -8,7 +8,7 @@ use crate::{
     account::{self, AccountRow},
     audit::{self, Chain, Deed, pattern},
     member::PAGE_SIZE,
-    membership, tenant,
+    membership, sign_in, tenant,
 };
 use contract::{Email, ListOrder, ListQuery, Page, Password, Role, TenantId, UserId, UserSummary};
 use serde_json::{Value, json};
@@ -52,7 +52,6 @@ FROM account
 WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'
 ORDER BY account.created_at DESC, account.email DESC LIMIT $2 OFFSET $3";
 const COUNT: &str = "SELECT COUNT(*) AS value FROM account WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'";
-const EPOCH_RAISE: &str = "UPDATE account SET session_epoch = session_epoch + 1, updated_at = $2 WHERE id = $1";
 const OPERATOR_SET: &str = "UPDATE account SET operator = $2, updated_at = $3 WHERE id = $1";
 const OTHER_OPERATORS: &str = "SELECT COUNT(*) AS value FROM account WHERE operator AND id <> $1";
 
@@ -125,8 +124,7 @@ impl Tenancy {
         let deed = Deed { action: "user.create", target, before: Value::Null, after };
         audit::record(&mut tx, now, Chain::Platform, author, deed).await?;
         if let Some((tenant, role)) = membership {
-            let missing = || TenancyError::NotFound { what: "such tenant".to_owned() };
-            tenant::by_id(&mut tx, tenant).await?.ok_or_else(missing)?;
+            tenant::present(&mut tx, tenant).await?;
             membership::put(&mut tx, now, tenant, user, role).await?;
             let after = json!({ "role": role });
             let deed = Deed { action: "member.add", target: email.as_str(), before: Value::Null, after };
@@ -140,7 +138,7 @@ impl Tenancy {
     pub async fn user_sign_out(&self, operator: &OperatorScope, user: UserId) -> Result<(), TenancyError> {
         let mut tx = self.control.begin().await?;
         let account = account(&mut tx, user).await?;
-        tx.query(EPOCH_RAISE).bind(user).bind(self.now()).execute().await?;
+        tx.query(sign_in::EPOCH_RAISE).bind(user).bind(self.now()).execute().await?;
         let id = user.to_string();
         let target = if account.operator { account.email.as_str() } else { id.as_str() };
         let deed = Deed { action: "user.sign_out", target, before: Value::Null, after: Value::Null };

@@ -84,8 +84,7 @@ impl Tenancy {
     ) -> Result<(), TenancyError> {
         let now = self.now();
         let mut tx = self.control.begin().await?;
-        let missing = || TenancyError::NotFound { what: "such tenant".to_owned() };
-        tenant::by_id(&mut tx, tenant).await?.ok_or_else(missing)?;
+        tenant::present(&mut tx, tenant).await?;
         match tx.query(HOLDER).bind(domain.clone()).fetch_optional::<String>().await? {
             Some(holder) if holder == tenant.to_string() => return Ok(()),
             Some(_) => {
@@ -97,9 +96,7 @@ impl Tenancy {
         let name = operator.author().name();
         tx.query(CLAIM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
         tx.query(CONFIRM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
-        for chain in [Chain::Platform, Chain::Tenant(tenant)] {
-            audit::record(&mut tx, now, chain, operator.author(), deed("domain.confirm", domain)).await?;
-        }
+        audit::record_in_both(&mut tx, now, tenant, operator.author(), &deed("domain.confirm", domain)).await?;
         tx.commit().await?;
         Ok(())
     }
