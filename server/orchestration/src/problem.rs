@@ -105,6 +105,7 @@ pub(crate) fn of_store(error: &StoreError) -> Problem {
         }
         StoreError::Constraint(_)
         | StoreError::Aborted
+        | StoreError::Ambiguous(_)
         | StoreError::Engine(_)
         | StoreError::Migration { .. }
         | StoreError::Column { .. }

@@ -92,6 +92,7 @@ impl IntoProblem for StoreError {
             ),
             Self::Constraint(_)
             | Self::Aborted
+            | Self::Ambiguous(_)
             | Self::Engine(_)
             | Self::Migration { .. }
             | Self::Column { .. }

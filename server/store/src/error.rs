@@ -19,6 +19,8 @@ pub enum StoreError {
     /// A statement of a transaction had failed, and the transaction was to be committed all the same.
     #[error("nothing was written, since a statement of the transaction had failed")]
     Aborted,
+    #[error("{0} rows were found where there can only be one")]
+    Ambiguous(usize),
     /// The database is not set up so that Seam can keep its promises in it. Says what to do.
     #[error("{0}")]
     Engine(String),

@@ -133,13 +133,10 @@ pub(crate) async fn run<'e>(
     want: Want,
 ) -> Result<Answer, StoreError> {
     let query = sqlx::query_with(sql, arguments(values)?);
-    Ok(match want {
-        Want::Rows => Answer { rows: on.fetch_all(query).await?.into_iter().map(Into::into).collect(), changed: 0 },
-        Want::FirstRow => {
-            Answer { rows: on.fetch_optional(query).await?.into_iter().map(Into::into).collect(), changed: 0 }
-        }
-        Want::Changes => Answer { rows: Vec::new(), changed: on.execute(query).await?.rows_affected() },
-    })
+    match want {
+        Want::Rows | Want::OneRow => Answer::of_rows(on.fetch_all(query).await?, want),
+        Want::Changes => Ok(Answer { rows: Vec::new(), changed: on.execute(query).await?.rows_affected() }),
+    }
 }
 
 fn arguments(values: Vec<Value>) -> Result<SqliteArguments, StoreError> {

@@ -18,7 +18,8 @@ pub(crate) enum Target<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Want {
     Rows,
-    FirstRow,
+    /// At most one: a second row is refused.
+    OneRow,
     Changes,
 }
 
@@ -27,6 +28,18 @@ pub(crate) enum Want {
 pub(crate) struct Answer {
     pub(crate) rows: Vec<Row>,
     pub(crate) changed: u64,
+}
+
+impl Answer {
+    /// Two rows where one was asked for are never the first of them: the condition has let somebody else's through, or
+    /// the statement forgot to say which one it means.
+    pub(crate) fn of_rows(rows: impl IntoIterator<Item = impl Into<Row>>, want: Want) -> Result<Self, StoreError> {
+        let rows: Vec<Row> = rows.into_iter().map(Into::into).collect();
+        if want == Want::OneRow && rows.len() > 1 {
+            return Err(StoreError::Ambiguous(rows.len()));
+        }
+        Ok(Self { rows, changed: 0 })
+    }
 }
 
 /// SQL with its arguments; run it with one of `fetch_*` or `execute`.
@@ -52,8 +65,9 @@ impl<'t> Statement<'t> {
         self.run(Want::Rows).await?.rows.iter().map(T::from_row).collect()
     }
 
+    /// Errors: `Ambiguous` when there is more than one row.
     pub async fn fetch_optional<T: FromRow>(self) -> Result<Option<T>, StoreError> {
-        self.run(Want::FirstRow).await?.rows.first().map(T::from_row).transpose()
+        self.run(Want::OneRow).await?.rows.first().map(T::from_row).transpose()
     }
 
     pub async fn fetch_one<T: FromRow>(self) -> Result<T, StoreError> {

@@ -174,6 +174,21 @@ on_each_engine! {
         }
     }
 
+    async fn a_second_row_where_one_was_asked_for_is_refused_not_passed_over(scratch: Scratch) {
+        let control = ControlStore::open(scratch.location()).await.unwrap();
+        let mut tx = control.begin().await.unwrap();
+        for name in ["pro", "free"] {
+            plan_insert(&mut tx, name).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let several = control.read(PLAN_NAMES).fetch_optional::<String>().await;
+        assert!(matches!(several, Err(StoreError::Ambiguous(2))), "{several:?}");
+        // Nor can what was decided upon it be committed.
+        let mut tx = control.begin().await.unwrap();
+        assert!(tx.query(PLAN_NAMES).fetch_one::<String>().await.is_err());
+        assert!(matches!(tx.commit().await, Err(StoreError::Aborted)));
+    }
+
     async fn a_transaction_ends_as_a_whole_after_a_failure(scratch: Scratch) {
         let control = ControlStore::open(scratch.location()).await.unwrap();
         let mut tx = control.begin().await.unwrap();

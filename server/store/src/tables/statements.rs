@@ -100,7 +100,7 @@ impl Transaction {
 
     pub async fn rows_count(&mut self, table: &Table, which: &Matching) -> Result<u64, StoreError> {
         let sql = format!("SELECT COUNT(*) AS value FROM {} WHERE ({})", quoted(&table.name), which.condition);
-        let answer = self.run_made(sql, vec![which.value.clone()], Want::FirstRow).await?;
+        let answer = self.run_made(sql, vec![which.value.clone()], Want::OneRow).await?;
         let count: i64 = answer.rows.first().map_or(Ok(0), |row| row.get("value"))?;
         Ok(count.unsigned_abs())
     }
