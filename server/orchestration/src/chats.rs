@@ -109,8 +109,7 @@ impl Chats {
         let tenant = store.tenant();
         let mut tx = store.begin().await?;
         let place = message::place(&mut tx, tenant, message, owner).await?;
-        let chosen = message::nth_sibling(&mut tx, tenant, message, sibling).await?;
-        let leaf = message::newest_leaf(&mut tx, tenant, place.conversation, chosen).await?;
+        let leaf = message::leaf_of_sibling(&mut tx, tenant, place.conversation, message, sibling).await?;
         conversation::show(&mut tx, tenant, place.conversation, leaf).await?;
         tx.commit().await?;
         Ok(place.conversation)

@@ -17,8 +17,8 @@ const STOP_REQUEST: &str = "
 INSERT INTO run_stop (node_id, tenant_id, run_id, requested_at)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (node_id, tenant_id, run_id) DO NOTHING";
-const STOPS: &str = "SELECT tenant_id, run_id FROM run_stop WHERE node_id = $1 ORDER BY requested_at, run_id";
-const STOP_TAKEN: &str = "DELETE FROM run_stop WHERE node_id = $1 AND tenant_id = $2 AND run_id = $3";
+const STOPS_WAITING: &str = "SELECT COUNT(*) AS value FROM run_stop WHERE node_id = $1";
+const STOPS_TAKE: &str = "DELETE FROM run_stop WHERE node_id = $1 RETURNING tenant_id, run_id";
 const STOPS_OF_THE_DEAD: &str = "
 DELETE FROM run_stop WHERE NOT EXISTS (SELECT 1 FROM node WHERE node.id = run_stop.node_id)";
 
@@ -144,10 +144,13 @@ impl Chats {
 
     async fn try_take_stops(&self) -> Result<(), StoreError> {
         let (control, me) = (self.inner.nodes.control(), self.inner.nodes.id());
-        for StopRow { tenant, run } in control.read(STOPS).bind(me).fetch_all::<StopRow>().await? {
+        // Most of the time there is none, and nothing is written.
+        if control.read(STOPS_WAITING).bind(me).fetch_one::<i64>().await? == 0 {
+            return Ok(());
+        }
+        for StopRow { tenant, run } in control.write(STOPS_TAKE).bind(me).fetch_all::<StopRow>().await? {
             // One that has ended meanwhile is stopped enough.
             self.inner.hub.stop(tenant, run, EndCause::Member);
-            control.write(STOP_TAKEN).bind(me).bind(tenant).bind(run).execute().await?;
         }
         Ok(())
     }

@@ -64,17 +64,24 @@ JOIN message ON message.tenant_id = $1 AND message.id = branch.id
 JOIN numbered ON numbered.id = branch.id
 ORDER BY branch.height DESC";
 
-// Ends with a row without an id below the last message.
-const NEWEST_LEAF: &str = "
-WITH RECURSIVE down (id, depth) AS (
-    SELECT message.id, 0
-    FROM message
-    WHERE message.tenant_id = $1 AND message.conversation_id = $2 AND message.id = $3
+// The walk down ends with a row without an id below the last message.
+const LEAF_OF_SIBLING: &str = "
+WITH RECURSIVE chosen (id) AS (
+    SELECT sibling.id FROM message
+    JOIN message AS sibling
+        ON sibling.tenant_id = message.tenant_id AND sibling.conversation_id = message.conversation_id
+        AND (sibling.parent_id = message.parent_id OR (sibling.parent_id IS NULL AND message.parent_id IS NULL))
+    WHERE message.tenant_id = $1 AND message.id = $2
+    ORDER BY sibling.id
+    LIMIT 1 OFFSET $3
+),
+down (id, depth) AS (
+    SELECT chosen.id, 0 FROM chosen
     UNION ALL
     SELECT
         (
             SELECT MAX(child.id) FROM message AS child
-            WHERE child.tenant_id = $1 AND child.conversation_id = $2 AND child.parent_id = down.id
+            WHERE child.tenant_id = $1 AND child.conversation_id = $4 AND child.parent_id = down.id
         ),
         down.depth + 1
     FROM down
@@ -84,15 +91,6 @@ SELECT down.id FROM down
 WHERE down.id IS NOT NULL
 ORDER BY down.depth DESC
 LIMIT 1";
-
-const NTH_SIBLING: &str = "
-SELECT sibling.id FROM message
-JOIN message AS sibling
-    ON sibling.tenant_id = message.tenant_id AND sibling.conversation_id = message.conversation_id
-    AND (sibling.parent_id = message.parent_id OR (sibling.parent_id IS NULL AND message.parent_id IS NULL))
-WHERE message.tenant_id = $1 AND message.id = $2
-ORDER BY sibling.id
-LIMIT 1 OFFSET $3";
 
 /// A message about to be stored.
 #[derive(Debug)]
@@ -236,10 +234,12 @@ pub(crate) async fn place_read(store: &TenantStore, id: MessageId, owner: UserId
     place.ok_or(ChatError::NotFound { what: "message" })
 }
 
-/// The message with the given ordinal, from 1, among those with the same parent.
-pub(crate) async fn nth_sibling(
+/// Among the messages with the same parent as `id` takes the one with the given ordinal, from 1, and goes on to the last
+/// message of its branch, at each fork the newest.
+pub(crate) async fn leaf_of_sibling(
     tx: &mut Transaction,
     tenant: TenantId,
+    conversation: ConversationId,
     id: MessageId,
     ordinal: i64,
 ) -> Result<MessageId, ChatError> {
@@ -247,19 +247,8 @@ pub(crate) async fn nth_sibling(
     if ordinal < 1 {
         return Err(nobody);
     }
-    let row = tx.query(NTH_SIBLING).bind(tenant).bind(id).bind(ordinal - 1).fetch_optional::<IdRow>().await?;
-    row.map(|row| row.0).ok_or(nobody)
-}
-
-/// The last message of the branch that goes on below `id`, at each fork the newest.
-pub(crate) async fn newest_leaf(
-    tx: &mut Transaction,
-    tenant: TenantId,
-    conversation: ConversationId,
-    id: MessageId,
-) -> Result<MessageId, StoreError> {
-    let leaf = tx.query(NEWEST_LEAF).bind(tenant).bind(conversation).bind(id).fetch_one::<IdRow>().await?;
-    Ok(leaf.0)
+    let leaf = tx.query(LEAF_OF_SIBLING).bind(tenant).bind(id).bind(ordinal - 1).bind(conversation);
+    leaf.fetch_optional::<IdRow>().await?.map(|row| row.0).ok_or(nobody)
 }
 
 /// A page of a branch.

@@ -29,7 +29,8 @@ INSERT INTO run_place (tenant_id, mark, node_id)
 SELECT $1, $2, node.id
 FROM node
 WHERE node.id = $3";
-const REMOVE: &str = "DELETE FROM run_place WHERE node_id = $1 AND tenant_id = $2 AND mark = $3";
+// A node uses no mark twice.
+const REMOVE: &str = "DELETE FROM run_place WHERE node_id = $1 AND mark = $2";
 const CLEAR: &str = "DELETE FROM run_place WHERE node_id = $1";
 const ABANDONED: &str = "
 SELECT run_place.node_id, run_place.tenant_id, run_place.mark, tenant.id IS NOT NULL AS tenant_exists
@@ -196,8 +197,7 @@ impl Places {
     }
 
     async fn remove(&self, key: PlaceKey) -> Result<(), StoreError> {
-        let PlaceKey { node, tenant, mark } = key;
-        self.nodes.control().write(REMOVE).bind(node).bind(tenant).bind(mark).execute().await?;
+        self.nodes.control().write(REMOVE).bind(key.node).bind(key.mark).execute().await?;
         Ok(())
     }
 
