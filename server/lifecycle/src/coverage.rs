@@ -178,7 +178,7 @@ pub(crate) fn meaning(table: &str, column: &str) -> Meaning {
 
 /// Columns that the target fills by itself.
 pub(crate) fn is_left_to_the_target(table: &str, column: &str) -> bool {
-    matches!((table, column), ("price_version", "id"))
+    matches!((table, column), ("price_version", "id") | ("membership", "email"))
 }
 
 /// What others are mapped to stands before them in an archive.

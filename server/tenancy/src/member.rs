@@ -14,34 +14,29 @@ use store::{FromRow, Row, StoreError, Transaction};
 /// Rows on a page of a list.
 pub(crate) const PAGE_SIZE: i64 = 50;
 
+// `email` is a copy in the membership itself, kept by the database: a page is a walk along an index.
 const BY_EMAIL: &str = "
-SELECT account.id, account.email, membership.role, membership.created_at
-FROM membership JOIN account ON account.id = membership.account_id
-WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')
-ORDER BY account.email LIMIT $3 OFFSET $4";
+SELECT account_id, email, role, created_at FROM membership
+WHERE tenant_id = $1 AND ($2 = '' OR email LIKE $2 ESCAPE '\\')
+ORDER BY email LIMIT $3 OFFSET $4";
 const BY_EMAIL_DOWN: &str = "
-SELECT account.id, account.email, membership.role, membership.created_at
-FROM membership JOIN account ON account.id = membership.account_id
-WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')
-ORDER BY account.email DESC LIMIT $3 OFFSET $4";
+SELECT account_id, email, role, created_at FROM membership
+WHERE tenant_id = $1 AND ($2 = '' OR email LIKE $2 ESCAPE '\\')
+ORDER BY email DESC LIMIT $3 OFFSET $4";
 const BY_JOINING: &str = "
-SELECT account.id, account.email, membership.role, membership.created_at
-FROM membership JOIN account ON account.id = membership.account_id
-WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')
-ORDER BY membership.created_at, membership.account_id LIMIT $3 OFFSET $4";
+SELECT account_id, email, role, created_at FROM membership
+WHERE tenant_id = $1 AND ($2 = '' OR email LIKE $2 ESCAPE '\\')
+ORDER BY created_at, account_id LIMIT $3 OFFSET $4";
 const BY_JOINING_DOWN: &str = "
-SELECT account.id, account.email, membership.role, membership.created_at
-FROM membership JOIN account ON account.id = membership.account_id
-WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')
-ORDER BY membership.created_at DESC, membership.account_id DESC LIMIT $3 OFFSET $4";
+SELECT account_id, email, role, created_at FROM membership
+WHERE tenant_id = $1 AND ($2 = '' OR email LIKE $2 ESCAPE '\\')
+ORDER BY created_at DESC, account_id DESC LIMIT $3 OFFSET $4";
 const COUNT: &str = "
-SELECT COUNT(*) AS value
-FROM membership JOIN account ON account.id = membership.account_id
-WHERE membership.tenant_id = $1 AND ($2 = '' OR account.email LIKE $2 ESCAPE '\\')";
+SELECT COUNT(*) AS value FROM membership
+WHERE tenant_id = $1 AND ($2 = '' OR email LIKE $2 ESCAPE '\\')";
 const ONE: &str = "
-SELECT account.id, account.email, membership.role, membership.created_at
-FROM membership JOIN account ON account.id = membership.account_id
-WHERE membership.tenant_id = $1 AND membership.account_id = $2";
+SELECT account_id, email, role, created_at FROM membership
+WHERE tenant_id = $1 AND account_id = $2";
 const OTHER_ADMINS: &str = "
 SELECT COUNT(*) AS value FROM membership WHERE tenant_id = $1 AND role = 'admin' AND account_id <> $2";
 const ROLE_SET: &str = "UPDATE membership SET role = $3 WHERE tenant_id = $1 AND account_id = $2";
@@ -52,7 +47,7 @@ struct MemberRow(MemberView);
 impl FromRow for MemberRow {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self(MemberView {
-            user: row.get("id")?,
+            user: row.get("account_id")?,
             email: row.get("email")?,
             role: row.get("role")?,
             joined_at: row.get("created_at")?,

@@ -13,6 +13,23 @@ fn everything() -> ListQuery {
     ListQuery::default()
 }
 
+/// The list is read from a copy of the address, which the database keeps.
+#[tokio::test]
+async fn a_list_shows_the_address_that_an_account_has_now() {
+    const MOVED: &str = "UPDATE account SET email = 'zoe@acme.test' WHERE email = $1";
+    let fixture = Fixture::new().await;
+    let acme = fixture.tenant("acme").await;
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    fixture.member("bob@acme.test", &acme, Role::Member).await;
+    let names = async || -> Vec<String> {
+        let members = fixture.tenancy.member_list(&ada, &everything()).await.unwrap().items;
+        members.into_iter().map(|member| member.email.to_string()).collect()
+    };
+    assert_eq!(names().await, ["ada@acme.test", "bob@acme.test"]);
+    fixture.tenancy.control().write(MOVED).bind("ada@acme.test").execute().await.unwrap();
+    assert_eq!(names().await, ["bob@acme.test", "zoe@acme.test"]);
+}
+
 #[tokio::test]
 async fn an_invited_stranger_joins_once_with_the_role_they_were_offered() {
     let fixture = Fixture::new().await;
