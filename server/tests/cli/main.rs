@@ -1,11 +1,13 @@
 //! The real binary, as scripts and people run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cluster;
 mod commands;
 mod entrance;
 mod lifecycle;
 mod management;
 mod nodes;
+mod outages;
 mod postgres;
 mod serving;
 mod support;

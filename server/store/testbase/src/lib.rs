@@ -92,6 +92,11 @@ impl Scratch {
         self.url.clone().unwrap_or_else(|| self.dir().display().to_string())
     }
 
+    /// The database goes away, as while its server restarts; or is back. On PostgreSQL alone.
+    pub async fn answers(&self, whether: bool) -> Result<(), Broken> {
+        server::admit(self.url().ok_or("there is no server to be without")?, whether).await
+    }
+
     /// Does to the control plane what Seam itself may not: as the tables' owner, past the store.
     pub async fn administrate(&self, sql: &'static str) -> Result<(), Broken> {
         match &self.url {

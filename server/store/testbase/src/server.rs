@@ -100,6 +100,19 @@ fn hash_of_migrations() -> Result<u64, Broken> {
     Ok(hasher.finish())
 }
 
+/// Whether anybody may connect to a database. Nobody: whoever is connected is cut off, as by a server that restarts.
+pub(crate) async fn admit(url: &str, admitted: bool) -> Result<(), Broken> {
+    let options = PgConnectOptions::from_str(url)?;
+    let name = options.get_database().ok_or("the URL names no database")?;
+    let mut connection = Server::found()?.connect().await?;
+    connection.execute(AssertSqlSafe(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {admitted}"))).await?;
+    if !admitted {
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        sqlx::query(cut).bind(name).execute(&mut connection).await?;
+    }
+    Ok(connection.close().await?)
+}
+
 fn new_name() -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
