@@ -3,17 +3,17 @@
 
 The real binary on SQLite, from outside. Rows are written into a migrated control.db directly, as so many would take
 minutes through the door; everything measured goes through the door. docs/performance.md says how to read it.
-Usage: scripts/bench_tenants.py     (scripts/bench.sh calls it)
+Usage: scripts/bench_tenants.py [many] [lists] [neighbours]     (scripts/bench.sh calls it; without names: all)
 """
 import http.client
 import json
+import multiprocessing
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.parse
 from pathlib import Path
@@ -23,6 +23,7 @@ TENANTS = int(os.environ.get("SEAM_BENCH_TENANTS", 10_000))
 PEOPLE = 20  # in each
 CROWD = 100_000  # members of one tenant, and entries of its log
 TOUCHED = 400  # tenants whose people come by
+MESSAGES = 300  # of the quiet neighbour, in each of three rounds
 PASSWORD = "a password for benchmarks"
 RESOURCES = """
 [[tenant]]
@@ -243,39 +244,46 @@ def lists(server):
         row(f"log of {CROWD:,}: {what}, p50 / p99", f"{ms(quantile(taken, 0.5))} / {ms(quantile(taken, 0.99))}", "goal: under 50 ms", quantile(taken, 0.5) < 0.05)
 
 
+def hammer(port, place, done):
+    """Writes and reads as fast as the server lets it. In a process of its own, behind everybody else in the queue for the
+    processors: what is measured is what the server does to others, and not what this program does to them."""
+    os.nice(19)
+    loud = Person(port, f"person-{1 + place}@bench.test").sign_in()
+    own = loud.message()
+    while True:
+        loud.message(own)
+        loud.call("conversation-list", {"search": "hello"})
+        done[place] += 2
+
+
 def neighbours(server):
     """One tenant writes and reads as fast as it can; another's member chats."""
     quiet = Person(server.port, "person-21@bench.test").sign_in()
     conversation = quiet.message()
-    alone = timed(lambda _: quiet.message(conversation), 60)
-    stop, done = threading.Event(), [0] * 8
-
-    def hammer(place):
-        loud = Person(server.port, f"person-{1 + place}@bench.test").sign_in()
-        own = loud.message()
-        while not stop.is_set():
-            loud.message(own)
-            loud.call("conversation-list", {"search": "hello"})
-            done[place] += 2
-
-    threads = [threading.Thread(target=hammer, args=(place,)) for place in range(len(done))]
-    for thread in threads:
-        thread.start()
+    timed(lambda _: quiet.message(conversation), 50)
+    alone = timed(lambda _: quiet.message(conversation), MESSAGES)
+    done = multiprocessing.Array("q", 8)
+    loud = [multiprocessing.Process(target=hammer, args=(server.port, place, done), daemon=True) for place in range(len(done))]
+    for process in loud:
+        process.start()
     while not all(done):
         time.sleep(0.05)
     begun, before = time.perf_counter(), sum(done)
-    beside = timed(lambda _: quiet.message(conversation), 60)
+    beside = timed(lambda _: quiet.message(conversation), MESSAGES)
     rate = (sum(done) - before) / (time.perf_counter() - begun)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    alone99, beside99 = quantile(alone, 0.99), quantile(beside, 0.99)
-    row("a message and its whole answer, alone, p50 / p99", f"{ms(quantile(alone, 0.5))} / {ms(alone99)}")
+    for process in loud:
+        process.kill()
+        process.join()
+    again = timed(lambda _: quiet.message(conversation), MESSAGES)
+    alone99, beside99 = quantile(alone + again, 0.99), quantile(beside, 0.99)
+    row("a message and its whole answer, alone, p50 / p99", f"{ms(quantile(alone + again, 0.5))} / {ms(alone99)}")
     row("  beside a tenant at full speed, p50 / p99", f"{ms(quantile(beside, 0.5))} / {ms(beside99)}", f"that one does {rate:.0f} requests/s with 8 people")
     row("  p99 beside / alone", f"{beside99 / alone99:.2f}", "goal: at most 1.5", beside99 <= alone99 * 1.5)
 
 
 def main():
+    known = {"many": many_tenants, "lists": lists, "neighbours": neighbours}
+    parts = [known[name] for name in sys.argv[1:]] or list(known.values())
     directory = Path(tempfile.mkdtemp(prefix="seam-bench-"))
     data = directory / "data"
     data.mkdir(mode=0o700)
@@ -283,9 +291,8 @@ def main():
     try:
         seed(data)
         server = Server(data, free_port())
-        many_tenants(server)
-        lists(server)
-        neighbours(server)
+        for part in parts:
+            part(server)
     finally:
         if server:
             server.stop()
