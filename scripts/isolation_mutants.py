@@ -79,35 +79,55 @@ def tables():
     return re.findall(r"CREATE POLICY \w+ ON (\w+)", text)
 
 
+# The isolation suite itself: binary and filter, the quickest first.
+SUITE = [("twins", ()), ("http", ("isolation::",))]
+# What else `make test` runs of a crate, and then of the whole.
+OF_CRATE = {
+    "tenancy": ("guarantees",),
+    "orchestration": ("access", "branches", "runs", "following", "nodes"),
+    "metering": ("ledger", "usage_groups", "margin"),
+    "lifecycle": ("whole",),
+}
+WHOLE = ("http",)
+
+
 class Suite:
     def __init__(self):
-        command = ["cargo", "test", "--release", "-p", "seam", "-p", "tenancy", "-p", "orchestration", "--features", "seam/mutants",
-                   "--test", "http", "--test", "guarantees", "--test", "runs", "--test", "access", "--test", "branches",
-                   "--test", "following", "--no-run", "--message-format=json"]
+        wanted = {name for name, _ in SUITE} | {name for names in OF_CRATE.values() for name in names} | set(WHOLE)
+        command = ["cargo", "test", "--release", "--workspace", "--exclude", "frontend", "--features", "seam/mutants",
+                   *(part for name in sorted(wanted) for part in ("--test", name)), "--no-run", "--message-format=json"]
         built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         made = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
-        self.binaries = {m["target"]["name"]: m["executable"] for m in made if m.get("executable") and m["profile"]["test"]}
+        made = [m for m in made if m.get("executable") and m["profile"]["test"]]
+        self.binaries = {m["target"]["name"]: (m["executable"], Path(m["manifest_path"]).parent) for m in made}
 
     def passes(self, binary, engine, off, *names):
         """Runs until the first failure. None when it passes, else the name of a test that noticed."""
+        program, directory = self.binaries[binary]
         environment = dict(os.environ, SEAM_TEST_ENGINE=engine, SEAM_TEST_ALLOW_MISSING_ASSETS="1", RUST_BACKTRACE="0", **off)
-        run = subprocess.Popen([self.binaries[binary], *names], cwd=ROOT / "server", env=environment,
+        run = subprocess.Popen([program, *names], cwd=directory, env=environment,
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         for line in run.stdout:
-            failed = re.match(r"test (\S+) \.\.\. FAILED", line)
+            failed = re.match(r"test (\S+)( - should panic)? \.\.\. FAILED", line)
             if failed:
                 run.kill()
                 run.wait()
                 return failed[1]
         return None if run.wait() == 0 else "the run itself"
 
-    def noticed_by(self, engine, off):
+    def suite_passes(self, engine, off):
+        for binary, names in SUITE:
+            if who := self.passes(binary, engine, off, *names):
+                return f"{binary}::{who}"
+        return None
+
+    def noticed_by(self, engine, off, where):
         """The isolation suite first; then what else `make test` runs, which counts on its own."""
-        who = self.passes("http", engine, off, "isolation::")
-        if who:
+        if who := self.suite_passes(engine, off):
             return "suite", who
-        for binary in ("guarantees", "access", "runs", "branches", "following"):
-            if binary in self.binaries and (who := self.passes(binary, engine, off)):
+        crate = where.split("/")[1] if where.startswith("server/") else ""
+        for binary in (*OF_CRATE.get(crate, ()), *WHOLE):
+            if who := self.passes(binary, engine, off):
                 return "layer", f"{binary}::{who}"
         return None, None
 
@@ -155,13 +175,13 @@ def main():
     survivors = []
     for name, engine, off in wanted:
         if name.startswith("nothing"):
-            noticed = suite.passes("http", engine, off, "isolation::")
+            noticed = suite.suite_passes(engine, off)
             if noticed:
                 print(f"✗ with {name} off on {engine} the suite fails ({noticed}): nothing can be told from it", file=sys.stderr)
                 return 1
             print(f"  with {name} off, on {engine}: passes, as it must", flush=True)
             continue
-        by, who = suite.noticed_by(engine, off)
+        by, who = suite.noticed_by(engine, off, name)
         counts[by] += 1
         if by is None:
             survivors.append(name)
