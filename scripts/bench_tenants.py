@@ -21,7 +21,7 @@ from pathlib import Path
 BINARY = Path(os.environ.get("SEAM_BENCH_BINARY", "target/release/seam")).resolve()
 TENANTS = int(os.environ.get("SEAM_BENCH_TENANTS", 10_000))
 PEOPLE = 20  # in each
-CROWD = 100_000  # members of one tenant, and entries of its log
+CROWD = 100_000  # members of one tenant, keys, and entries of its log
 TOUCHED = 400  # tenants whose people come by
 MESSAGES = 300  # of the quiet neighbour, in each of three rounds
 PASSWORD = "a password for benchmarks"
@@ -99,6 +99,16 @@ def seed(data):
     control.executemany(
         "INSERT INTO audit_entry (chain, seq, at, actor, name, action, target, change, hash) VALUES (?, ?, ?, 'x', 'somebody', 'member.invite', ?, '{}', 'x')",
         ((first, n + 1_000, at + n, f"person-{n}@bench.test") for n in range(CROWD)),
+    )
+    # A third each works, has ended, was revoked.
+    control.executemany(
+        "INSERT INTO api_key (tenant_id, id, name, secret_hash, prefix, scopes, expires_at, created_by, created_at, last_used_at, revoked_at)"
+        " VALUES (?, ?, ?, ?, ?, 'inference', ?, 'somebody', ?, ?, ?)",
+        (
+            (first, identity(3, n), f"Key {n * 7_919 % CROWD} of a program", f"hash {n}", f"sk-seam-{n * 104_729 % CROWD:08d}",
+             at + n if n % 3 == 1 else None, at + n, at + n * 31 % CROWD if n % 5 else None, at + n if n % 3 == 2 else None)
+            for n in range(CROWD)
+        ),
     )
     control.commit()
     control.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -235,6 +245,14 @@ def lists(server):
         (admin, "members, page 1,000", "members", {"words": "", "page": 1_000}),
         (admin, "members, newest first", "members", {"words": "", "page": 1, "order": "-created"}),
         (admin, "members, a search", "members", {"words": "son-7777", "page": 1}),
+    ]
+    keys = {"words": "", "page": 1, "state": "active"}
+    asked += [(admin, f"keys of {CROWD:,}, by {order}", "keys", {**keys, "order": order}) for order in ("-created", "name", "-used", "expires")]
+    asked += [
+        (admin, "keys, page 600 by use", "keys", {**keys, "page": 600, "order": "-used"}),
+        (admin, "keys of any state, page 2,000 by name", "keys", {"words": "", "page": 2_000, "order": "name"}),
+        (admin, "keys, a search", "keys", {**keys, "words": "y 7777"}),
+        (admin, "keys, a search that finds nothing", "keys", {**keys, "words": "nowhere", "order": "-used"}),
     ]
     for who, what, function, query in asked:
         taken = timed(lambda _: who.call(function, {"query": query}), 40)

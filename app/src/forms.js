@@ -8,7 +8,7 @@ const sentence = (detail) => detail[0].toUpperCase() + detail.slice(1) + (/[.!?]
 
 function show(form, problem) {
   const errors = new Map((problem?.errors ?? []).map((error) => [error.field, error.detail]));
-  for (const field of form.querySelectorAll('.field input')) {
+  for (const field of form.querySelectorAll('.field :is(input, select)')) {
     const error = errors.get(field.name);
     text(`${field.id}-error`, error ? sentence(error) : '');
     if (error) field.setAttribute('aria-invalid', 'true');
@@ -50,6 +50,15 @@ document.addEventListener('submit', (event) => {
   form.setAttribute('aria-busy', 'true');
   send(form, event.submitter);
 });
+
+// What is shown once can be copied, where the browser lets a page do so.
+for (const button of navigator.clipboard ? document.querySelectorAll('[data-copies]') : []) {
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(button.closest('.once').querySelector('code').textContent);
+    button.textContent = 'Copied';
+  });
+}
 
 // One field may suggest another: the short name follows the name until somebody writes their own.
 for (const slug of document.querySelectorAll('[data-follows]')) {

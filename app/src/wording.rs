@@ -1,6 +1,6 @@
 //! How numbers, times and states are put into words. Pure, the same on the server and in the browser.
 
-use contract::{AnswerDetails, ConversationView, MessageStatus, RunId, Timestamp};
+use contract::{AnswerDetails, ConversationView, Day, MessageStatus, RunId, Timestamp};
 
 /// The run that is still making an answer of this conversation.
 pub fn running(view: &ConversationView) -> Option<RunId> {
@@ -91,8 +91,7 @@ pub fn age(now: Timestamp, then: Timestamp) -> &'static str {
 /// A moment as `2026-11-23 20:15 UTC`.
 pub fn absolute(time: Timestamp) -> String {
     let minutes = time.as_millis().div_euclid(60_000);
-    let (year, month, day) = civil(minutes.div_euclid(1_440));
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes.rem_euclid(1_440) / 60, minutes.rem_euclid(60))
+    format!("{} {:02}:{:02} UTC", Day::of(time), minutes.rem_euclid(1_440) / 60, minutes.rem_euclid(60))
 }
 
 /// How long ago a moment was: `just now`, `5 minutes ago`, `3 days ago`; the moment itself belongs beside it.
@@ -107,23 +106,21 @@ pub fn ago(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
+/// In how long a moment will be: `in 5 minutes`, `in 3 days`; the moment itself belongs beside it.
+pub fn until(now: Timestamp, then: Timestamp) -> String {
+    let minutes = then.millis_since(now) / 60_000;
+    let said = |number: i64, unit: &str| format!("in {number} {unit}{}", if number == 1 { "" } else { "s" });
+    match minutes {
+        i64::MIN..1 => "now".to_owned(),
+        1..60 => said(minutes, "minute"),
+        60..1_440 => said(minutes / 60, "hour"),
+        1_440..=i64::MAX => said(minutes / 1_440, "day"),
+    }
+}
+
 /// A moment for the `datetime` attribute.
 pub fn machine(time: Timestamp) -> String {
     absolute(time).replace(' ', "T").replace("TUTC", "Z")
-}
-
-/// Year, month and day of a count of days since 1970-01-01
-/// (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days.saturating_add(719_468);
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -181,6 +178,13 @@ mod tests {
         let minutes = |count: i64| ago(Timestamp::from_millis(count * 60_000), Timestamp::from_millis(0));
         assert_eq!([0, 1, 59].map(minutes), ["just now", "1 minute ago", "59 minutes ago"]);
         assert_eq!([60, 1_439, 1_440, 90_000].map(minutes), ["1 hour ago", "23 hours ago", "1 day ago", "62 days ago"]);
+    }
+
+    #[test]
+    fn what_is_to_come_is_told_in_the_largest_unit() {
+        let minutes = |count: i64| until(Timestamp::from_millis(0), Timestamp::from_millis(count * 60_000));
+        assert_eq!([-5, 0, 1, 59].map(minutes), ["now", "now", "in 1 minute", "in 59 minutes"]);
+        assert_eq!([60, 1_439, 1_440, 43_200].map(minutes), ["in 1 hour", "in 23 hours", "in 1 day", "in 30 days"]);
     }
 
     #[test]

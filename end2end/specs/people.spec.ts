@@ -1,6 +1,6 @@
-// A tenant's admin invites somebody, makes a key and reads the log.
+// A tenant's admin invites somebody and reads the log.
 import { mkdirSync } from 'node:fs';
-import { accessible, fits } from '../support/accessible';
+import { accessible } from '../support/accessible';
 import { expect, test, watch } from '../support/world';
 
 const PICTURES = 'test-results/pictures';
@@ -47,30 +47,3 @@ test('an admin invites somebody, who joins', async ({ chat: page, world, browser
   await accessible(page, 'the log');
   await page.screenshot({ path: `${PICTURES}/audit.png`, fullPage: true });
 });
-
-for (const [screen, viewport, colorScheme] of [
-  ['desk', { width: 1280, height: 800 }, 'light'],
-  ['phone', { width: 320, height: 640 }, 'dark'],
-] as const) {
-  test(`${screen}, ${colorScheme}: a key is made, shown once and revoked`, async ({ world, browser, complaints }) => {
-    const context = await world.member(browser, { viewport, colorScheme });
-    const page = await context.newPage();
-    watch(page, complaints, world.seam.url);
-    await page.goto('/admin/keys');
-    await page.getByLabel('Name').fill(`ci-${screen}`);
-    await page.getByRole('button', { name: 'Make a key' }).click();
-    await expect(page.getByRole('status').getByRole('code')).toHaveText(/^sk-seam-/);
-    await fits(page, 'keys');
-    await accessible(page, 'keys');
-    await page.screenshot({ path: `${PICTURES}/keys-${screen}-${colorScheme}.png`, fullPage: true });
-    await page.reload();
-    await expect(page.getByText('it is shown only now')).toHaveCount(0);
-    const row = page.getByRole('row', { name: new RegExp(`ci-${screen}`) });
-    await row.getByRole('button', { name: 'Revoke' }).click();
-    await page.screenshot({ path: `${PICTURES}/revoke-${screen}-${colorScheme}.png` });
-    await page.getByLabel(`Type ci-${screen} to confirm`).fill(`ci-${screen}`);
-    await page.getByRole('button', { name: 'Revoke', exact: true }).click();
-    await expect(row).toContainText('revoked');
-    await context.close();
-  });
-}

@@ -95,6 +95,12 @@ pub fn own_path(path: Option<&str>) -> &str {
     }
 }
 
+/// Back to the list at `path` as its address was, from what a form says of it.
+pub fn go_to_list(path: &str, query: Option<&str>) {
+    let sound = |query: &&str| query.starts_with('?') && query.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    go(&format!("{path}{}", query.filter(sound).unwrap_or_default()));
+}
+
 fn sign_in_path() -> String {
     let wanted = use_context::<Parts>().filter(|parts| parts.method == Method::GET).map(|parts| parts.uri);
     match wanted.as_ref().and_then(|uri| uri.path_and_query()).map(|path| path.as_str()) {

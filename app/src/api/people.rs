@@ -4,8 +4,8 @@ use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::{context, once};
 use contract::{
-    AuditEntry, ImpersonationId, ImpersonationView, InvitationOffer, InvitationView, KeyId, KeyView, ListQuery,
-    MemberView, Page, Timestamp, UserId,
+    AuditEntry, ImpersonationId, ImpersonationView, InvitationOffer, InvitationView, KeyCounts, KeyId, KeyQuery,
+    KeyView, ListQuery, MemberView, Page, Timestamp, UserId,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -25,9 +25,12 @@ pub struct MembersView {
 /// What the page of keys shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeysView {
-    pub keys: Vec<KeyView>,
+    pub keys: Page<KeyView>,
+    /// How many of each state the words are found in.
+    pub counts: KeyCounts,
     /// The secret of a key that was made just now, shown this once.
     pub secret: Option<String>,
+    pub now: Timestamp,
 }
 
 #[server(prefix = "/api/ui", endpoint = "members", input = Json)]
@@ -85,22 +88,44 @@ pub async fn member_remove(user: UserId, email: String, typed: String) -> Result
 }
 
 #[server(prefix = "/api/ui", endpoint = "keys", input = Json)]
-pub async fn keys() -> Result<KeysView, ServerProblem> {
+pub async fn keys(query: KeyQuery) -> Result<KeysView, ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     let secret = once::take(&platform, "key");
-    Ok(KeysView { keys: platform.tenancy.key_list(&scope).await?, secret })
+    let (keys, counts) = platform.tenancy.key_search(&scope, &query).await?;
+    Ok(KeysView { keys, counts, secret, now: platform.tenancy.clock().now() })
 }
 
 #[server(prefix = "/api/ui", endpoint = "key-create")]
-pub async fn key_create(name: String, may: String, models: String) -> Result<(), ServerProblem> {
-    use contract::{KeyScope, Problem};
+pub async fn key_create(
+    name: String,
+    may: String,
+    models: String,
+    expires: Option<String>,
+    expires_at: Option<String>,
+) -> Result<(), ServerProblem> {
+    use contract::{KeyLifetime, KeyScope, Problem, UnknownKeyLifetime};
     let (platform, scope) = (context::platform()?, context::scope()?);
-    let kept = |problem: ServerProblem| problem.keep("name", &name).keep("models", &models);
-    let may: KeyScope = may.parse().map_err(|error| kept(Problem::field("may", format!("{error}")).into()))?;
-    let scopes = KeyScope::ALL.into_iter().filter(|one| *one <= may).collect();
+    let (lasting, date) = (expires.unwrap_or_default(), expires_at.unwrap_or_default());
+    let kept = |problem: ServerProblem| {
+        let problem = problem.keep("name", &name).keep("may", &may).keep("models", &models);
+        problem.keep("expires", &lasting).keep("expires_at", &date)
+    };
+    let lifetime = KeyLifetime::parse(&lasting, &date).map_err(|error| {
+        let field = match error {
+            UnknownKeyLifetime::Choice => "expires",
+            UnknownKeyLifetime::Date(_) => "expires_at",
+        };
+        kept(Problem::field(field, error.to_string()).into())
+    })?;
+    let most: KeyScope = may.parse().map_err(|error| kept(Problem::field("may", format!("{error}")).into()))?;
+    let scopes = KeyScope::ALL.into_iter().filter(|one| *one <= most).collect();
     let named: Vec<String> = models.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let new =
-        tenancy::NewKey { name: name.clone(), scopes, models: (!named.is_empty()).then_some(named), expires_at: None };
+    let new = tenancy::NewKey {
+        name: name.clone(),
+        scopes,
+        models: (!named.is_empty()).then_some(named),
+        expires_at: lifetime.end(platform.tenancy.clock().now()),
+    };
     let (_, secret) = platform.tenancy.key_create(&scope, &new).await.map_err(|error| kept(error.into()))?;
     once::show(&platform, "key", secret.expose())?;
     context::go("/admin/keys");
@@ -108,11 +133,11 @@ pub async fn key_create(name: String, may: String, models: String) -> Result<(),
 }
 
 #[server(prefix = "/api/ui", endpoint = "key-revoke")]
-pub async fn key_revoke(key: KeyId, name: String, typed: String) -> Result<(), ServerProblem> {
+pub async fn key_revoke(key: KeyId, name: String, typed: String, list: Option<String>) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     once::require_same(&name, &typed)?;
     platform.tenancy.key_revoke(&scope, key).await?;
-    context::go("/admin/keys");
+    context::go_to_list("/admin/keys", list.as_deref());
     Ok(())
 }
 

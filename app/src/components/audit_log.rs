@@ -1,6 +1,6 @@
 //! The table of an audit log, of a tenant or of the platform; rendered on the server only.
 
-use crate::{components::console::Search, wording::absolute};
+use crate::{components::list::Search, wording::absolute};
 use contract::AuditEntry;
 use leptos::{either::Either, prelude::*};
 use leptos_router::hooks::use_query_map;
@@ -21,7 +21,7 @@ pub fn AuditLog(
     export: &'static str,
 ) -> impl IntoView {
     let older = entries.last().map(|entry| entry.seq).filter(|seq| *seq > 1);
-    let older = older.map(|seq| format!("?q={}&before={seq}", super::console::form_encoded(&words)));
+    let older = older.map(|seq| format!("?q={}&before={seq}", super::list::form_encoded(&words)));
     let list = if entries.is_empty() {
         Either::Left(view! { <p class="hint">"Nothing was changed yet, or nothing that matches."</p> })
     } else {

@@ -1,15 +1,14 @@
-//! What the pages of the consoles share: the head with its tabs, search, pages, notes, the question before an act.
+//! What the pages of the consoles share: the head with its tabs, notes, the question before an act. Their lists are in `list`.
 //!
-//! Rendered on the server only; everything is a link or a plain form, and the address holds the state of a view.
+//! Rendered on the server only; everything is a link or a plain form.
 
 use crate::{
     api::{RefusedForm, ServerProblem},
     components::problem::ProblemPage,
 };
-use contract::{ListOrder, ListQuery};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_location, use_query_map};
+use leptos_router::hooks::use_location;
 
 /// The pages of the tenant's console.
 const TENANT: &[(&str, &str)] = &[
@@ -91,85 +90,44 @@ fn PageNote() -> impl IntoView {
 
 /// Something that is shown this once.
 #[component]
-pub fn Once(text: String, about: &'static str) -> impl IntoView {
+pub fn Once(text: String, #[prop(into)] about: String) -> impl IntoView {
     view! {
         <div class="note once" role="status">
             <p>{about}</p>
-            <p><code>{text}</code></p>
+            <p class="once-text">
+                <code>{text}</code>
+                <button class="button button-small" r#type="button" data-copies="" hidden=true>"Copy"</button>
+            </p>
         </div>
     }
 }
 
-/// What a list's address asks for.
-pub fn list_query() -> ListQuery {
-    use_query_map().with_untracked(|query| ListQuery {
-        words: query.get("q").unwrap_or_default().chars().take(100).collect(),
-        page: query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1).clamp(1, 1_000_000),
-        order: query.get("sort").and_then(|order| order.parse().ok()).unwrap_or_default(),
-    })
-}
-
+/// A button that opens a question before an act that destroys nothing, but that should not happen by a slip of the hand.
 #[component]
-pub fn Search(label: &'static str, words: String, #[prop(optional)] order: ListOrder) -> impl IntoView {
-    let sorted =
-        (order != ListOrder::default()).then(|| view! { <input r#type="hidden" name="sort" value=order.as_str() /> });
-    view! {
-        <form class="console-search" method="get" role="search">
-            {sorted}
-            <input r#type="search" name="q" aria-label=label placeholder=label value=words autocomplete="off" maxlength="100" />
-            <button class="button">"Search"</button>
-        </form>
-    }
-}
-
-/// ‹ 2 of 7 ›, and how many there are in all.
-#[component]
-pub fn Pages(
-    query: ListQuery,
-    number: i64,
-    last: i64,
-    total: i64,
-    /// What one of them is called, and what several are.
-    nouns: (&'static str, &'static str),
+pub fn Consent(
+    /// Of this page alone.
+    id: String,
+    act: &'static str,
+    /// What the button that opens it is called aloud, where several are on a page.
+    label: String,
+    /// What happens, in a sentence or two.
+    consequence: String,
+    /// The path of the server function.
+    to: &'static str,
+    /// Hidden fields.
+    children: Children,
 ) -> impl IntoView {
-    let noun = if total == 1 { nouns.0 } else { nouns.1 };
-    let step = |page: i64, label: &'static str| {
-        let to = address(&ListQuery { page, ..query.clone() });
-        (1..=last).contains(&page).then(|| view! { <a class="button" href=to rel="external">{label}</a> })
-    };
     view! {
-        <p class="console-pages">
-            <span>{format!("{} {noun}", crate::wording::grouped(total))}</span>
-            {step(number - 1, "Previous")}
-            {(last > 1).then(|| view! { <span>{format!("page {number} of {last}")}</span> })}
-            {step(number + 1, "Next")}
-        </p>
+        <button class="button button-small" r#type="button" popovertarget=id.clone() aria-label=label>{act}" …"</button>
+        <div class="menu question" id=id popover="auto">
+            <form method="post" action=to class="form">
+                <p>{consequence}</p>
+                {children()}
+                <button class="button button-main">{act}</button>
+            </form>
+        </div>
     }
-}
-
-/// A column's head that sorts the list by it, and the other way round when it does already.
-#[component]
-pub fn SortHead(label: &'static str, query: ListQuery, up: ListOrder, down: ListOrder) -> impl IntoView {
-    let (sorted, next) = match query.order {
-        order if order == up => (Some("ascending"), down),
-        order if order == down => (Some("descending"), up),
-        ListOrder::Name | ListOrder::NameDown | ListOrder::Created | ListOrder::CreatedDown => (None, up),
-    };
-    let arrow = sorted.map(|sorted| if sorted == "ascending" { " ↑" } else { " ↓" });
-    let to = address(&ListQuery { order: next, page: 1, ..query });
-    view! { <th aria-sort=sorted><a href=to rel="external">{label}<span aria-hidden="true">{arrow}</span></a></th> }
-}
-
-/// The address of a list on the page that shows it.
-fn address(query: &ListQuery) -> String {
-    let ListQuery { words, page, order } = query;
-    format!("?q={}&sort={}&page={page}", form_encoded(words), order.as_str())
-}
-
-pub(super) fn form_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    .into_any()
 }
 
 /// A button that opens the question before an act that cannot be taken back; the name of its target is typed.

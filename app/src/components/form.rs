@@ -94,6 +94,35 @@ pub fn Field(
     .into_any()
 }
 
+/// A labelled choice with its error beside it.
+#[component]
+pub fn Choice(
+    name: &'static str,
+    label: &'static str,
+    /// What is sent, and what stands there; the first is chosen to begin with.
+    options: Vec<(String, String)>,
+) -> impl IntoView {
+    let refused = use_context::<Refused>().unwrap_or_default();
+    let (error_id, error, kept) = (format!("{name}-error"), refused.error(name), refused.kept(name));
+    let sound = error.is_none();
+    let option = |(value, words): (String, String)| {
+        let chosen = kept.as_deref() == Some(value.as_str());
+        view! { <option value=value selected=chosen>{words}</option> }
+    };
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <select id=name name=name aria-describedby=error_id.clone() aria-invalid=(!sound).then_some("true")>
+                {options.into_iter().map(option).collect_view()}
+            </select>
+            <p class="field-error" id=error_id role="status" hidden=sound>
+                {error.unwrap_or_default()}
+            </p>
+        </div>
+    }
+    .into_any()
+}
+
 #[component]
 pub fn Submit(label: &'static str) -> impl IntoView {
     view! { <button class="button button-main">{label}</button> }

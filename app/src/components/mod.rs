@@ -12,6 +12,8 @@ pub mod form;
 pub mod frame;
 pub mod history;
 pub mod icon;
+#[cfg(feature = "ssr")]
+pub mod list;
 pub mod offline;
 pub mod palette;
 pub mod problem;

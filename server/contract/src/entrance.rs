@@ -1,6 +1,6 @@
 //! How people come in: the history of their sign-ins, and a tenant's single sign-on.
 
-use crate::{Email, NameError, Role, Timestamp};
+use crate::{Email, NameError, Role, Slug, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -161,6 +161,21 @@ pub struct DomainView {
     pub claimed_at: Timestamp,
     /// When the operator confirmed it; until then it counts for nothing.
     pub confirmed_at: Option<Timestamp>,
+}
+
+/// The same as the operator sees it, who decides whether it is the tenant's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainClaimView {
+    pub domain: EmailDomain,
+    /// What they were called who claimed it: an address of the tenant's admin, or the operator.
+    pub claimed_by: String,
+    pub claimed_at: Timestamp,
+    pub confirmed_by: Option<String>,
+    pub confirmed_at: Option<Timestamp>,
+    /// The other tenant that it is confirmed for: there can be one.
+    pub held_by: Option<Slug>,
+    /// How many other tenants claim it.
+    pub other_claims: i64,
 }
 
 /// A tenant's identity provider as its admins see it. The secret is never shown again.

@@ -3,6 +3,7 @@
 //! Compiles to wasm, knows neither tokio nor sqlx. Everything here is plain data: parsed once at the
 //! edge into types that cannot be wrong, and never mutated by a layer below.
 
+mod api_key;
 mod chat;
 mod entrance;
 mod id;
@@ -15,13 +16,17 @@ mod run_event;
 mod session;
 mod time;
 
+pub use api_key::{
+    KeyCounts, KeyLifetime, KeyOrder, KeyQuery, KeyScope, KeyState, KeyView, UnknownKeyLifetime, UnknownKeyOrder,
+    UnknownKeyScope, UnknownKeyState,
+};
 pub use chat::{
     AnswerDetails, ConversationSummary, ConversationView, MAX_MESSAGE_CHARS, MAX_TITLE_CHARS, MessageRole,
     MessageStatus, MessageView, NewMessage, RunStarted,
 };
 pub use entrance::{
-    DomainView, EmailDomain, EntranceView, MailState, SignInHow, SignInOutcome, SignInView, SingleSignOnView,
-    UnknownWord,
+    DomainClaimView, DomainView, EmailDomain, EntranceView, MailState, SignInHow, SignInOutcome, SignInView,
+    SingleSignOnView, UnknownWord,
 };
 pub use id::{
     AttemptNo, ConversationId, ImpersonationId, KeyId, MessageId, NodeId, ParseIdError, RequestId, RunId, SessionId,
@@ -31,10 +36,10 @@ pub use model::{ModelView, ProviderKind};
 pub use money::{NanoUsd, ParseMoneyError, TokenPrice};
 pub use name::{Email, NameError, Password, Slug};
 pub use people::{
-    AuditEntry, ImpersonationView, InvitationOffer, InvitationView, KeyScope, KeyView, ListOrder, ListQuery,
-    MemberView, Page, TenantSummary, UnknownKeyScope, UnknownListOrder, UserSummary,
+    AuditEntry, ImpersonationView, InvitationOffer, InvitationView, ListOrder, ListQuery, MemberView, Page,
+    TenantSummary, UnknownListOrder, UserSummary,
 };
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use run_event::{FinishReason, RenderedTail, RunEvent, RunEventRecord, TokenUsage};
 pub use session::{ImpersonationNote, Role, SessionView, TenantMembership};
-pub use time::Timestamp;
+pub use time::{Day, NoDay, Timestamp};

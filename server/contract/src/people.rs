@@ -1,8 +1,8 @@
-//! A tenant's people and keys, and what was changed by whom, as the consoles see them.
+//! A tenant's people, and what was changed by whom, as the consoles see them. Its keys are in `api_key`.
 
-use crate::{Email, ImpersonationId, KeyId, MailState, NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
+use crate::{Email, ImpersonationId, MailState, NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 /// A page of a list that is searched and cut on the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,63 +103,6 @@ pub struct InvitationOffer {
     pub invited_by: String,
     /// The address has an account already, which has to be signed in.
     pub has_account: bool,
-}
-
-/// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyScope {
-    /// Calls models.
-    Inference,
-    /// Manages the tenant, as its admins do.
-    Manage,
-}
-
-impl KeyScope {
-    pub const ALL: [Self; 2] = [Self::Inference, Self::Manage];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Inference => "inference",
-            Self::Manage => "manage",
-        }
-    }
-}
-
-impl fmt::Display for KeyScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text names no scope of a key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{0}” is not what a key may do; use inference or manage")]
-pub struct UnknownKeyScope(String);
-
-impl FromStr for KeyScope {
-    type Err = UnknownKeyScope;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
-        known.ok_or_else(|| UnknownKeyScope(text.chars().take(40).collect()))
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyView {
-    pub id: KeyId,
-    pub name: String,
-    /// The beginning of the secret, which is shown once and then never again.
-    pub prefix: String,
-    pub scopes: Vec<KeyScope>,
-    /// The models it may ask for; none: all.
-    pub models: Option<Vec<String>>,
-    pub created_by: String,
-    pub created_at: Timestamp,
-    pub expires_at: Option<Timestamp>,
-    /// To the minute.
-    pub last_used_at: Option<Timestamp>,
-    pub revoked_at: Option<Timestamp>,
 }
 
 /// A tenant as the operator's list shows it.

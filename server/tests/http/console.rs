@@ -200,3 +200,152 @@ async fn a_log_is_downloaded_with_its_seals() {
     assert_eq!(told, [(Some(1), Some("one")), (Some(2), Some("two"))]);
     assert!(lines.iter().all(|line| line["hash"].as_str().is_some_and(|hash| hash.len() > 40)));
 }
+
+/// What is wrong with a field of a form that a script posted.
+fn wrong(answer: &crate::browser::Answer) -> (String, String) {
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
+    let error = answer.json()["problem"]["errors"][0].clone();
+    let told = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+    (told("field"), told("detail"))
+}
+
+#[tokio::test]
+async fn a_key_ends_when_its_form_says() {
+    let server = Server::start().await;
+    let ada = admin(&server, "acme", "ada@acme.test").await;
+    let make = async |name: &str, expires: &str, date: &str| {
+        let fields = [("name", name), ("may", "inference"), ("models", ""), ("expires", expires), ("expires_at", date)];
+        ada.script_form("/api/ui/key-create", &fields).await
+    };
+    for (expires, date, field) in [
+        ("date", "", "expires_at"),
+        ("date", "2026-02-30", "expires_at"),
+        ("date", "2020-01-01", "expires_at"),
+        ("7", "", "expires"),
+    ] {
+        let (at, detail) = wrong(&make("bad", expires, date).await);
+        assert_eq!(at, field, "{date}: {detail}");
+    }
+    for (name, expires, date) in [("endless", "never", ""), ("month", "30", ""), ("dated", "date", "2099-12-31")] {
+        let made = make(name, expires, date).await;
+        assert_eq!(made.status, StatusCode::OK, "{}", made.text());
+    }
+    let query = serde_json::json!({ "query": { "words": "", "page": 1, "order": "created" } });
+    let listed = ada.post("/api/ui/keys", &query).await.json();
+    let keys = listed["keys"]["items"].as_array().unwrap();
+    assert_eq!(keys[0]["expires_at"], serde_json::Value::Null);
+    let days = (keys[1]["expires_at"].as_i64().unwrap() - keys[1]["created_at"].as_i64().unwrap()) / 86_400_000;
+    assert!((29..=30).contains(&days), "{days}");
+    // The last moment of the day.
+    assert_eq!(keys[2]["expires_at"], 4_102_444_799_999_i64);
+    let page = ada.page("/admin/keys").await.text();
+    assert!(page.contains("2099-12-31</time>") && !page.contains(">bad<"), "{page}");
+    // Without a script the form comes back with what was typed, and the date's own error.
+    let fields =
+        [("name", "kept"), ("may", "manage"), ("models", ""), ("expires", "date"), ("expires_at", "2020-01-01")];
+    ada.form("/api/ui/key-create", &fields).await;
+    let back = ada.page("/admin/keys").await.text();
+    assert!(back.contains("Choose a time that lies in the future."), "{back}");
+    assert!(
+        back.contains("value=\"kept\"")
+            && back.contains("value=\"date\" selected")
+            && back.contains("value=\"manage\" selected")
+    );
+}
+
+#[tokio::test]
+async fn a_list_of_keys_keeps_its_place_and_shows_what_works_first() {
+    let server = Server::start().await;
+    let ada = admin(&server, "acme", "ada@acme.test").await;
+    for number in 0..53 {
+        let name = format!("key-{number:02}");
+        ada.form("/api/ui/key-create", &[("name", &name), ("may", "inference"), ("models", "")]).await;
+    }
+    let first = ada.page("/admin/keys?q=key&sort=name").await.text();
+    assert!(first.contains(">key-00<") && !first.contains(">key-50<") && first.contains("53 keys"), "{first}");
+    assert!(first.contains("?q=key&amp;sort=name&amp;state=active&amp;page=2"), "{first}");
+    let second = ada.page("/admin/keys?q=key&sort=name&page=2").await.text();
+    assert!(second.contains(">key-52<") && !second.contains(">key-00<"));
+    let query = serde_json::json!({ "query": { "words": "key-52", "page": 1 } });
+    let id = ada.post("/api/ui/keys", &query).await.json()["keys"]["items"][0]["id"].as_str().unwrap().to_owned();
+    for (list, to) in [("?q=key&page=2", "/admin/keys?q=key&page=2"), ("//evil.test", "/admin/keys")] {
+        let fields = [("key", id.as_str()), ("name", "x"), ("typed", "x"), ("list", list)];
+        let revoked = ada.form("/api/ui/key-revoke", &fields).await;
+        // The second time there is nothing left to revoke, and the form comes back to its page.
+        assert!(
+            revoked.header(header::LOCATION) == to || list.starts_with("//"),
+            "{}",
+            revoked.header(header::LOCATION)
+        );
+        assert!(!revoked.header(header::LOCATION).contains("evil"));
+    }
+    assert!(!ada.page("/admin/keys?q=key-52").await.text().contains(">key-52<"));
+    assert!(ada.page("/admin/keys?q=key-52&state=revoked").await.text().contains(">key-52<"));
+    assert!(ada.page("/admin/keys?q=key-52&state=all").await.text().contains("aria-current=\"true\""));
+}
+
+#[tokio::test]
+async fn an_operator_confirms_a_domain_where_the_tenant_claims_it() {
+    let server = Server::start().await;
+    let (ada, olga) = (admin(&server, "acme", "ada@acme.test").await, operator(&server).await);
+    assert!(!olga.page("/operator/tenants/acme").await.text().contains("E-mail domains"));
+    ada.form("/api/ui/domain-claim", &[("domain", "acme.test")]).await;
+    let page = olga.page("/operator/tenants/acme").await.text();
+    assert!(page.contains("waits for you") && page.contains("by ") && page.contains("ada@acme.test"), "{page}");
+    let acme = tenant_id(&olga, "acme").await;
+    let fields = [("tenant", acme.as_str()), ("slug", "acme"), ("domain", "acme.test")];
+    let done = olga.form("/api/ui/tenant-domain-confirm", &fields).await;
+    assert_eq!(done.header(header::LOCATION), "/operator/tenants/acme");
+    let page = olga.page("/operator/tenants/acme").await.text();
+    assert!(page.contains("confirmed ") && !page.contains("waits for you"), "{page}");
+    assert!(ada.page("/admin/sign-in").await.text().contains("confirmed 20"));
+    assert!(ada.page("/admin/audit").await.text().contains("domain.confirm"));
+    assert!(olga.page("/operator/audit").await.text().contains("domain.confirm"));
+    assert_eq!(ada.script_form("/api/ui/tenant-domain-confirm", &fields).await.status, StatusCode::FORBIDDEN);
+
+    // One that is another tenant's cannot be confirmed twice.
+    let eve = admin(&server, "globex", "eve@globex.test").await;
+    eve.form("/api/ui/domain-claim", &[("domain", "acme.test")]).await;
+    let page = olga.page("/operator/tenants/globex").await.text();
+    assert!(page.contains("is confirmed for ") && !page.contains("Confirm acme.test"), "{page}");
+    let globex = tenant_id(&olga, "globex").await;
+    let fields = [("tenant", globex.as_str()), ("slug", "globex"), ("domain", "acme.test")];
+    assert_eq!(wrong(&olga.script_form("/api/ui/tenant-domain-confirm", &fields).await).0, "domain");
+
+    let fields = [("tenant", acme.as_str()), ("slug", "acme"), ("domain", "acme.test"), ("typed", "acme")];
+    assert_eq!(wrong(&olga.script_form("/api/ui/tenant-domain-withdraw", &fields).await).0, "typed");
+    let fields = [("tenant", acme.as_str()), ("slug", "acme"), ("domain", "acme.test"), ("typed", "acme.test")];
+    olga.form("/api/ui/tenant-domain-withdraw", &fields).await;
+    assert!(!olga.page("/operator/tenants/acme").await.text().contains("acme.test</td>"));
+}
+
+#[tokio::test]
+async fn an_operator_makes_a_link_to_a_new_password_that_is_shown_once() {
+    let server = Server::start().await;
+    let (bob, olga) = (server.member("acme", "bob@acme.test").await, operator(&server).await);
+    let query = serde_json::json!({ "query": { "words": "bob", "page": 1 } });
+    let users = olga.post("/api/ui/users", &query).await.json();
+    let id = users["users"]["items"][0]["user"].as_str().unwrap().to_owned();
+    let make = async || {
+        let made = olga.form("/api/ui/user-reset-link", &[("user", &id), ("list", "?q=bob")]).await;
+        assert_eq!(made.header(header::LOCATION), "/operator/users?q=bob", "{}", made.text());
+        let page = olga.page("/operator/users?q=bob").await.text();
+        assert!(page.contains("Hand this link to bob@acme.test"), "{page}");
+        let at = page.find("http://seam.test/reset/").unwrap();
+        page[at..].split('<').next().unwrap().strip_prefix("http://seam.test/reset/").unwrap().to_owned()
+    };
+    let (older, token) = (make().await, make().await);
+    assert!(!olga.page("/operator/users").await.text().contains("/reset/"));
+    let set = async |token: &str| {
+        server.browser().script_form("/api/ui/password-reset", &[("token", token), ("chosen", "a few new words")]).await
+    };
+    assert!(!set(&older).await.status.is_success());
+    assert_eq!(bob.page("/chat").await.status, StatusCode::OK);
+    assert!(set(&token).await.status.is_success());
+    assert_eq!(server.browser().sign_in("bob@acme.test", "a few new words").await.header(header::LOCATION), "/chat");
+    let refused = bob.script_form("/api/ui/user-reset-link", &[("user", &id)]).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "the session of the old password is over");
+    let ada = admin(&server, "acme", "ada@acme.test").await;
+    assert!(ada.page("/admin/audit").await.text().contains("user.reset_link"));
+    assert_eq!(ada.script_form("/api/ui/user-reset-link", &[("user", &id)]).await.status, StatusCode::FORBIDDEN);
+}

@@ -392,6 +392,20 @@ async fn a_tenants_key_manages_its_people_and_keys() {
     ] {
         assert_eq!(field(&own.post("/api/v1/keys", bad).await), name);
     }
+    for (query, names) in [
+        ("state=revoked", vec!["app"]),
+        ("state=active&sort=name", vec!["ci"]),
+        ("q=AP&sort=-expires", vec!["app"]),
+        ("sort=name&per_page=1&page=2", vec!["ci"]),
+    ] {
+        let listed = own.get(&format!("/api/v1/keys?{query}")).await.json();
+        let found: Vec<_> =
+            listed["data"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap()).collect();
+        assert_eq!(found, names, "{query}");
+    }
+    for (query, name) in [("state=dead", "state"), ("sort=size", "sort")] {
+        assert_eq!(field(&own.get(&format!("/api/v1/keys?{query}")).await), name);
+    }
     let log = own.get("/api/v1/audit?per_page=2").await.json();
     assert_eq!(log["data"].as_array().unwrap().len(), 2);
     let next = log["next"].as_str().unwrap();

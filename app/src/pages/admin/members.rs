@@ -3,8 +3,9 @@
 use crate::{
     api::people::{InvitationWithdraw, MemberInvite, MemberRemove, MemberRoleSet, MembersView, members},
     components::{
-        console::{Console, Once, Pages, Question, Search, SortHead, list_query, loaded},
+        console::{Console, Once, Question, loaded},
         form::{Field, PlainForm, Submit},
+        list::{OnDay, Pages, Search, SortHead, list_query},
     },
     wording::absolute,
 };
@@ -51,7 +52,7 @@ fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
             </section>
             <section aria-labelledby="people">
                 <h2 id="people">"People"</h2>
-                <Search label="Search by e-mail" words=query.words.clone() order=query.order />
+                <Search label="Search by e-mail" words=query.words.clone() keep=query.clone() />
                 <div class="table-scroll" tabindex="0" role="region" aria-label="List of people">
                     <table>
                         <thead><tr>
@@ -88,7 +89,7 @@ fn row(member: MemberView) -> impl IntoView {
                     <button class="button button-small">"Set"</button>
                 </form>
             </td>
-            <td>{absolute(member.joined_at)}</td>
+            <td><OnDay at=member.joined_at /></td>
             <td>
                 <Question
                     id=format!("remove-{user}")

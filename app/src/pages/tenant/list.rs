@@ -3,10 +3,10 @@
 use crate::{
     api::customer::{TenantOpen, TenantsView, tenants},
     components::{
-        console::{Console, Once, Pages, Search, SortHead, list_query, loaded},
+        console::{Console, Once, loaded},
         form::{Field, PlainForm, Submit},
+        list::{OnDay, Pages, Search, SortHead, list_query},
     },
-    wording::absolute,
 };
 use contract::{ListOrder, ListQuery, TenantSummary};
 use leptos::prelude::*;
@@ -30,7 +30,7 @@ fn Shown(found: TenantsView, query: ListQuery) -> impl IntoView {
                 <Once text=link about="Send this link to the new tenant’s first admin. It works once, within seven days, and is shown only now." />
             })}
             <section aria-label="Tenants">
-                <Search label="Search by name" words=query.words.clone() order=query.order />
+                <Search label="Search by name" words=query.words.clone() keep=query.clone() />
                 <div class="table-scroll" tabindex="0" role="region" aria-label="List of tenants">
                     <table>
                         <thead>
@@ -86,7 +86,7 @@ fn row(tenant: TenantSummary) -> impl IntoView {
             <td><a href=to rel="external">{tenant.display_name}</a><span class="hint">" · "{tenant.slug.to_string()}</span></td>
             <td>{tenant.plan.unwrap_or_else(|| "none".to_owned())}</td>
             <td class="number">{crate::wording::grouped(tenant.members)}</td>
-            <td>{absolute(tenant.created_at)}</td>
+            <td><OnDay at=tenant.created_at /></td>
             <td>{state}</td>
         </tr>
     }

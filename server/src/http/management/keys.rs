@@ -9,7 +9,7 @@ use super::{
     wire::{KeyMade, PageOf, millis},
 };
 use axum::{Json, extract::State};
-use contract::{KeyScope, KeyView, Problem};
+use contract::{KeyQuery, KeyScope, KeyView, Problem};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tenancy::NewKey;
@@ -56,16 +56,23 @@ impl From<KeyView> for Key {
 pub(super) struct KeysQuery {
     /// The tenant's short name or id; an operator's key must name it
     tenant: Option<String>,
+    /// Only keys with this in their name, or in the beginning of their secret
+    q: Option<String>,
+    /// Only keys that are `active`, `expired` or `revoked`; all unless given
+    state: Option<String>,
     /// Which page, from 1
     page: Option<i64>,
     /// Rows of a page, at most 200; 50 unless given
     per_page: Option<i64>,
+    /// `name`, `created`, `used` (never comes first) or `expires` (never comes last), the other way round with a `-`;
+    /// `-created` unless given
+    sort: Option<String>,
 }
 
 /// List keys
 #[utoipa::path(get, path = "/api/v1/keys", tag = "Keys", params(KeysQuery),
     security(("operator_key" = []), ("tenant_key" = [])),
-    responses((status = 200, description = "A page of keys, those that work first", body = PageOf<Key>), Refused, Absent))]
+    responses((status = 200, description = "A page of keys", body = PageOf<Key>), Refused, Absent))]
 pub(super) async fn list(
     State(state): State<WebState>,
     caller: Caller,
@@ -73,7 +80,11 @@ pub(super) async fn list(
 ) -> Result<Json<PageOf<Key>>, Refusal> {
     let manager = caller.manager(&state, query.tenant.as_deref()).await?;
     let (page, per_page) = window(query.page, query.per_page)?;
-    Ok(Json(PageOf::of(state.platform().tenancy.key_page(&manager, page, per_page).await?, Key::from)))
+    let order = query.sort.map(|sort| parsed("sort", &sort)).transpose()?.unwrap_or_default();
+    let only = query.state.map(|state| parsed("state", &state)).transpose()?;
+    let query = KeyQuery { words: query.q.unwrap_or_default(), page, order, state: only };
+    let (keys, _) = state.platform().tenancy.key_page(&manager, &query, per_page).await?;
+    Ok(Json(PageOf::of(keys, Key::from)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

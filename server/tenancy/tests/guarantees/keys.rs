@@ -1,7 +1,7 @@
 //! API keys: shown once, bounded, and dead the moment they are revoked.
 
 use crate::fixture::{Fixture, home};
-use contract::{KeyScope, Role};
+use contract::{KeyCounts, KeyId, KeyOrder, KeyQuery, KeyScope, KeyState, Role};
 use std::time::Duration;
 use tenancy::{KeyHolder, NewKey, OperatorScope, Scope, TenancyError};
 
@@ -141,5 +141,104 @@ async fn nonsense_is_refused_by_name() {
             Err(TenancyError::Invalid { field: named, .. }) => assert_eq!(named, field),
             other => panic!("{field}: {other:?}"),
         }
+    }
+}
+
+/// Names of a page of keys.
+async fn names(fixture: &Fixture, scope: &Scope, query: &KeyQuery) -> Vec<String> {
+    let (page, counts) = fixture.tenancy.key_page(scope, query, 10).await.unwrap();
+    assert_eq!(page.total, counts.of(query.state));
+    page.items.into_iter().map(|key| key.name).collect()
+}
+
+/// Four keys a minute apart: `Beta` ends, `alpha` has ended, `gamma` was revoked, `delta` is never over and was used.
+async fn four_keys(fixture: &Fixture, scope: &Scope) -> KeyId {
+    let mut revoked = None;
+    for (name, minutes) in [("Beta", Some(60)), ("alpha", Some(2)), ("gamma", None), ("delta", None)] {
+        let expires_at = minutes.map(|minutes| fixture.tenancy.clock().now().plus_millis(minutes * 60_000));
+        let (id, secret) = fixture.tenancy.key_create(scope, &NewKey { expires_at, ..key(name) }).await.unwrap();
+        match name {
+            "gamma" => revoked = Some(id),
+            "delta" => assert!(holder(fixture, secret.expose()).await.is_some()),
+            _ => {}
+        }
+        fixture.clock.advance(Duration::from_secs(60));
+    }
+    fixture.tenancy.key_revoke(scope, revoked.unwrap()).await.unwrap();
+    revoked.unwrap()
+}
+
+#[tokio::test]
+async fn keys_are_listed_in_every_order_by_state_and_by_words() {
+    let fixture = Fixture::new().await;
+    let (ada, eve) = (admin(&fixture, "acme").await, admin(&fixture, "globex").await);
+    fixture.tenancy.key_create(&eve, &key("alpha of another")).await.unwrap();
+    fixture.tenancy.operator_key_create(&OperatorScope::command_line(), &key("alpha of nobody")).await.unwrap();
+    four_keys(&fixture, &ada).await;
+    let query = KeyQuery { page: 1, ..KeyQuery::default() };
+    for (order, expected) in [
+        (KeyOrder::Name, ["alpha", "Beta", "delta", "gamma"]),
+        (KeyOrder::Created, ["Beta", "alpha", "gamma", "delta"]),
+        (KeyOrder::Expires, ["alpha", "Beta", "gamma", "delta"]),
+    ] {
+        assert_eq!(names(&fixture, &ada, &KeyQuery { order, ..query.clone() }).await, expected, "{order:?}");
+    }
+    let last = async |order| names(&fixture, &ada, &KeyQuery { order, ..query.clone() }).await.pop();
+    let first = async |order| names(&fixture, &ada, &KeyQuery { order, ..query.clone() }).await.into_iter().next();
+    assert_eq!(
+        (first(KeyOrder::NameDown).await.as_deref(), last(KeyOrder::NameDown).await.as_deref()),
+        (Some("gamma"), Some("alpha"))
+    );
+    assert_eq!(last(KeyOrder::CreatedDown).await.as_deref(), Some("Beta"));
+    assert_eq!(last(KeyOrder::ExpiresDown).await.as_deref(), Some("alpha"));
+    assert_eq!(
+        (first(KeyOrder::UsedDown).await.as_deref(), last(KeyOrder::Used).await.as_deref()),
+        (Some("delta"), Some("delta"))
+    );
+
+    for (state, expected) in [
+        (KeyState::Active, vec!["delta", "Beta"]),
+        (KeyState::Expired, vec!["alpha"]),
+        (KeyState::Revoked, vec!["gamma"]),
+    ] {
+        let asked = KeyQuery { state: Some(state), ..query.clone() };
+        assert_eq!(names(&fixture, &ada, &asked).await, expected, "{state:?}");
+        let (page, _) = fixture.tenancy.key_page(&ada, &asked, 10).await.unwrap();
+        assert!(page.items.iter().all(|key| key.state(fixture.tenancy.clock().now()) == state));
+    }
+    for (words, expected) in
+        [("ALPHA", vec!["alpha"]), ("ta", vec!["delta", "Beta"]), ("%", vec![]), ("alpha of", vec![])]
+    {
+        assert_eq!(
+            names(&fixture, &ada, &KeyQuery { words: words.to_owned(), ..query.clone() }).await,
+            expected,
+            "{words}"
+        );
+    }
+    let (page, counts) =
+        fixture.tenancy.key_page(&ada, &KeyQuery { words: "a".to_owned(), ..query.clone() }, 10).await.unwrap();
+    assert_eq!(counts, KeyCounts { active: 2, expired: 1, revoked: 1 });
+    let beginning = page.items[0].prefix[8..].to_uppercase();
+    assert_eq!(names(&fixture, &ada, &KeyQuery { words: beginning, ..query }).await, [page.items[0].name.clone()]);
+}
+
+#[tokio::test]
+async fn pages_of_keys_join_without_a_gap() {
+    let fixture = Fixture::new().await;
+    let ada = admin(&fixture, "acme").await;
+    for number in 0..7 {
+        fixture.tenancy.key_create(&ada, &key(&format!("key {number}"))).await.unwrap();
+    }
+    for order in KeyOrder::ALL {
+        let mut seen = Vec::new();
+        for page in 1..=4 {
+            let asked = KeyQuery { page, order, ..KeyQuery::default() };
+            let (page, _) = fixture.tenancy.key_page(&ada, &asked, 2).await.unwrap();
+            assert_eq!((page.total, page.last()), (7, 4));
+            seen.extend(page.items.into_iter().map(|key| key.id));
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 7, "{order:?}");
     }
 }

@@ -69,9 +69,10 @@ impl World {
     pub async fn acme_as_its_people_see_it(&self) -> Vec<Value> {
         let Planted { things, admin, member, .. } = &self.acme;
         let open = json!({ "id": things.conversation, "older_than": null, "wait": true });
+        let keys = json!({ "query": { "words": "", "page": 1 } });
         vec![
             admin.post("/api/ui/members", &json!({ "query": { "words": "", "page": 1 } })).await.json(),
-            without(admin.post("/api/ui/keys", &json!({})).await.json(), "last_used_at"),
+            without(without(admin.post("/api/ui/keys", &keys).await.json(), "now"), "last_used_at"),
             without(admin.post("/api/ui/audit", &json!({ "before": null, "words": "" })).await.json(), "now"),
             member.post("/api/ui/conversation-list", &json!({ "search": null })).await.json(),
             member.post("/api/ui/conversation-open", &open).await.json(),
@@ -135,7 +136,7 @@ async fn plant(server: &Server, name: &str) -> Planted {
     let key_name = mark("key");
     let made = admin.script_form("/api/ui/key-create", &[("name", &key_name), ("may", "manage"), ("models", "")]).await;
     assert!(made.status.is_success(), "{}", made.text());
-    let keys = admin.post("/api/ui/keys", &json!({})).await.json();
+    let keys = admin.post("/api/ui/keys", &json!({ "query": { "words": "", "page": 1 } })).await.json();
     let secret = keys["secret"].as_str().unwrap().to_owned();
     let invited = format!("{}@{name}.test", mark("invited"));
     let made = admin.script_form("/api/ui/member-invite", &[("email", &invited), ("role", "member")]).await;
@@ -162,7 +163,7 @@ async fn plant(server: &Server, name: &str) -> Planted {
         answer: asked.answer.to_string(),
         run: asked.run.to_string(),
         member: of(&members["members"], &people[1]),
-        key: keys["keys"][0]["id"].as_str().unwrap().to_owned(),
+        key: keys["keys"]["items"][0]["id"].as_str().unwrap().to_owned(),
         invitation: members["invitations"][0]["id"].as_str().unwrap().to_owned(),
         visit: visits["visits"][0]["id"].as_str().unwrap().to_owned(),
         words,

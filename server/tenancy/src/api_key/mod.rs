@@ -2,7 +2,9 @@
 //!
 //! What always holds: a key is stored as the SHA-256 of its secret (256 random bits) and shown once; every
 //! request asks the database, so that a revocation counts from the next request on, on every node; what a key
-//! may do is bounded by its scopes, and a key of a tenant never leaves its tenant.
+//! may do is bounded by its scopes, and a key of a tenant never leaves its tenant. How they are listed is in `list`.
+
+mod list;
 
 use crate::{
     Author, Manages, OperatorScope, Scope, Secret, Tenancy, TenancyError,
@@ -11,7 +13,7 @@ use crate::{
     digest,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use contract::{KeyId, KeyScope, KeyView, Page, Role, TenantId, Timestamp};
+use contract::{KeyId, KeyScope, KeyView, Role, TenantId, Timestamp};
 use serde_json::{Value, json};
 use std::{net::IpAddr, time::Duration};
 use store::{FromRow, Row, StoreError, Transaction};
@@ -26,27 +28,15 @@ const MAX_KEYS: i64 = 1_000;
 /// Use is written down this often.
 const USE_NOTED: Duration = Duration::from_secs(60);
 
-const COLUMNS_OF_TENANT: &str = "
-SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
-FROM api_key WHERE tenant_id = $1 ORDER BY revoked_at IS NOT NULL, created_at DESC, id";
-const COLUMNS_OF_OPERATOR: &str = "
-SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
-FROM api_key WHERE tenant_id IS NULL ORDER BY revoked_at IS NOT NULL, created_at DESC, id";
-const PAGE_OF_TENANT: &str = "
-SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
-FROM api_key WHERE tenant_id = $1 ORDER BY revoked_at IS NOT NULL, created_at DESC, id LIMIT $2 OFFSET $3";
-const ALL_OF_TENANT: &str = "SELECT COUNT(*) AS value FROM api_key WHERE tenant_id = $1";
 const ONE_OF_TENANT: &str = "
 SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
 FROM api_key WHERE tenant_id = $1 AND id = $2";
-const PAGE_OF_OPERATOR: &str = "
-SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
-FROM api_key WHERE tenant_id IS NULL ORDER BY revoked_at IS NOT NULL, created_at DESC, id LIMIT $1 OFFSET $2";
-const ALL_OF_OPERATOR: &str = "SELECT COUNT(*) AS value FROM api_key WHERE tenant_id IS NULL";
 const ONE_OF_OPERATOR: &str = "
 SELECT id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at
 FROM api_key WHERE tenant_id IS NULL AND id = $1";
-const COUNT: &str = "SELECT COUNT(*) AS value FROM api_key WHERE tenant_id = $1 AND revoked_at IS NULL";
+const WORKING: &str = "
+SELECT COUNT(*) AS value FROM api_key
+WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
 const INSERT: &str = "
 INSERT INTO api_key
     (tenant_id, id, name, secret_hash, prefix, scopes, models, expires_at, created_by, created_at)
@@ -162,7 +152,7 @@ impl NewKey {
             return invalid("models", "name at least one model, or leave it out for all");
         }
         if self.expires_at.is_some_and(|at| at <= now) {
-            return invalid("expires_at", "an expiry lies in the future");
+            return invalid("expires_at", "choose a time that lies in the future");
         }
         Ok(())
     }
@@ -202,8 +192,8 @@ impl Tenancy {
         scope.require_manager()?;
         scope.require_lasting("a key")?;
         let mut tx = self.control.begin().await?;
-        if tx.query(COUNT).bind(scope.tenant()).fetch_one::<i64>().await? >= MAX_KEYS {
-            let reason = format!("there are {MAX_KEYS} keys; revoke some first");
+        if tx.query(WORKING).bind(scope.tenant()).bind(self.now()).fetch_one::<i64>().await? >= MAX_KEYS {
+            let reason = format!("there are {MAX_KEYS} keys that work; revoke some first");
             return Err(TenancyError::Invalid { field: "name", reason });
         }
         let made = self.key_insert(&mut tx, Some(scope.tenant()), scope.author(), KEY_PREFIX, new).await?;
@@ -235,45 +225,11 @@ impl Tenancy {
         Ok((insert(tx, self.now(), tenant, author, &secret, new).await?, secret))
     }
 
-    /// The tenant's keys, those that work first.
-    pub async fn key_list(&self, scope: &impl Manages) -> Result<Vec<KeyView>, TenancyError> {
-        scope.require_manager()?;
-        let rows: Vec<KeyRow> = self.control.read(COLUMNS_OF_TENANT).bind(scope.tenant()).fetch_all().await?;
-        Ok(rows.into_iter().map(|row| row.0).collect())
-    }
-
-    pub async fn operator_key_list(&self, _operator: &OperatorScope) -> Result<Vec<KeyView>, TenancyError> {
-        let rows: Vec<KeyRow> = self.control.read(COLUMNS_OF_OPERATOR).fetch_all().await?;
-        Ok(rows.into_iter().map(|row| row.0).collect())
-    }
-
-    /// The tenant's keys in pages of `size`, from page 1 on.
-    pub async fn key_page(&self, scope: &impl Manages, number: i64, size: i64) -> Result<Page<KeyView>, TenancyError> {
-        scope.require_manager()?;
-        let total = self.control.read(ALL_OF_TENANT).bind(scope.tenant()).fetch_one().await?;
-        let list = self.control.read(PAGE_OF_TENANT).bind(scope.tenant()).bind(size);
-        let rows: Vec<KeyRow> = list.bind((number.max(1) - 1).saturating_mul(size)).fetch_all().await?;
-        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number: number.max(1), size })
-    }
-
     /// One of the tenant's keys, whether it works or not.
     pub async fn key_find(&self, scope: &impl Manages, key: KeyId) -> Result<KeyView, TenancyError> {
         scope.require_manager()?;
         let found = self.control.read(ONE_OF_TENANT).bind(scope.tenant()).bind(key);
         found.fetch_optional::<KeyRow>().await?.map(|row| row.0).ok_or_else(unknown)
-    }
-
-    /// The operator's own keys in pages of `size`, from page 1 on.
-    pub async fn operator_key_page(
-        &self,
-        _operator: &OperatorScope,
-        number: i64,
-        size: i64,
-    ) -> Result<Page<KeyView>, TenancyError> {
-        let total = self.control.read(ALL_OF_OPERATOR).fetch_one().await?;
-        let list = self.control.read(PAGE_OF_OPERATOR).bind(size);
-        let rows: Vec<KeyRow> = list.bind((number.max(1) - 1).saturating_mul(size)).fetch_all().await?;
-        Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number: number.max(1), size })
     }
 
     /// One of the operator's own keys, whether it works or not.
