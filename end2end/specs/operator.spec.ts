@@ -103,10 +103,103 @@ test('an operator inside a tenant is seen there, and shown out', async ({ chat: 
   await context.close();
 });
 
+test('a claimed domain is confirmed, and taken away again', async ({ chat: ada, world, browser, complaints }) => {
+  complaints.expected.push(/status of 422/);
+  await ada.goto('/admin/sign-in');
+  await ada.getByRole('textbox', { name: 'Domain' }).fill('mail.acme.test');
+  await ada.getByRole('button', { name: 'Claim' }).click();
+  await expect(ada.getByRole('row', { name: /mail\.acme\.test/ })).toContainText('waits');
+
+  const [context, page] = await operator(world, browser, complaints);
+  await page.goto('/operator/tenants/acme');
+  const row = page.getByRole('row', { name: /mail\.acme\.test/ });
+  await expect(row).toContainText('by ada@acme.test');
+  await expect(row).toContainText('waits for you');
+  await accessible(page, 'a claimed domain');
+  await row.getByRole('button', { name: 'Confirm mail.acme.test' }).press('Enter');
+  await expect(page.getByText('No other tenant can have the domain.')).toBeVisible();
+  await accessible(page, 'the question before a domain is confirmed');
+  await page.screenshot({ path: `${PICTURES}/domain-question.png` });
+  await page.getByRole('button', { name: 'Confirm', exact: true }).press('Enter');
+  await expect(row).toContainText('confirmed');
+  await expect(row).toContainText('by operator@seam.test');
+  for (const [width, colorScheme] of [[1280, 'light'], [1280, 'dark'], [390, 'light'], [390, 'dark']] as const) {
+    await page.setViewportSize({ width, height: 844 });
+    await page.emulateMedia({ colorScheme });
+    await fits(page, `domains at ${width}`);
+    await page.screenshot({ path: `${PICTURES}/tenant-domains-${width}-${colorScheme}.png` });
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await ada.goto('/admin/audit');
+  await expect(ada.getByRole('row').nth(1)).toContainText('domain.confirm');
+
+  await row.getByRole('button', { name: 'Take away' }).press('Enter');
+  await page.getByLabel('Type mail.acme.test to confirm').fill('acme.test');
+  await page.getByRole('button', { name: 'Take away', exact: true }).press('Enter');
+  await expect(page.getByText('type “mail.acme.test” to confirm', { exact: false })).toBeVisible();
+  await page.getByLabel('Type mail.acme.test to confirm').fill('mail.acme.test');
+  await page.getByRole('button', { name: 'Take away', exact: true }).press('Enter');
+  await expect(page.getByRole('heading', { name: 'E-mail domains' })).toHaveCount(0);
+  await page.goto('/operator/audit');
+  await expect(page.getByRole('row').nth(1)).toContainText('domain.release');
+  await expect(page.getByRole('row').nth(2)).toContainText('domain.confirm');
+  await context.close();
+});
+
+test('a link to a new password is made, copied, and opens its owner’s account alone', async ({ chat: ada, world, browser, complaints }) => {
+  const [context, page] = await operator(world, browser, complaints);
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: world.seam.url });
+  await page.goto('/operator/users?q=bob');
+  await page.getByRole('button', { name: 'Make a link by which bob@acme.test sets a new password' }).press('Enter');
+  await expect(page.getByText('Links that were made before open nothing any more')).toBeVisible();
+  await accessible(page, 'the question before a link is made');
+  await page.screenshot({ path: `${PICTURES}/reset-question.png` });
+  await page.getByRole('button', { name: 'New password', exact: true }).press('Enter');
+  await expect(page).toHaveURL(/\/operator\/users\?q=bob$/);
+  const link = (await page.getByRole('status').getByRole('code').innerText()).trim();
+  await expect(page.getByRole('status')).toContainText('Hand this link to bob@acme.test');
+  await page.getByRole('button', { name: 'Copy' }).press('Enter');
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link);
+  await accessible(page, 'a link that is shown once');
+  for (const [width, colorScheme] of [[1280, 'light'], [1280, 'dark'], [390, 'light'], [390, 'dark']] as const) {
+    await page.setViewportSize({ width, height: 844 });
+    await page.emulateMedia({ colorScheme });
+    await fits(page, `a link at ${width}`);
+    await page.screenshot({ path: `${PICTURES}/reset-link-${width}-${colorScheme}.png` });
+  }
+  const visitor = await world.visitor(browser);
+  const bob = await visitor.newPage();
+  watch(bob, complaints, world.seam.url);
+  await bob.goto(link);
+  await expect(bob.getByText('bob@acme.test')).toBeVisible();
+  await visitor.close();
+  await page.reload();
+  await expect(page.getByText('Hand this link')).toHaveCount(0);
+  await ada.goto('/admin/audit');
+  await expect(ada.getByRole('row').nth(1)).toContainText('user.reset_link');
+  await context.close();
+});
+
+test('without JavaScript an operator makes a link as well', async ({ world, browser }) => {
+  const context = await world.visitor(browser, { javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto('/login');
+  await page.getByLabel('E-mail').fill('operator@seam.test');
+  await page.getByLabel('Password').fill('operate this seam');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.goto('/operator/users?q=bob');
+  await page.getByRole('button', { name: 'Make a link by which bob@acme.test sets a new password' }).click();
+  await page.getByRole('button', { name: 'New password', exact: true }).click();
+  await expect(page.getByRole('status').getByRole('code')).toHaveText(/\/reset\//);
+  await expect(page.getByRole('button', { name: 'Copy' })).toHaveCount(0);
+  await context.close();
+});
+
 for (const [screen, viewport, colorScheme] of [
   ['desk', { width: 1280, height: 800 }, 'dark'],
-  ['phone', { width: 320, height: 640 }, 'light'],
-  ['phone', { width: 320, height: 640 }, 'dark'],
+  ['phone', { width: 390, height: 844 }, 'light'],
+  ['narrow', { width: 320, height: 640 }, 'light'],
+  ['narrow', { width: 320, height: 640 }, 'dark'],
 ] as const) {
   test(`${screen}, ${colorScheme}: the operator’s pages fit and axe finds nothing`, async ({ world, browser, complaints }) => {
     const [context, page] = await operator(world, browser, complaints, { viewport, colorScheme });

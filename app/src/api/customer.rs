@@ -3,7 +3,9 @@
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::{context, once};
-use contract::{AuditEntry, ImpersonationId, ListQuery, Page, TenantId, TenantSummary, UserId, UserSummary};
+use contract::{
+    AuditEntry, DomainClaimView, ImpersonationId, ListQuery, Page, TenantId, TenantSummary, UserId, UserSummary,
+};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
@@ -23,6 +25,16 @@ pub struct TenantsView {
 pub struct TenantView {
     pub tenant: TenantSummary,
     pub plans: Vec<String>,
+    /// The e-mail domains that it claims.
+    pub domains: Vec<DomainClaimView>,
+}
+
+/// What the page of users shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsersView {
+    pub users: Page<UserSummary>,
+    /// A link by which somebody sets a new password, and their address; shown this once.
+    pub link: Option<(String, String)>,
 }
 
 #[server(prefix = "/api/ui", endpoint = "tenants", input = Json)]
@@ -38,7 +50,8 @@ pub async fn tenant(slug: String) -> Result<TenantView, ServerProblem> {
     let operator = principal.operator_scope()?;
     let slug: contract::Slug = slug.parse().map_err(|_| ServerProblem::not_found("tenant"))?;
     let tenant = platform.tenancy.tenant_summary(&operator, &slug).await?;
-    Ok(TenantView { tenant, plans: plan_names(&platform).await? })
+    let domains = platform.tenancy.domain_claims(&operator, tenant.id).await?;
+    Ok(TenantView { tenant, plans: plan_names(&platform).await?, domains })
 }
 
 /// Opens a tenant. Its first admin, if one is named, is invited by a link.
@@ -78,6 +91,32 @@ pub async fn tenant_plan_set(tenant: TenantId, slug: String, plan: String) -> Re
     let plan = (!plan.is_empty()).then_some(plan);
     let patch = tenancy::TenantPatch { plan: Some(plan), ..Default::default() };
     platform.tenancy.tenant_change(&principal.operator_scope()?, tenant, patch).await?;
+    context::go(&page_of(&slug));
+    Ok(())
+}
+
+/// From now on the tenant's identity provider speaks for the people of this domain.
+#[server(prefix = "/api/ui", endpoint = "tenant-domain-confirm")]
+pub async fn tenant_domain_confirm(tenant: TenantId, slug: String, domain: String) -> Result<(), ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let (operator, domain) = (principal.operator_scope()?, email_domain(&domain)?);
+    platform.tenancy.domain_confirm(&operator, tenant, &domain).await?;
+    context::go(&page_of(&slug));
+    Ok(())
+}
+
+/// Asks for the domain, so that nobody is sent back to passwords by a slip of the hand.
+#[server(prefix = "/api/ui", endpoint = "tenant-domain-withdraw")]
+pub async fn tenant_domain_withdraw(
+    tenant: TenantId,
+    slug: String,
+    domain: String,
+    typed: String,
+) -> Result<(), ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let operator = principal.operator_scope()?;
+    once::require_same(&domain, &typed)?;
+    platform.tenancy.domain_withdraw(&operator, tenant, &email_domain(&domain)?).await?;
     context::go(&page_of(&slug));
     Ok(())
 }
@@ -148,9 +187,22 @@ pub async fn impersonation_end(id: ImpersonationId) -> Result<(), ServerProblem>
 }
 
 #[server(prefix = "/api/ui", endpoint = "users", input = Json)]
-pub async fn users(query: ListQuery) -> Result<Page<UserSummary>, ServerProblem> {
+pub async fn users(query: ListQuery) -> Result<UsersView, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
-    Ok(platform.tenancy.user_page(&principal.operator_scope()?, &query).await?)
+    let users = platform.tenancy.user_page(&principal.operator_scope()?, &query).await?;
+    let link = once::take(&platform, "reset");
+    let link = link.and_then(|both| both.split_once(' ').map(|(link, email)| (link.to_owned(), email.to_owned())));
+    Ok(UsersView { users, link })
+}
+
+/// Makes a link by which somebody sets a new password, for the operator to hand on.
+#[server(prefix = "/api/ui", endpoint = "user-reset-link")]
+pub async fn user_reset_link(user: UserId, list: Option<String>) -> Result<(), ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let (email, token) = platform.tenancy.user_reset_link(&principal.operator_scope()?, user).await?;
+    once::show(&platform, "reset", &format!("{}/reset/{token} {email}", context::public_url()))?;
+    context::go_to_list("/operator/users", list.as_deref());
+    Ok(())
 }
 
 #[server(prefix = "/api/ui", endpoint = "user-sign-out")]
@@ -176,6 +228,11 @@ pub async fn user_operator_set(user: UserId, email: String, may: bool, typed: St
 pub async fn platform_audit(before: Option<i64>, words: String) -> Result<Vec<AuditEntry>, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     Ok(platform.tenancy.audit_list_of_platform(&principal.operator_scope()?, before, &words).await?)
+}
+
+#[cfg(feature = "ssr")]
+fn email_domain(text: &str) -> Result<contract::EmailDomain, ServerProblem> {
+    text.parse().map_err(|error| contract::Problem::field("domain", format!("{error}")).into())
 }
 
 /// The page of a tenant. What was posted as its name may be anything: then it is the list.

@@ -171,7 +171,7 @@ pub fn table() -> Vec<Entry> {
         }),
         // The tenant's console.
         entry("GET /admin/members", Admin, No, |t| page(&format!("/admin/members?q={}", t.words))),
-        entry("GET /admin/keys", Admin, No, |_| page("/admin/keys")),
+        entry("GET /admin/keys", Admin, No, |_| page("/admin/keys?state=all&sort=-used")),
         entry("GET /admin/audit", Admin, No, |t| page(&format!("/admin/audit?q={}", t.words))),
         entry("GET /admin/audit.jsonl", Admin, No, |_| read("/admin/audit.jsonl")),
         entry("GET /admin/sign-in", Admin, No, |_| page("/admin/sign-in")),
@@ -191,10 +191,11 @@ pub fn table() -> Vec<Entry> {
             form("domain-release", &[("domain", "nowhere.test"), ("typed", "nowhere.test")])
         }),
         entry("POST /api/ui/members", Admin, No, |t| json_to("members", list(&t.words))),
-        entry("POST /api/ui/keys", Admin, No, |_| json_to("keys", json!({}))),
+        entry("POST /api/ui/keys", Admin, No, |_| json_to("keys", list(""))),
         entry("POST /api/ui/audit", Admin, No, |t| json_to("audit", json!({ "before": null, "words": t.words }))),
         entry("POST /api/ui/key-create", Admin, No, |_| {
-            form("key-create", &[("name", "another"), ("may", "inference"), ("models", "")])
+            let fields = [("name", "another"), ("may", "inference"), ("models", ""), ("expires", "30")];
+            form("key-create", &fields)
         }),
         entry("POST /api/ui/member-invite", Admin, No, |_| {
             form("member-invite", &[("email", "new@nowhere.test"), ("role", "viewer")])
@@ -239,6 +240,18 @@ pub fn table() -> Vec<Entry> {
         entry("POST /api/ui/tenant-resume", Operator, Tenants, |t| {
             form("tenant-resume", &[("tenant", &t.tenant), ("slug", &t.slug)])
         }),
+        entry("POST /api/ui/tenant-domain-confirm", Operator, Tenants, |t| {
+            form(
+                "tenant-domain-confirm",
+                &[("tenant", &t.tenant), ("slug", &t.slug), ("domain", &format!("{}.test", t.slug))],
+            )
+        }),
+        entry("POST /api/ui/tenant-domain-withdraw", Operator, Tenants, |t| {
+            let domain = format!("{}.test", t.slug);
+            let fields = [("tenant", &*t.tenant), ("slug", &t.slug), ("domain", &domain), ("typed", &domain)];
+            form("tenant-domain-withdraw", &fields)
+        }),
+        entry("POST /api/ui/user-reset-link", Operator, Tenants, |t| form("user-reset-link", &[("user", &t.member)])),
         entry("POST /api/ui/user-sign-out", Operator, Tenants, |t| form("user-sign-out", &[("user", &t.member)])),
         entry("POST /api/ui/user-operator-set", Operator, Tenants, |t| {
             form("user-operator-set", &[("user", &t.member), ("email", "x"), ("may", "false"), ("typed", "x")])

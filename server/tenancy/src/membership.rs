@@ -62,6 +62,12 @@ pub(crate) async fn put(
     Ok(change)
 }
 
+/// The tenants that somebody belongs to.
+pub(crate) async fn of_account(tx: &mut Transaction, user: UserId) -> Result<Vec<TenantId>, StoreError> {
+    let rows: Vec<MembershipRow> = tx.query(OF_ACCOUNT).bind(user).fetch_all().await?;
+    Ok(rows.into_iter().map(|row| row.0.tenant).collect())
+}
+
 impl Tenancy {
     /// Makes somebody a member of a tenant, or gives a member another role.
     pub async fn member_add(&self, tenant: TenantId, user: UserId, role: Role) -> Result<Change, TenancyError> {

@@ -1,16 +1,19 @@
 //! A new password by a link: asked for by its owner and sent by mail, or made by an operator and handed on.
 //!
 //! What always holds: a link works once, for an hour, and is stored as its hash; setting the password, ending
-//! every session and voiding all other links of the account are one transaction. Asking tells nobody whether
+//! every session and voiding all other links of the account are one transaction. An operator's link voids the
+//! account's older ones, and stands in the log of every tenant that the person belongs to: it is a way in. Asking tells nobody whether
 //! an address has an account: [`Tenancy::password_reset_admit`] looks at none, and what follows happens after
 //! the answer.
 
 use crate::{
-    Author, Chain, Client, OneTimeToken, OperatorScope, Tenancy, TenancyError, account,
+    Author, Chain, Client, OneTimeToken, OperatorScope, Tenancy, TenancyError,
+    account::{self, AccountRow},
     audit::{self, Deed},
     clock::millis,
-    digest, history,
+    digest, history, membership,
     throttle::{self, Subject},
+    user,
 };
 use contract::{Email, Password, SignInHow, Timestamp, UserId};
 use serde_json::{Value, json};
@@ -78,19 +81,47 @@ impl Tenancy {
         Ok(Some(token))
     }
 
-    /// Makes a link for somebody, to be handed to them; shown once. `NotFound` without such an account.
+    /// Makes a link for somebody, to be handed to them; shown once. Older links of theirs are void from now on.
+    ///
+    /// Errors: `NotFound` without such an account.
     pub async fn password_reset_link_create(
         &self,
         operator: &OperatorScope,
         email: &Email,
     ) -> Result<OneTimeToken, TenancyError> {
-        let now = self.now();
         let mut tx = self.control.begin().await?;
         let account = account::by_email(&mut tx, email).await?;
         let account = account.ok_or_else(|| TenancyError::NotFound { what: format!("account “{email}”") })?;
+        self.link_hand_out(tx, operator, &account).await
+    }
+
+    /// The same for the person with this id, and the address that they sign in with.
+    pub async fn user_reset_link(
+        &self,
+        operator: &OperatorScope,
+        user: UserId,
+    ) -> Result<(Email, OneTimeToken), TenancyError> {
+        let mut tx = self.control.begin().await?;
+        let account = user::account(&mut tx, user).await?;
+        let token = self.link_hand_out(tx, operator, &account).await?;
+        Ok((account.email, token))
+    }
+
+    async fn link_hand_out(
+        &self,
+        mut tx: Transaction,
+        operator: &OperatorScope,
+        account: &AccountRow,
+    ) -> Result<OneTimeToken, TenancyError> {
+        let now = self.now();
+        tx.query(OTHERS_VOID).bind(account.id).execute().await?;
         let token = link(&mut tx, now, account.id).await?;
-        let deed = Deed { action: "user.reset_link", target: email.as_str(), before: Value::Null, after: Value::Null };
-        audit::record(&mut tx, now, Chain::Platform, operator.author(), deed).await?;
+        let tenants = membership::of_account(&mut tx, account.id).await?;
+        for chain in std::iter::once(Chain::Platform).chain(tenants.into_iter().map(Chain::Tenant)) {
+            let target = account.email.as_str();
+            let deed = Deed { action: "user.reset_link", target, before: Value::Null, after: Value::Null };
+            audit::record(&mut tx, now, chain, operator.author(), deed).await?;
+        }
         tx.commit().await?;
         Ok(token)
     }

@@ -173,6 +173,6 @@ impl Tenancy {
     }
 }
 
-async fn account(tx: &mut Transaction, user: UserId) -> Result<AccountRow, TenancyError> {
+pub(crate) async fn account(tx: &mut Transaction, user: UserId) -> Result<AccountRow, TenancyError> {
     account::by_id(tx, user).await?.ok_or_else(|| TenancyError::NotFound { what: "such person".to_owned() })
 }

@@ -2,14 +2,18 @@
 
 use super::list::plan_options;
 use crate::{
-    api::customer::{ImpersonationBegin, TenantDelete, TenantPlanSet, TenantResume, TenantSuspend, TenantView, tenant},
+    api::customer::{
+        ImpersonationBegin, TenantDelete, TenantDomainConfirm, TenantDomainWithdraw, TenantPlanSet, TenantResume,
+        TenantSuspend, TenantView, tenant,
+    },
     components::{
-        console::{Console, Question, loaded},
+        console::{Consent, Console, Question, loaded},
         form::{Field, PlainForm, Submit},
+        list::OnDay,
     },
     wording::{absolute, grouped},
 };
-use contract::{Role, TenantSummary};
+use contract::{DomainClaimView, Role, TenantSummary};
 use leptos::{either::Either, prelude::*};
 use leptos_router::hooks::use_params_map;
 use server_fn::ServerFn;
@@ -25,7 +29,7 @@ pub fn TenantShow() -> impl IntoView {
 
 #[component]
 fn Shown(found: TenantView) -> impl IntoView {
-    let TenantView { tenant, plans } = found;
+    let TenantView { tenant, plans, domains } = found;
     let lead = format!(
         "Short name {}, since {}, {} {}.",
         tenant.slug,
@@ -45,12 +49,110 @@ fn Shown(found: TenantView) -> impl IntoView {
                     <button class="button">"Set"</button>
                 </form>
             </section>
+            {(!domains.is_empty()).then(|| view! { <Domains tenant=tenant.clone() domains /> })}
             <Visit tenant=tenant.clone() />
             <Suspension tenant=tenant.clone() />
             <Deletion tenant />
         </Console>
     }
     .into_any()
+}
+
+#[component]
+fn Domains(tenant: TenantSummary, domains: Vec<DomainClaimView>) -> impl IntoView {
+    view! {
+        <section aria-labelledby="domains-heading">
+            <h2 id="domains-heading">"E-mail domains"</h2>
+            <p class="hint">
+                "What the tenant says is its own, for single sign-on. Nothing of it was checked by Seam: ask for a proof before you \
+                 confirm, such as a DNS record that they set at your word."
+            </p>
+            <div class="table-scroll" tabindex="0" role="region" aria-label="List of domains">
+                <table>
+                    <thead>
+                        <tr>
+                            <th>"Domain"</th><th>"Claimed"</th><th>"State"</th>
+                            <th><span class="visually-hidden">"Acts"</span></th>
+                        </tr>
+                    </thead>
+                    <tbody>{domains.into_iter().map(|claim| domain_row(claim, &tenant)).collect_view()}</tbody>
+                </table>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn domain_row(claim: DomainClaimView, tenant: &TenantSummary) -> impl IntoView {
+    let name = claim.domain.to_string();
+    let others = claim.other_claims;
+    let disputed = (others > 0 && claim.confirmed_at.is_none() && claim.held_by.is_none()).then(|| {
+        let others = if others == 1 {
+            "Another tenant claims it too".to_owned()
+        } else {
+            format!("{others} other tenants claim it too")
+        };
+        view! { <strong class="below">{others}</strong> }
+    });
+    let state = match (claim.confirmed_at, &claim.held_by) {
+        (Some(at), _) => view! {
+            <span>"confirmed "</span><OnDay at />
+            <span class="hint below">"by "{claim.confirmed_by.clone().unwrap_or_default()}</span>
+        }
+        .into_any(),
+        (None, Some(holder)) => {
+            let to = format!("/operator/tenants/{holder}");
+            view! { <span>"is confirmed for "<a href=to rel="external">{holder.to_string()}</a></span> }.into_any()
+        }
+        (None, None) => view! { <span>"waits for you"</span>{disputed} }.into_any(),
+    };
+    view! {
+        <tr>
+            <td class="cell-name">{name}</td>
+            <td><OnDay at=claim.claimed_at /><span class="hint below">"by "{claim.claimed_by.clone()}</span></td>
+            <td>{state}</td>
+            <td><div class="acts">{domain_acts(claim, tenant)}</div></td>
+        </tr>
+    }
+}
+
+fn domain_acts(claim: DomainClaimView, tenant: &TenantSummary) -> impl IntoView {
+    let (id, slug, name) = (tenant.id.to_string(), tenant.slug.to_string(), claim.domain.to_string());
+    let place = name.replace('.', "-");
+    let open = claim.confirmed_at.is_none() && claim.held_by.is_none();
+    let confirm = open.then(|| {
+        let consequence = format!(
+            "People whose addresses end with @{name} can then sign in to {slug} through its identity provider, into accounts that \
+             they have here. No other tenant can have the domain."
+        );
+        view! {
+            <Consent
+                id=format!("confirm-{place}")
+                act="Confirm"
+                label=format!("Confirm {name}")
+                consequence
+                to=TenantDomainConfirm::PATH
+            >
+                <input r#type="hidden" name="tenant" value=id.clone() />
+                <input r#type="hidden" name="slug" value=slug.clone() />
+                <input r#type="hidden" name="domain" value=name.clone() />
+            </Consent>
+        }
+    });
+    view! {
+        {confirm}
+        <Question
+            id=format!("withdraw-{place}")
+            act="Take away"
+            consequence=format!("People at {name} can no longer sign in to {slug} with single sign-on.")
+            name=name.clone()
+            to=TenantDomainWithdraw::PATH
+        >
+            <input r#type="hidden" name="tenant" value=id />
+            <input r#type="hidden" name="slug" value=slug />
+            <input r#type="hidden" name="domain" value=name.clone() />
+        </Question>
+    }
 }
 
 #[component]

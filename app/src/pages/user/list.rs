@@ -1,11 +1,13 @@
 //! `/operator/users`: everybody who can sign in.
 
 use crate::{
-    api::customer::{UserOperatorSet, UserSignOut, users},
-    components::console::{Console, Pages, Question, Search, SortHead, list_query, loaded},
-    wording::absolute,
+    api::customer::{UserOperatorSet, UserResetLink, UserSignOut, UsersView, users},
+    components::{
+        console::{Consent, Console, Once, Question, loaded},
+        list::{Address, OnDay, Pages, Search, SortHead, list_query},
+    },
 };
-use contract::{ListOrder, ListQuery, Page, UserSummary};
+use contract::{ListOrder, ListQuery, UserSummary};
 use leptos::prelude::*;
 use server_fn::ServerFn;
 
@@ -14,16 +16,25 @@ pub fn UserList() -> impl IntoView {
     let query = list_query();
     let asked = query.clone();
     let found = Resource::new_blocking(|| (), move |()| users(asked.clone()));
-    loaded(found, move |page| view! { <Shown page query=query.clone() /> }.into_any())
+    loaded(found, move |found| view! { <Shown found query=query.clone() /> }.into_any())
 }
 
 #[component]
-fn Shown(page: Page<UserSummary>, query: ListQuery) -> impl IntoView {
-    let (number, last, total) = (page.number, page.last(), page.total);
+fn Shown(found: UsersView, query: ListQuery) -> impl IntoView {
+    let UsersView { users, link } = found;
+    let (number, last, total) = (users.number, users.last(), users.total);
+    let list = Address::from(query.clone()).query();
+    let once = link.map(|(link, email)| {
+        let about = format!(
+            "Hand this link to {email}, and make sure that it is them. It works once, within the hour, and is shown only now."
+        );
+        view! { <Once text=link about /> }
+    });
     view! {
         <Console title="Users" lead="Everybody who can sign in, whichever tenant they belong to. What they write is not here.">
+            {once}
             <section aria-label="Users">
-                <Search label="Search by e-mail" words=query.words.clone() order=query.order />
+                <Search label="Search by e-mail" words=query.words.clone() keep=query.clone() />
                 <div class="table-scroll" tabindex="0" role="region" aria-label="List of users">
                     <table>
                         <thead>
@@ -34,7 +45,7 @@ fn Shown(page: Page<UserSummary>, query: ListQuery) -> impl IntoView {
                                 <th><span class="visually-hidden">"Acts"</span></th>
                             </tr>
                         </thead>
-                        <tbody>{page.items.into_iter().map(row).collect_view()}</tbody>
+                        <tbody>{users.items.into_iter().map(|person| row(person, &list)).collect_view()}</tbody>
                     </table>
                 </div>
                 <Pages query number last total nouns=("person", "people") />
@@ -44,7 +55,7 @@ fn Shown(page: Page<UserSummary>, query: ListQuery) -> impl IntoView {
     .into_any()
 }
 
-fn row(person: UserSummary) -> impl IntoView {
+fn row(person: UserSummary, list: &str) -> impl IntoView {
     let (user, email) = (person.user.to_string(), person.email.to_string());
     let others = person.memberships.saturating_sub(1);
     let belongs = match (&person.tenant, others) {
@@ -61,13 +72,26 @@ fn row(person: UserSummary) -> impl IntoView {
         <tr>
             <td>{email.clone()}{person.operator.then(|| view! { <span class="hint">" · operator"</span> })}</td>
             <td>{belongs}</td>
-            <td>{absolute(person.created_at)}</td>
+            <td><OnDay at=person.created_at /></td>
             <td>
                 <div class="acts">
                     <form method="post" action=UserSignOut::PATH>
                         <input r#type="hidden" name="user" value=user.clone() />
                         <button class="button button-small" aria-label=format!("Sign out {email} everywhere")>"Sign out"</button>
                     </form>
+                    <Consent
+                        id=format!("reset-{user}")
+                        act="New password"
+                        label=format!("Make a link by which {email} sets a new password")
+                        consequence=format!(
+                            "Makes a link by which {email} sets a new password. Links that were made before open nothing any \
+                             more; the password of now works until it is used. It stands in the log of their tenants too.",
+                        )
+                        to=UserResetLink::PATH
+                    >
+                        <input r#type="hidden" name="user" value=user.clone() />
+                        <input r#type="hidden" name="list" value=list.to_owned() />
+                    </Consent>
                     <Question
                         id=format!("operator-{user}")
                         act

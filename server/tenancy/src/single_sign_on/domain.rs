@@ -7,7 +7,7 @@ use crate::{
     audit::{self, Deed},
     tenant,
 };
-use contract::{DomainView, EmailDomain, Role, TenantId};
+use contract::{DomainClaimView, DomainView, EmailDomain, Role, TenantId};
 use serde_json::Value;
 use store::{FromRow, Row, StoreError};
 
@@ -16,6 +16,15 @@ const MOST_DOMAINS: i64 = 50;
 
 const OF_TENANT: &str = "
 SELECT domain, claimed_at, confirmed_at FROM sign_in_domain WHERE tenant_id = $1 ORDER BY domain";
+/// A tenant has few domains, and few tenants claim any.
+const CLAIMS_OF_TENANT: &str = "
+SELECT
+    domain, claimed_by, claimed_at, confirmed_by, confirmed_at,
+    (SELECT tenant.slug FROM sign_in_domain AS other JOIN tenant ON tenant.id = other.tenant_id
+        WHERE other.domain = sign_in_domain.domain AND other.confirmed_at IS NOT NULL AND other.tenant_id <> $1) AS holder,
+    (SELECT COUNT(*) FROM sign_in_domain AS other
+        WHERE other.domain = sign_in_domain.domain AND other.tenant_id <> $1) AS others
+FROM sign_in_domain WHERE tenant_id = $1 ORDER BY domain";
 const COUNT: &str = "SELECT COUNT(*) AS value FROM sign_in_domain WHERE tenant_id = $1";
 const CLAIM: &str = "
 INSERT INTO sign_in_domain (tenant_id, domain, claimed_by, claimed_at) VALUES ($1, $2, $3, $4)
@@ -35,6 +44,22 @@ impl FromRow for DomainRow {
             domain: row.get("domain")?,
             claimed_at: row.get("claimed_at")?,
             confirmed_at: row.get("confirmed_at")?,
+        }))
+    }
+}
+
+struct ClaimRow(DomainClaimView);
+
+impl FromRow for ClaimRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(DomainClaimView {
+            domain: row.get("domain")?,
+            claimed_by: row.get("claimed_by")?,
+            claimed_at: row.get("claimed_at")?,
+            confirmed_by: row.get("confirmed_by")?,
+            confirmed_at: row.get("confirmed_at")?,
+            held_by: row.get("holder")?,
+            other_claims: row.get("others")?,
         }))
     }
 }
@@ -118,6 +143,16 @@ impl Tenancy {
         tenant: TenantId,
     ) -> Result<Vec<DomainView>, TenancyError> {
         Ok(self.domains(tenant).await?)
+    }
+
+    /// The same with what there is to judge a claim by.
+    pub async fn domain_claims(
+        &self,
+        _operator: &OperatorScope,
+        tenant: TenantId,
+    ) -> Result<Vec<DomainClaimView>, TenancyError> {
+        let rows: Vec<ClaimRow> = self.control.read(CLAIMS_OF_TENANT).bind(tenant).fetch_all().await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
     async fn domain_delete(

@@ -91,6 +91,34 @@ async fn nobody_gets_a_link_to_an_account_that_is_not_there() {
 }
 
 #[tokio::test]
+async fn an_operators_link_voids_older_ones_and_stands_in_the_log_of_their_tenants() {
+    let fixture = Fixture::new().await;
+    let operator = OperatorScope::command_line();
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let ada = fixture.member("ada@acme.test", &acme, contract::Role::Admin).await;
+    fixture.member("eve@globex.test", &globex, contract::Role::Admin).await;
+    let eves = link(&fixture, "eve@globex.test").await;
+    let mailed = link(&fixture, "ada@acme.test").await;
+    let by_address = fixture.tenancy.password_reset_link_create(&operator, &email("ada@acme.test")).await.unwrap();
+    assert!(expired(fixture.tenancy.password_reset_check(mailed.as_str()).await));
+    let (address, by_id) = fixture.tenancy.user_reset_link(&operator, ada).await.unwrap();
+    assert_eq!(address, email("ada@acme.test"));
+    assert!(expired(fixture.tenancy.password_reset_check(by_address.as_str()).await));
+    assert!(fixture.tenancy.password_reset_check(eves.as_str()).await.is_ok());
+
+    let log = fixture.tenancy.audit_list(&fixture.scope("ada@acme.test").await, None, "").await.unwrap();
+    let lines: Vec<_> = log.iter().map(|entry| (entry.action.as_str(), entry.target.as_str())).collect();
+    assert_eq!(lines, [("user.reset_link", "ada@acme.test"); 2]);
+    assert!(!log.iter().any(|entry| entry.change.contains(by_id.as_str())));
+    assert!(fixture.tenancy.audit_list(&fixture.scope("eve@globex.test").await, None, "").await.unwrap().is_empty());
+    assert_eq!(fixture.tenancy.audit_list_of_platform(&operator, None, "reset_link").await.unwrap().len(), 2);
+    // The password of now works until the link is used.
+    fixture.tenancy.sign_in("ada@acme.test", password(PASSWORD), home()).await.unwrap();
+    let nobody = fixture.tenancy.user_reset_link(&operator, contract::UserId::new()).await;
+    assert!(matches!(nobody, Err(TenancyError::NotFound { .. })));
+}
+
+#[tokio::test]
 async fn an_operators_link_is_in_the_log_and_so_is_its_use() {
     let fixture = Fixture::new().await;
     fixture.person("ada@acme.test").await;

@@ -132,6 +132,28 @@ async fn the_provider_speaks_for_its_tenants_confirmed_domains_alone() {
 }
 
 #[tokio::test]
+async fn the_operator_sees_who_else_says_that_a_domain_is_theirs() {
+    let world = World::new().await;
+    let (tenancy, operator) = (&world.fixture.tenancy, OperatorScope::command_line());
+    let globex = world.fixture.tenant("globex").await;
+    world.fixture.member("gus@globex.test", &globex, Role::Admin).await;
+    let gus = world.fixture.scope("gus@globex.test").await;
+    for name in ["acme.test", "shared.test"] {
+        tenancy.domain_claim(&gus, &domain(name)).await.unwrap();
+    }
+    tenancy.domain_claim(&world.ada, &domain("shared.test")).await.unwrap();
+    let claims = tenancy.domain_claims(&operator, globex.id).await.unwrap();
+    let told: Vec<_> = claims
+        .iter()
+        .map(|one| (one.domain.as_str(), one.held_by.as_ref().map(|slug| slug.as_str()), one.other_claims))
+        .collect();
+    assert_eq!(told, [("acme.test", Some("acme"), 1), ("shared.test", None, 1)]);
+    assert!(claims.iter().all(|one| one.claimed_by == "gus@globex.test" && one.confirmed_by.is_none()));
+    let own = tenancy.domain_claims(&operator, world.acme.id).await.unwrap();
+    assert_eq!((own[0].held_by.as_ref(), own[0].confirmed_by.as_deref()), (None, Some("command line")));
+}
+
+#[tokio::test]
 async fn no_operator_comes_in_by_a_tenants_provider() {
     let world = World::new().await;
     let tenancy = &world.fixture.tenancy;
