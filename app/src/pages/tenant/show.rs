@@ -117,10 +117,12 @@ fn domain_row(claim: DomainClaimView, tenant: &TenantSummary) -> impl IntoView {
 }
 
 fn domain_acts(claim: DomainClaimView, tenant: &TenantSummary) -> impl IntoView {
-    let (id, slug, name) = (tenant.id.to_string(), tenant.slug.to_string(), claim.domain.to_string());
+    let (slug, name) = (tenant.slug.to_string(), claim.domain.to_string());
     let place = name.replace('.', "-");
+    let named = [("tenant", tenant.id.to_string()), ("slug", slug.clone()), ("domain", name.clone())];
     let open = claim.confirmed_at.is_none() && claim.held_by.is_none();
     let confirm = open.then(|| {
+        let named = named.clone();
         let consequence = format!(
             "People whose addresses end with @{name} can then sign in to {slug} through its identity provider, into accounts that \
              they have here. No other tenant can have the domain."
@@ -133,9 +135,7 @@ fn domain_acts(claim: DomainClaimView, tenant: &TenantSummary) -> impl IntoView 
                 consequence
                 to=TenantDomainConfirm::PATH
             >
-                <input r#type="hidden" name="tenant" value=id.clone() />
-                <input r#type="hidden" name="slug" value=slug.clone() />
-                <input r#type="hidden" name="domain" value=name.clone() />
+                {named.map(hidden)}
             </Consent>
         }
     });
@@ -145,14 +145,16 @@ fn domain_acts(claim: DomainClaimView, tenant: &TenantSummary) -> impl IntoView 
             id=format!("withdraw-{place}")
             act="Take away"
             consequence=format!("People at {name} can no longer sign in to {slug} with single sign-on.")
-            name=name.clone()
+            name
             to=TenantDomainWithdraw::PATH
         >
-            <input r#type="hidden" name="tenant" value=id />
-            <input r#type="hidden" name="slug" value=slug />
-            <input r#type="hidden" name="domain" value=name.clone() />
+            {named.map(hidden)}
         </Question>
     }
+}
+
+fn hidden((name, value): (&'static str, String)) -> impl IntoView {
+    view! { <input r#type="hidden" name=name value=value /> }
 }
 
 #[component]

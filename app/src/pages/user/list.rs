@@ -45,7 +45,7 @@ fn Shown(found: UsersView, query: ListQuery) -> impl IntoView {
                                 <th><span class="visually-hidden">"Acts"</span></th>
                             </tr>
                         </thead>
-                        <tbody>{users.items.into_iter().map(|person| row(person, &list)).collect_view()}</tbody>
+                        <tbody>{users.items.into_iter().map(|person| row(person, list.clone())).collect_view()}</tbody>
                     </table>
                 </div>
                 <Pages query number last total nouns=("person", "people") />
@@ -55,7 +55,7 @@ fn Shown(found: UsersView, query: ListQuery) -> impl IntoView {
     .into_any()
 }
 
-fn row(person: UserSummary, list: &str) -> impl IntoView {
+fn row(person: UserSummary, list: String) -> impl IntoView {
     let (user, email) = (person.user.to_string(), person.email.to_string());
     let others = person.memberships.saturating_sub(1);
     let belongs = match (&person.tenant, others) {
@@ -63,6 +63,7 @@ fn row(person: UserSummary, list: &str) -> impl IntoView {
         (Some(tenant), 0) => tenant.to_string(),
         (Some(tenant), _) => format!("{tenant} and {others} more"),
     };
+    let of_link = user.clone();
     let (act, consequence) = if person.operator {
         ("Take operator’s rights", format!("{email} no longer runs the platform. Their tenants stay theirs."))
     } else {
@@ -89,8 +90,8 @@ fn row(person: UserSummary, list: &str) -> impl IntoView {
                         )
                         to=UserResetLink::PATH
                     >
-                        <input r#type="hidden" name="user" value=user.clone() />
-                        <input r#type="hidden" name="list" value=list.to_owned() />
+                        <input r#type="hidden" name="user" value=of_link.clone() />
+                        <input r#type="hidden" name="list" value=list.clone() />
                     </Consent>
                     <Question
                         id=format!("operator-{user}")
