@@ -13,6 +13,7 @@ use crate::{
 use contract::{AttemptNo, FinishReason, TokenUsage};
 use futures::{StreamExt, stream};
 use metering::AttemptStatus;
+use store::share;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::DropGuard, task::TaskTracker};
 
@@ -41,13 +42,13 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
     let (end, mut ended) = oneshot::channel();
     // Held by whoever waits: first here, then by the answer's stream.
     let reader = chat.interest.wanted.clone().drop_guard();
-    tasks.spawn(async move {
+    tasks.spawn(share::split(async move {
         let interest = chat.interest.clone();
         let telling = Telling { chat, texts };
         let outcome = router::answer(&telling, &legs, &interest).await;
         // A reader that is gone needs no end.
         let _ = end.send(outcome);
-    });
+    }));
     match said.recv().await {
         Some(Said::Begun { route }) => Ok(Answering { parts: parts(said, ended, reader), route }),
         Some(Said::Text(_)) | None => match (&mut ended).await {

@@ -9,6 +9,7 @@ use crate::{
 };
 use contract::{AttemptNo, TokenUsage};
 use metering::AttemptStatus;
+use store::share;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -24,12 +25,12 @@ pub(crate) struct Embedding {
 pub(crate) async fn run(embedding: Embedding, legs: Vec<Leg>, tasks: &TaskTracker) -> Result<Embedded, GatewayError> {
     let (end, ended) = oneshot::channel();
     let _waiting = embedding.interest.wanted.clone().drop_guard();
-    tasks.spawn(async move {
+    tasks.spawn(share::split(async move {
         let interest = embedding.interest.clone();
         let embedded = router::answer(&embedding, &legs, &interest).await;
         // Whoever went away needs no vectors.
         let _ = end.send(embedded);
-    });
+    }));
     ended.await.unwrap_or(Err(GatewayError::Abandoned))
 }
 

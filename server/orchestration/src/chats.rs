@@ -22,7 +22,7 @@ use gateway::{Gateway, provider::ChatParameters};
 use nodes::Nodes;
 use registry::{PromptConfig, Registry};
 use std::{sync::Arc, time::Duration};
-use store::{TenantStore, TenantStores};
+use store::{TenantStore, TenantStores, share};
 use tenancy::{Scope, SharedClock};
 use tokio::sync::oneshot;
 
@@ -273,7 +273,7 @@ impl Chats {
     async fn start(&self, scope: &Scope, begin: Begin, model: Option<String>) -> Result<RunStarted, ChatError> {
         let (live, start) = self.prepare(scope, begin, model).await?;
         let (tell, told) = oneshot::channel();
-        self.inner.hub.tasks().spawn(start::begin_and_drive(self.clone(), live, start, tell));
+        self.inner.hub.tasks().spawn(share::split(start::begin_and_drive(self.clone(), live, start, tell)));
         told.await.map_err(|_| ChatError::Panicked)?
     }
 

@@ -9,6 +9,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
+use store::share;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 #[derive(Default)]
@@ -22,10 +23,10 @@ impl Searches {
         search: impl Future<Output = Result<T, ChatError>> + Send + 'static,
     ) -> Result<T, ChatError> {
         let turn = self.turn(tenant).await?;
-        let searched = tokio::spawn(async move {
+        let searched = tokio::spawn(share::split(async move {
             let _turn = turn;
             search.await
-        });
+        }));
         searched.await.map_err(|_| ChatError::Panicked)?
     }
 

@@ -7,7 +7,7 @@
 //! - `sse.rs`, `rendered.rs`: a run's events; `assets.rs`: embedded files; `audit_export.rs`: a log as a file; `health.rs`: for machines that watch.
 //! - `management/`: the API for programs with a key, `/api/v1/…`, and its description.
 //! - `body.rs`, `headers.rs`, `trace.rs`: bounds, security headers, request ids and logs.
-//! - `accept.rs`: connections; `refused.rs`: plain forms that come back; `tally.rs`: who holds how many.
+//! - `accept.rs`: connections; `refused.rs`: plain forms that come back; `tally.rs`: who holds how many; `turns.rs`: a tenant's share.
 //! - `answer.rs`: how a problem is told, to programs and to browsers.
 
 mod accept;
@@ -31,6 +31,7 @@ mod sse;
 mod state;
 mod tally;
 mod trace;
+mod turns;
 
 pub use accept::{Places, serve};
 pub use body::MAX_BODY_BYTES;

@@ -1,12 +1,13 @@
 //! Which path goes where, and in which order layers apply.
 //!
-//! Outside in: request id and log, security headers, bounds on the body. Only what belongs to a person
+//! Outside in: request id and log, security headers, bounds on the body, turns. Only what belongs to a person
 //! passes further: own pages only, session, who it is, compression. Programs come with keys instead (`management/`).
 
 use super::{
     WebState,
     answer::{self, Reader},
     assets, audit_export, body, csrf, headers, health, management, pages, refused, session, single_sign_on, sse, trace,
+    turns,
 };
 use axum::{
     Router,
@@ -45,6 +46,7 @@ pub fn router(state: WebState) -> Router {
     }
     open.merge(management::routes())
         .merge(personal)
+        .layer(from_fn(turns::take))
         .layer(from_fn(body::bound))
         .layer(from_fn_with_state(state.clone(), headers::add))
         .layer(from_fn(trace::follow))

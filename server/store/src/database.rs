@@ -10,6 +10,7 @@
 use crate::{
     StoreError, Value,
     postgres::{self, Access},
+    share::Busy,
     sqlite,
     statement::{Answer, Statement, Target, Want},
 };
@@ -54,7 +55,10 @@ impl Database {
     /// Begins a transaction that may write. Dropped without `commit`, it leaves nothing behind.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         let running = match &self.0 {
-            Engine::Sqlite(sqlite) => Running::Sqlite(sqlite.begin().await?),
+            Engine::Sqlite(sqlite) => {
+                let busy = Busy::now();
+                Running::Sqlite(sqlite.begin().await?, busy)
+            }
             Engine::Postgres(postgres) => Running::Postgres(postgres.begin(Access::Transaction).await?),
         };
         Ok(Transaction { running, failed: false })
@@ -64,7 +68,10 @@ impl Database {
     /// none waits for it.
     pub async fn snapshot(&self) -> Result<Transaction, StoreError> {
         let running = match &self.0 {
-            Engine::Sqlite(sqlite) => Running::Sqlite(sqlite.readers().begin().await?),
+            Engine::Sqlite(sqlite) => {
+                let busy = Busy::now();
+                Running::Sqlite(sqlite.readers().begin().await?, busy)
+            }
             Engine::Postgres(postgres) => Running::Postgres(postgres.begin(Access::Snapshot).await?),
         };
         Ok(Transaction { running, failed: false })
@@ -87,7 +94,7 @@ pub struct Transaction {
 }
 
 enum Running {
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>, Busy),
     Postgres(postgres::Begun),
 }
 
@@ -102,13 +109,13 @@ impl Transaction {
             return Err(StoreError::Aborted);
         }
         match self.running {
-            Running::Sqlite(transaction) => Ok(transaction.commit().await?),
+            Running::Sqlite(transaction, _busy) => Ok(transaction.commit().await?),
             Running::Postgres(begun) => begun.commit().await,
         }
     }
 
     pub(crate) const fn is_sqlite(&self) -> bool {
-        matches!(self.running, Running::Sqlite(_))
+        matches!(self.running, Running::Sqlite(..))
     }
 
     pub(crate) async fn run(
@@ -133,7 +140,7 @@ impl Transaction {
     ) -> Result<Answer, StoreError> {
         let failed_before = std::mem::replace(&mut self.failed, true);
         let answer = match &mut self.running {
-            Running::Sqlite(transaction) => sqlite::run(&mut **transaction, sql, values, want).await,
+            Running::Sqlite(transaction, _) => sqlite::run(&mut **transaction, sql, values, want).await,
             Running::Postgres(begun) => postgres::run(begun.connection(), sql, values, want).await,
         }?;
         self.failed = failed_before;

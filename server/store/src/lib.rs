@@ -4,6 +4,7 @@
 //! - [`TenantStore`]: what belongs to one tenant, opened only with a [`TenantAccess`].
 //! - [`Location`]: where both live: files of SQLite, or one PostgreSQL database.
 //! - [`Hints`]: “look again”, from one process to all others.
+//! - [`share`]: no tenant takes all the processors while another one is there.
 //!
 //! Layers above write SQL with `$1` placeholders and portable types; nothing above this crate names an
 //! engine. Which thing lives where is told by the migrations under `migrations/`.
@@ -21,6 +22,7 @@ pub mod mutants;
 mod postgres;
 mod row;
 mod search;
+pub mod share;
 mod sqlite;
 mod statement;
 mod tables;

@@ -4,6 +4,7 @@ use crate::{
     Bind, FromRow, Row, StoreError, Value,
     database::Transaction,
     postgres::{self, Access},
+    share::Busy,
     sqlite,
 };
 
@@ -88,7 +89,10 @@ impl<'t> Statement<'t> {
         #[cfg(feature = "mutants")]
         let sql = crate::mutants::statement(sql);
         match target {
-            Target::Sqlite(pool) => sqlite::run(pool, sql, values, want).await,
+            Target::Sqlite(pool) => {
+                let _busy = Busy::now();
+                sqlite::run(pool, sql, values, want).await
+            }
             Target::Postgres(database, access) => database.run(access, sql, values, want).await,
             Target::Transaction(transaction) => transaction.run(sql, values, want).await,
         }

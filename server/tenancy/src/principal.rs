@@ -9,7 +9,7 @@ use crate::{
 use contract::{Email, ImpersonationId, ImpersonationNote, SessionView, TenantId, TenantMembership, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, sync::Arc, time::Duration};
-use store::{FromRow, Row, StoreError};
+use store::{FromRow, Row, StoreError, share};
 
 /// Where the claims stand in the session.
 pub const SESSION_CLAIMS_KEY: &str = "claims";
@@ -229,6 +229,9 @@ impl Tenancy {
         if self.now().millis_since(session.signed_in_at) >= millis(ABSOLUTE_EXPIRY) {
             return Ok(None);
         }
+        if let Some(tenant) = session.tenant {
+            share::belongs_to(tenant);
+        }
         let rows: Vec<PrincipalRow> = self
             .control
             .read(PRINCIPAL)
@@ -262,6 +265,9 @@ impl Tenancy {
             time.over |= !operator;
             current = time.membership.clone().filter(|_| !time.over);
             suspended_for.clone_from(&time.suspended_for);
+        }
+        if let Some(tenant) = &current {
+            share::belongs_to(tenant.tenant);
         }
         let vouched_by = session.vouched_by;
         let identity = Identity {

@@ -16,7 +16,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{KeyId, KeyScope, KeyView, Role, TenantId, Timestamp};
 use serde_json::{Value, json};
 use std::{net::IpAddr, time::Duration};
-use store::{FromRow, Row, StoreError, Transaction};
+use store::{FromRow, Row, StoreError, Transaction, share};
 
 /// What every secret begins with: people and secret scanners recognise it.
 pub const KEY_PREFIX: &str = "sk-seam-";
@@ -292,6 +292,7 @@ impl Tenancy {
         let Some(tenant) = key.tenant else {
             return Ok(Some(KeyHolder::Operator(OperatorScope::mint(author))));
         };
+        share::belongs_to(tenant);
         let role = if key.scopes.contains(&KeyScope::Manage) { Role::Admin } else { Role::Member };
         let scope = Scope::mint(tenant, author, role);
         Ok(Some(KeyHolder::Tenant { scope, may: key.scopes, models: key.models }))
