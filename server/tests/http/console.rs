@@ -239,7 +239,7 @@ async fn a_key_ends_when_its_form_says() {
     // The last moment of the day.
     assert_eq!(keys[2]["expires_at"], 4_102_444_799_999_i64);
     let page = ada.page("/admin/keys").await.text();
-    assert!(page.contains("2099-12-31</time>") && !page.contains(">bad<"), "{page}");
+    assert!(page.contains(">2099-12-31<") && !page.contains(">bad<"), "{page}");
     // Without a script the form comes back with what was typed, and the date's own error.
     let fields =
         [("name", "kept"), ("may", "manage"), ("models", ""), ("expires", "date"), ("expires_at", "2020-01-01")];
