@@ -51,7 +51,7 @@ for (const [screen, viewport, colorScheme] of [
     const name = `ci-${screen}-${colorScheme}`;
     await page.goto('/admin/keys');
     await expect(page.getByLabel('Last day')).toBeHidden();
-    await page.getByLabel('Name').fill(name);
+    await page.getByRole('textbox', { name: 'Name' }).fill(name);
     await page.getByLabel('Expires').selectOption('on a date');
     await page.getByLabel('Last day').fill('2020-01-01');
     await page.getByRole('button', { name: 'Make a key' }).click();
@@ -94,7 +94,7 @@ test('by keyboard: a key that ends in 90 days, copied where it is shown, and a l
   await keys(world);
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: world.seam.url });
   await page.goto('/admin/keys');
-  await page.getByLabel('Name').focus();
+  await page.getByRole('textbox', { name: 'Name' }).focus();
   await page.keyboard.type('by hand');
   for (const field of ['It may', 'Models (all if empty)', 'Expires']) {
     await page.keyboard.press('Tab');
@@ -149,12 +149,12 @@ test('without JavaScript: keys are searched, sorted, paged and told apart by lin
   await expect(names(page).nth(1)).toContainText('quarterly report');
   await expect(page.getByRole('row', { name: /quarterly report/ })).toContainText('in 3 days');
 
-  await page.getByLabel('Name').fill('of the past');
+  await page.getByRole('textbox', { name: 'Name' }).fill('of the past');
   await page.getByLabel('Expires').selectOption('on a date');
   await page.getByLabel('Last day').fill('2020-01-01');
   await page.getByRole('button', { name: 'Make a key' }).click();
   await expect(page.getByText('Choose a time that lies in the future.')).toBeVisible();
-  await expect(page.getByLabel('Name')).toHaveValue('of the past');
+  await expect(page.getByRole('textbox', { name: 'Name' })).toHaveValue('of the past');
   await expect(page.getByLabel('Expires')).toHaveValue('date');
   await expect(page.getByLabel('Last day')).toHaveValue('2020-01-01');
   await context.close();

@@ -3,7 +3,9 @@
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::context;
-use contract::{ConversationId, ConversationSummary, ConversationView, MessageId, NewMessage, RunId, RunStarted};
+use contract::{
+    ConversationId, ConversationSummary, ConversationView, MessageId, NewMessage, RunId, RunStarted, TenantId,
+};
 #[cfg(feature = "ssr")]
 use contract::{MessageRole, MessageView};
 use leptos::prelude::*;
@@ -68,8 +70,8 @@ pub async fn conversation_open(
 }
 
 #[server(prefix = "/api/ui", endpoint = "message-send", input = Json)]
-pub async fn message_send(message: NewMessage) -> Result<RunStarted, ServerProblem> {
-    let (platform, scope) = (context::platform()?, context::scope()?);
+pub async fn message_send(message: NewMessage, tenant: Option<TenantId>) -> Result<RunStarted, ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope_of_page(tenant)?);
     Ok(platform.chats.send(&scope, message).await?)
 }
 
@@ -79,11 +81,13 @@ pub async fn message_post(
     conversation: Option<String>,
     text: String,
     model: Option<String>,
+    tenant: Option<TenantId>,
 ) -> Result<(), ServerProblem> {
-    let (platform, scope) = (context::platform()?, context::scope()?);
+    let platform = context::platform()?;
+    let kept = |problem: ServerProblem| problem.keep("text", &text);
+    let scope = context::scope_of_page(tenant).map_err(kept)?;
     let conversation = conversation.filter(|id| !id.is_empty()).map(|id| id.parse()).transpose();
     let conversation = conversation.map_err(|_| ServerProblem::not_found("conversation"))?;
-    let kept = |problem: ServerProblem| problem.keep("text", &text);
     let message = NewMessage { conversation, text: text.clone(), model: model.filter(|name| !name.is_empty()) };
     let started = platform.chats.send(&scope, message).await.map_err(|error| kept(error.into()))?;
     context::go(&format!("/chat/{}?wait=1", started.conversation));

@@ -47,6 +47,18 @@ pub fn scope() -> Result<Scope, ServerProblem> {
     Ok(principal()?.scope()?)
 }
 
+/// The same for what was written on a page of `tenant`: another tab may have gone to another tenant meanwhile, and
+/// what is meant for one must not end up in another.
+pub fn scope_of_page(tenant: Option<TenantId>) -> Result<Scope, ServerProblem> {
+    let scope = scope()?;
+    if tenant.is_some_and(|tenant| tenant != scope.tenant()) {
+        let detail = "In another tab you went to another tenant, and this page is of the one before. Nothing was sent. \
+                      Copy what you wrote, and reload the page or go back to its tenant.";
+        return Err(Problem::new(ProblemCode::Conflict, detail).into());
+    }
+    Ok(scope)
+}
+
 pub fn address() -> IpAddr {
     use_context::<ClientAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
 }

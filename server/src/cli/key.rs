@@ -2,7 +2,7 @@
 
 use super::{Failure, print_json, workbench};
 use crate::config::Config;
-use contract::{KeyId, KeyScope, KeyView, Slug};
+use contract::{Day, KeyId, KeyLifetime, KeyScope, KeyState, KeyView, Slug, Timestamp};
 use serde_json::{Value, json};
 use tenancy::{NewKey, OperatorScope, Scope, Tenancy};
 
@@ -20,6 +20,9 @@ pub(super) enum Keys {
         /// A model it may ask for; repeat it for more, leave it out for all
         #[arg(long = "model", value_name = "MODEL")]
         models: Vec<String>,
+        /// When it ends: after so many days, as 90d, or with the end of a day of UTC, as 2027-12-31; never unless given
+        #[arg(long, value_name = "WHEN", value_parser = lifetime)]
+        expires: Option<KeyLifetime>,
         /// Prints the result as JSON
         #[arg(long)]
         json: bool,
@@ -72,16 +75,18 @@ impl Keys {
     pub async fn run(self, config: Config) -> Result<(), Failure> {
         let tenancy = workbench::open(&config).await?;
         match self {
-            Self::Create { name, whose, manage, models, json } => {
+            Self::Create { name, whose, manage, models, expires, json } => {
                 let may = if manage { KeyScope::ALL.to_vec() } else { vec![KeyScope::Inference] };
                 let models = (!models.is_empty()).then_some(models);
-                let new = NewKey { name, scopes: may, models, expires_at: None };
+                let expires_at = expires.and_then(|lifetime| lifetime.end(tenancy.clock().now()));
+                let new = NewKey { name, scopes: may, models, expires_at };
                 let (id, secret) = match whose.holder(&tenancy).await? {
                     Holder::Tenant(scope) => tenancy.key_create(&scope, &new).await?,
                     Holder::Operator(operator) => tenancy.operator_key_create(&operator, &new).await?,
                 };
                 if json {
-                    print_json(&json!({ "id": id, "name": new.name, "secret": secret.expose() }));
+                    let secret = secret.expose();
+                    print_json(&json!({ "id": id, "name": new.name, "secret": secret, "expires_at": new.expires_at }));
                 } else {
                     println!("{}", secret.expose());
                     eprintln!(
@@ -100,7 +105,7 @@ impl Keys {
                 } else if keys.is_empty() {
                     println!("There are no keys yet. Make one: seam key create NAME");
                 } else {
-                    table(&keys);
+                    table(&keys, tenancy.clock().now());
                 }
             }
             Self::Revoke { id, whose } => {
@@ -131,11 +136,40 @@ fn record(key: &KeyView) -> Value {
     })
 }
 
-fn table(keys: &[KeyView]) {
+fn table(keys: &[KeyView], now: Timestamp) {
     let name = keys.iter().map(|key| key.name.chars().count()).max().unwrap_or(0).max(4);
-    println!("{:<36}  {:<name$}  {:<17}  STATE", "ID", "NAME", "KEY");
+    println!("{:<36}  {:<name$}  {:<17}  {:<7}  EXPIRES", "ID", "NAME", "KEY", "STATE");
     for key in keys {
-        let state = if key.revoked_at.is_some() { "revoked" } else { "works" };
-        println!("{}  {:<name$}  {:<17}  {state}", key.id, key.name, format!("{}…", key.prefix));
+        let state = match key.state(now) {
+            KeyState::Active => "works",
+            KeyState::Expired => "expired",
+            KeyState::Revoked => "revoked",
+        };
+        let end = key.expires_at.map_or_else(|| "never".to_owned(), |end| Day::of(end).to_string());
+        println!("{}  {:<name$}  {:<17}  {state:<7}  {end}", key.id, key.name, format!("{}…", key.prefix));
+    }
+}
+
+/// `90d`, or a date.
+fn lifetime(text: &str) -> Result<KeyLifetime, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok()).filter(|days| *days > 0);
+    match (days, text.parse::<Day>()) {
+        (Some(days), _) => Ok(KeyLifetime::Days(days)),
+        (None, Ok(day)) => Ok(KeyLifetime::Through(day)),
+        (None, Err(_)) => Err("write a number of days, as 90d, or a day, as 2027-12-31".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_days_or_a_day() {
+        assert_eq!(lifetime("90d"), Ok(KeyLifetime::Days(90)));
+        assert_eq!(lifetime("2027-12-31"), Ok(KeyLifetime::Through("2027-12-31".parse().unwrap())));
+        for bad in ["", "0d", "90", "-1d", "2027-02-30", "tomorrow", "99999d"] {
+            lifetime(bad).unwrap_err();
+        }
     }
 }

@@ -94,7 +94,13 @@ fn keys_are_made_listed_and_revoked_and_the_log_is_checked() {
     assert_eq!(run(seam(dir).args(["key", "revoke", id, "--operator"])).status.code(), Some(1));
     succeed(seam(dir).args(["key", "revoke", id, "--tenant", "acme"]));
     assert!(succeed(seam(dir).args(["key", "list", "--tenant", "acme"])).contains("revoked"));
-    assert!(succeed(seam(dir).args(["key", "create", "deploy", "--operator"])).starts_with("sk-seam-op-"));
+    let deploy = ["key", "create", "deploy", "--operator", "--expires", "2099-12-31"];
+    assert!(succeed(seam(dir).args(deploy)).starts_with("sk-seam-op-"));
+    let listed = succeed(seam(dir).args(["key", "list", "--operator"]));
+    assert!(listed.lines().last().unwrap().ends_with("works    2099-12-31"), "{listed}");
+    let never = run(seam(dir).args(["key", "create", "late", "--operator", "--expires", "tomorrow"]));
+    assert_eq!(never.status.code(), Some(2));
+    assert!(stderr(&never).contains("write a number of days, as 90d"), "{}", stderr(&never));
     assert_eq!(run(seam(dir).args(["key", "list"])).status.code(), Some(2));
     assert_eq!(run(seam(dir).args(["key", "list", "--tenant", "nobody"])).status.code(), Some(1));
     let lines = stdout(&run(seam(dir).arg("doctor")));

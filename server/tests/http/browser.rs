@@ -11,12 +11,17 @@ use seam::{PublicUrl, WebSettings, WebState, apply::apply};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tenancy::{NewTenant, Secret, SystemClock};
 use testbase::Scratch;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 pub const PASSWORD: &str = "correct horse battery";
+
+/// No answer takes longer: what hangs is named and fails.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// A simulated model, quick and not so quick that its answer would be one event.
 const MODELS: &str = r#"
@@ -191,9 +196,11 @@ impl Answer {
 
 impl Browser {
     pub async fn send(&self, request: Request<Body>) -> Answer {
+        let asked = format!("{} {}", request.method(), request.uri());
         let response = self.start(request).await;
         let (parts, body) = response.into_parts();
-        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let body = timeout(LONGEST, to_bytes(body, usize::MAX)).await;
+        let body = body.unwrap_or_else(|_| panic!("{asked} began to answer and did not end")).unwrap();
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
@@ -202,7 +209,9 @@ impl Browser {
         if let Some(cookie) = self.cookie() {
             request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
         }
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let asked = format!("{} {}", request.method(), request.uri());
+        let response = timeout(LONGEST, self.router.clone().oneshot(request)).await;
+        let response = response.unwrap_or_else(|_| panic!("{asked} did not answer")).unwrap();
         let mut cookies = self.cookies.lock().unwrap();
         for set in response.headers().get_all(header::SET_COOKIE) {
             let set = set.to_str().unwrap();

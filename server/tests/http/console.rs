@@ -163,6 +163,34 @@ async fn a_person_of_two_tenants_works_in_the_one_they_choose() {
 }
 
 #[tokio::test]
+async fn what_is_written_on_a_page_of_one_tenant_does_not_end_up_in_another() {
+    let server = Server::start().await;
+    let bob = server.member("acme", "bob@acme.test").await;
+    let acme = bob.post("/api/ui/frame", &serde_json::json!({})).await.json()["session"]["current"]["tenant"].clone();
+    let globex = server.tenant("globex", "eve@globex.test").await.0;
+    let tenancy = &server.platform.tenancy;
+    let user = tenancy.user_by_email(&"bob@acme.test".parse().unwrap()).await.unwrap().unwrap();
+    tenancy.member_add(globex, user.id, Role::Member).await.unwrap();
+    let page = bob.page("/chat").await.text();
+    assert!(page.contains(&format!("name=\"tenant\" value={acme}")), "{page}");
+    // Another tab goes to another tenant.
+    bob.form("/api/ui/tenant-enter", &[("tenant", &globex.to_string())]).await;
+    let message = serde_json::json!({ "conversation": null, "text": "for acme alone", "model": null });
+    let told = bob.post("/api/ui/message-send", &serde_json::json!({ "message": message, "tenant": acme })).await;
+    assert_eq!(told.status, StatusCode::CONFLICT, "{}", told.text());
+    assert!(told.text().contains("Nothing was sent"));
+    let posted = [("text", "for acme alone"), ("tenant", acme.as_str().unwrap())];
+    bob.form("/api/ui/message-post", &posted).await;
+    let page = bob.page("/chat").await.text();
+    assert!(page.contains("for acme alone") && page.contains("Nothing was sent"), "what was written is kept");
+    let list = serde_json::json!({ "search": "acme" });
+    let found = bob.post("/api/ui/conversation-list", &list).await.text();
+    assert!(!found.contains("for acme"), "{found}");
+    let mine = serde_json::json!({ "message": message, "tenant": globex });
+    assert_eq!(bob.post("/api/ui/message-send", &mine).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_operator_opens_a_tenant_whose_first_admin_joins_by_link() {
     let server = Server::start().await;
     let olga = operator(&server).await;

@@ -98,6 +98,7 @@ pub fn Composer(
         <form class="composer" method="post" action=MessagePost::PATH on:submit=submit>
             {move || state.problem.get().map(|problem| view! { <ProblemNote problem /> })}
             <div class="composer-box">
+                {state.tenant.map(|id| view! { <input r#type="hidden" name="tenant" value=id.to_string() /> })}
                 {conversation.map(|id| view! { <input r#type="hidden" name="conversation" value=id.to_string() /> })}
                 <textarea
                     node_ref=field

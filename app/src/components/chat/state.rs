@@ -15,7 +15,7 @@ use crate::{
 };
 use contract::{
     ConversationId, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, Problem, RunEvent, RunEventRecord,
-    RunId, RunStarted,
+    RunId, RunStarted, TenantId,
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -65,6 +65,8 @@ impl Entry {
 #[derive(Clone, Copy)]
 pub struct ThreadState {
     pub conversation: StoredValue<Option<ConversationId>>,
+    /// Whose page this is.
+    pub tenant: Option<TenantId>,
     pub entries: RwSignal<Vec<Entry>>,
     pub older_than: RwSignal<Option<MessageId>>,
     pub running: RwSignal<Option<RunId>>,
@@ -80,7 +82,7 @@ pub struct ThreadState {
 }
 
 impl ThreadState {
-    pub fn new(opened: Option<OpenConversation>, default_model: String) -> Self {
+    pub fn new(opened: Option<OpenConversation>, default_model: String, tenant: Option<TenantId>) -> Self {
         let history = use_context::<HistoryVersion>().map_or_else(|| RwSignal::new(0), |version| version.0);
         let view = opened.as_ref().map(|opened| &opened.view);
         let running = view.and_then(crate::wording::running);
@@ -88,6 +90,7 @@ impl ThreadState {
         let (conversation, older_than) = view.map_or((None, None), |view| (Some(view.id), view.older_than));
         Self {
             conversation: StoredValue::new(conversation),
+            tenant,
             entries: RwSignal::new(opened.into_iter().flat_map(messages).map(Entry::new).collect()),
             older_than: RwSignal::new(older_than),
             running: RwSignal::new(running),
@@ -115,8 +118,9 @@ impl ThreadState {
         let conversation = self.conversation.get_value();
         let model = Some(self.model.get_untracked()).filter(|model| !model.is_empty());
         let message = NewMessage { conversation, text, model };
+        let tenant = self.tenant;
         self.act(async move {
-            let started = message_send(message).await?;
+            let started = message_send(message, tenant).await?;
             draft::keep(conversation, "");
             sent(started);
             Ok(())

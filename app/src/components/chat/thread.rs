@@ -9,7 +9,7 @@ use crate::{
     browser::{dom, draft, run_events},
     components::icon::{Glyph, Icon, Mark},
 };
-use contract::ModelView;
+use contract::{ModelView, TenantId};
 use leptos::{
     html::{Div, Textarea},
     prelude::*,
@@ -30,6 +30,8 @@ pub fn Thread(
     /// None is a conversation that does not exist yet.
     opened: Option<OpenConversation>,
     models: Vec<ModelView>,
+    /// Whose page this is.
+    tenant: Option<TenantId>,
     /// A form of this page that came back.
     refused: Option<RefusedForm>,
 ) -> impl IntoView {
@@ -38,7 +40,7 @@ pub fn Thread(
     let view = opened.as_ref().map(|opened| &opened.view);
     let head = view.map(|view| view! { <Head id=view.id title=view.title.clone() /> });
     let waiting = view.is_some_and(|view| crate::wording::running(view).is_some());
-    let state = ThreadState::new(opened, default_model.unwrap_or_default());
+    let state = ThreadState::new(opened, default_model.unwrap_or_default(), tenant);
     let field = NodeRef::<Textarea>::new();
     let scroller = NodeRef::<Div>::new();
     let away = RwSignal::new(false);

@@ -42,13 +42,15 @@ pub fn ChatShow() -> impl IntoView {
         <main class="main" id="main" tabindex="-1">
             <Transition fallback=|| view! { <div class="thread" aria-busy="true"></div> }>
                 {move || Suspend::new(async move {
-                    let models = frame.await.map(|frame| frame.models).unwrap_or_default();
+                    let frame = frame.await;
+                    let tenant = frame.as_ref().ok().and_then(|frame| frame.session.current.as_ref()).map(|at| at.tenant);
+                    let models = frame.map(|frame| frame.models).unwrap_or_default();
                     match opened.await {
                         Ok(opened) => {
                             let title = opened.as_ref().map_or_else(|| "New chat".to_owned(), |opened| opened.view.title.clone());
                             Either::Left(view! {
                                 <Title text=title />
-                                <Thread opened models refused=refused.get_value() />
+                                <Thread opened models tenant refused=refused.get_value() />
                             })
                         }
                         Err(refused) => Either::Right(view! { <ProblemPage problem=refused.problem /> }),
