@@ -102,7 +102,14 @@ class Suite:
         self.binaries = {m["target"]["name"]: (m["executable"], Path(m["manifest_path"]).parent) for m in made}
 
     def passes(self, binary, engine, off, *names):
-        """Runs until the first failure. None when it passes, else the name of a test that noticed."""
+        """None when it passes, else the name of a test that noticed. One that passes alone was slowed down by the machine."""
+        for _ in range(3):
+            who = self.first_failure(binary, engine, off, *names)
+            if who is None or self.first_failure(binary, engine, off, who, "--exact"):
+                return who
+        return who
+
+    def first_failure(self, binary, engine, off, *names):
         program, directory = self.binaries[binary]
         environment = dict(os.environ, SEAM_TEST_ENGINE=engine, SEAM_TEST_ALLOW_MISSING_ASSETS="1", RUST_BACKTRACE="0", **off)
         run = subprocess.Popen([program, *names], cwd=directory, env=environment,
