@@ -27,6 +27,8 @@ start_postgres() {
 }
 
 run_rust() {
+  SEAM_TEST_SDKS=$(scripts/sdks.sh) || { broken+=("SDKs for tests"); return; }
+  export SEAM_TEST_SDKS
   start_postgres || { broken+=("PostgreSQL for tests"); return; }
   run_cargo sqlite --lib --bins --tests
   # Everything that keeps data, once more on the other engine. The same selection of crates: another would compile

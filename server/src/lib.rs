@@ -19,4 +19,4 @@ pub mod isolation;
 mod logging;
 mod nearest;
 
-pub use http::{PublicUrl, WebSettings, WebState, management_routes, router};
+pub use http::{PublicUrl, WebSettings, WebState, management_routes, router, v1_routes};

@@ -118,6 +118,7 @@ async fn generate(provider: &LocalProvider, text: &str) -> Result<Timing, Provid
             max_output_tokens: Some(OUTPUT_TOKENS),
             ..Default::default()
         },
+        native: None,
         cancel: CancellationToken::new(),
     };
     let start = Instant::now();
@@ -125,7 +126,7 @@ async fn generate(provider: &LocalProvider, text: &str) -> Result<Timing, Provid
     let mut first = None;
     while let Some(part) = stream.next().await {
         match part? {
-            ChatPart::Text(_) => {
+            ChatPart::Text(_) | ChatPart::Native(_) => {
                 first.get_or_insert_with(|| start.elapsed());
             }
             ChatPart::Finished { usage, .. } => {

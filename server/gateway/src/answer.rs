@@ -2,11 +2,12 @@
 
 use crate::{
     GatewayError,
-    provider::{ChatParameters, ChatTurn},
+    provider::{ChatParameters, ChatTurn, Native},
 };
 use contract::{AnswerDetails, FinishReason, NanoUsd, RequestId, TokenUsage};
 use futures::stream::BoxStream;
 use metering::Feature;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 /// A chat to be answered by whichever provider the model's config names.
@@ -19,11 +20,21 @@ pub struct ChatRequest {
     pub system: Option<String>,
     pub turns: Vec<ChatTurn>,
     pub parameters: ChatParameters,
+    /// The request as it was asked, when it came from outside in a dialect.
+    pub foreign: Option<Foreign>,
     /// Name and version of the prompt config that applied.
     pub prompt: Option<(String, i64)>,
     pub feature: Feature,
     /// Fire it when nobody wants the answer any more. Dropping the answer does the same.
     pub cancel: CancellationToken,
+}
+
+/// A request in a dialect, beside what of it is understood.
+#[derive(Debug, Clone)]
+pub struct Foreign {
+    pub native: Native,
+    /// The first field that only a provider of the same dialect can do justice to; such a request goes to no other.
+    pub native_only: Option<String>,
 }
 
 /// An answer that has begun.
@@ -34,9 +45,11 @@ pub struct Answering {
     pub route: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AnswerPart {
     Text(String),
+    /// In the dialect that was asked in: an event of a stream, or a whole answer. Of an answer either all parts are, or none.
+    Native(Value),
     /// The answer is whole, and its settlement is durable.
     Finished(Outcome),
 }

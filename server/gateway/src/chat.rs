@@ -6,13 +6,14 @@
 use crate::{
     AnswerPart, Answering, ChatRequest, GatewayError, Outcome, PartialOutcome,
     accounting::{Accounting, Asked, Ending, OpenAttempt, Receipt},
-    provider::{ChatCall, ChatPart, ChatParts, ProviderError},
+    provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError},
     route::Leg,
     router::{self, Attempted, Interest, Operation},
 };
 use contract::{AttemptNo, FinishReason, TokenUsage};
 use futures::{StreamExt, stream};
 use metering::AttemptStatus;
+use serde_json::Value;
 use store::share;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::DropGuard, task::TaskTracker};
@@ -20,12 +21,16 @@ use tokio_util::{sync::DropGuard, task::TaskTracker};
 /// Texts on their way to the reader: enough to ride out a hiccup, not enough to run ahead of it.
 const TEXTS_UNDER_WAY: usize = 64;
 
+/// What may come before an answer begins: a role, an id, filters' remarks.
+const MOST_KEPT_BACK: usize = 16;
+
 enum Said {
     /// Once, before the first text: who answers.
     Begun {
         route: String,
     },
     Text(String),
+    Native(Value),
 }
 
 /// A chat and all that its attempts need.
@@ -51,7 +56,7 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
     }));
     match said.recv().await {
         Some(Said::Begun { route }) => Ok(Answering { parts: parts(said, ended, reader), route }),
-        Some(Said::Text(_)) | None => match (&mut ended).await {
+        Some(Said::Text(_) | Said::Native(_)) | None => match (&mut ended).await {
             Ok(Err(error)) => Err(error),
             // An answer always begins before it ends.
             Ok(Ok(_)) | Err(_) => Err(GatewayError::Abandoned),
@@ -70,6 +75,9 @@ fn parts(
         loop {
             match said.recv().await {
                 Some(Said::Text(text)) => return Some((Ok(AnswerPart::Text(text)), Some((said, ended, reader)))),
+                Some(Said::Native(value)) => {
+                    return Some((Ok(AnswerPart::Native(value)), Some((said, ended, reader))));
+                }
                 Some(Said::Begun { .. }) => {}
                 None => {
                     let end = ended.await.unwrap_or(Err(GatewayError::Abandoned));
@@ -105,8 +113,8 @@ impl Operation for Telling {
 
     async fn attempt(&self, leg: &Leg, number: AttemptNo) -> Result<Attempted<Outcome>, GatewayError> {
         let mut open = self.chat.accounting.open(&self.chat.asked, number, leg).await?;
-        let mut said = String::new();
-        match self.listen(leg, &mut open, &mut said).await {
+        let (mut said, mut heard) = (String::new(), false);
+        match self.listen(leg, &mut open, &mut said, &mut heard).await {
             Ok((reason, usage)) => {
                 let ending = self.succeeded(leg, usage, &said);
                 let receipt = open.settle(ending).await?;
@@ -117,7 +125,7 @@ impl Operation for Telling {
                 let receipt = open.settle(ending).await?;
                 Err(interrupted(leg, number, receipt, ProviderError::Cancelled))
             }
-            Err(Broken::By(cause)) if said.is_empty() => {
+            Err(Broken::By(cause)) if !heard => {
                 let mut ending = self.broken(leg, &said, AttemptStatus::Failed, Some(&cause));
                 if !cause.may_have_used_tokens() {
                     ending.usage = TokenUsage { input: Some(0), cached_input: Some(0), output: Some(0) };
@@ -136,12 +144,13 @@ impl Operation for Telling {
 }
 
 impl Telling {
-    /// Passes on what the provider says, until its end.
+    /// Passes on what the provider says, until its end. `heard`: whether anything was passed on.
     async fn listen(
         &self,
         leg: &Leg,
         open: &mut OpenAttempt,
         said: &mut String,
+        heard: &mut bool,
     ) -> Result<(FinishReason, TokenUsage), Broken> {
         let call = self.call(leg);
         // Whatever ends this attempt also ends the provider's work.
@@ -153,10 +162,17 @@ impl Telling {
             first = tokio::time::timeout_at(deadline, first_part(leg, call)) => first,
         };
         let (mut part, mut parts) = first.map_err(|_| ProviderError::TimedOut(leg.provider.timeout))??;
-        let mut begun = false;
+        let mut kept_back = Vec::new();
         loop {
-            if !std::mem::replace(&mut begun, true) {
+            let begins = match &part {
+                ChatPart::Native(NativePart { begins, .. }) => *begins,
+                ChatPart::Text(_) | ChatPart::Finished { .. } => true,
+            };
+            if begins && !std::mem::replace(heard, true) {
                 self.tell(Said::Begun { route: leg.route() }).await?;
+                for value in kept_back.drain(..) {
+                    self.tell(Said::Native(value)).await?;
+                }
             }
             match part {
                 ChatPart::Finished { reason, usage } => return Ok((reason, usage)),
@@ -164,6 +180,17 @@ impl Telling {
                     open.text_came();
                     said.push_str(&text);
                     self.tell(Said::Text(text)).await?;
+                }
+                ChatPart::Native(NativePart { value, .. }) if !*heard => {
+                    if kept_back.len() == MOST_KEPT_BACK {
+                        return Err(ProviderError::Malformed("an answer that does not begin".to_owned()).into());
+                    }
+                    kept_back.push(value);
+                }
+                ChatPart::Native(NativePart { value, said: more, .. }) => {
+                    open.text_came();
+                    said.push_str(&more);
+                    self.tell(Said::Native(value)).await?;
                 }
             }
             part = tokio::select! {
@@ -190,6 +217,7 @@ impl Telling {
             system: request.system.clone(),
             turns: request.turns.clone(),
             parameters: request.parameters.clone(),
+            native: request.foreign.as_ref().map(|foreign| &foreign.native).filter(|n| speaks(leg, n)).cloned(),
             cancel: tokio_util::sync::CancellationToken::new(),
         }
     }
@@ -218,9 +246,16 @@ impl Telling {
     fn estimate(&self, leg: &Leg, said: &str) -> TokenUsage {
         let request = &self.chat.request;
         let count = |text: &str| leg.provider.instance.count_tokens(&leg.model, text);
-        let read = request.system.iter().chain(request.turns.iter().map(|turn| &turn.text));
+        // What has no other form than the caller's is counted as it was written.
+        let native_only = request.foreign.as_ref().filter(|foreign| foreign.native_only.is_some());
+        let native = native_only.and_then(|foreign| foreign.native.body.get("messages")).map(Value::to_string);
+        let read = request.system.iter().chain(request.turns.iter().map(|turn| &turn.text)).chain(&native);
         TokenUsage { input: Some(read.map(|text| count(text)).sum()), cached_input: None, output: Some(count(said)) }
     }
+}
+
+fn speaks(leg: &Leg, native: &Native) -> bool {
+    leg.provider.instance.speaks(native.dialect)
 }
 
 /// The first part that says something, with the stream it came from.

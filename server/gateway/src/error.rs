@@ -13,6 +13,12 @@ pub enum GatewayError {
     /// Nothing was dispatched, so nothing is in the ledger.
     #[error("the model “{model}” cannot answer now: {reason}")]
     NoTarget { model: String, reason: String },
+    /// Nobody who may answer for the model speaks the dialect in which the field means something.
+    #[error(
+        "no provider of the model “{model}” can do justice to “{field}”: it would have to be left out, and the answer \
+         would be another"
+    )]
+    Untranslatable { model: String, field: String },
     /// Every attempt failed before its first word; each is in the ledger.
     #[error("no provider answered in {attempts} attempts; the last said: {last}")]
     AllAttemptsFailed { last: ProviderError, attempts: i64 },

@@ -1,7 +1,7 @@
 //! The gateway as others call it.
 
 use crate::{
-    Answering, ChatRequest, EmbedRequest, Embedded, GatewayError, NewProvider,
+    Answering, ChatRequest, EmbedRequest, Embedded, Foreign, GatewayError, NewProvider,
     accounting::{Accounting, Asked},
     chat::{self, Chat},
     configure,
@@ -60,10 +60,10 @@ impl Gateway {
     /// settled as `stopped`, with estimated usage.
     ///
     /// # Errors
-    /// `UnknownModel`, `NoTarget`: nothing was dispatched. `AllAttemptsFailed`, `Rejected`: before the first
+    /// `UnknownModel`, `NoTarget`, `Untranslatable`: nothing was dispatched. `AllAttemptsFailed`, `Rejected`: before the first
     /// text. `Interrupted` as the last item of the answer, or here when it was cancelled before its first text.
     pub async fn chat(&self, scope: &Scope, request: ChatRequest) -> Result<Answering, GatewayError> {
-        let legs = self.legs(&request.model).await?;
+        let legs = able(self.legs(&request.model).await?, &request)?;
         let asked = self.asked(scope, request.request, request.feature, &request.model, request.prompt.clone());
         let interest = self.interest(&request.cancel);
         let chat = Chat { accounting: self.accounting.clone(), asked, request, interest };
@@ -194,4 +194,14 @@ impl Gateway {
     fn now(&self) -> Timestamp {
         self.tenancy.clock().now()
     }
+}
+
+/// Leaves out the places where a part of the request would have to be dropped.
+fn able(mut legs: Vec<Leg>, request: &ChatRequest) -> Result<Vec<Leg>, GatewayError> {
+    let Some(Foreign { native, native_only: Some(field) }) = &request.foreign else { return Ok(legs) };
+    legs.retain(|leg| leg.provider.instance.speaks(native.dialect));
+    if legs.is_empty() {
+        return Err(GatewayError::Untranslatable { model: request.model.clone(), field: field.clone() });
+    }
+    Ok(legs)
 }

@@ -8,13 +8,15 @@
 //! `gateway.rs` is what others call, `route.rs` finds the places to ask, `router.rs` asks them in order,
 //! `chat.rs` and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
 //! the configured providers, `configure.rs` writes them, `onboarding.rs` takes a pasted key with the help of
-//! `catalogue.rs`. `provider.rs` is what every adapter implements, `providers/` holds them.
+//! `catalogue.rs`. `dialects/` are the languages
+//! in which programs ask. `provider.rs` is what every adapter implements, `providers/` holds them.
 
 mod accounting;
 mod answer;
 mod catalogue;
 mod chat;
 mod configure;
+pub mod dialects;
 mod directory;
 mod embedding;
 mod error;
@@ -26,7 +28,7 @@ mod retry;
 mod route;
 mod router;
 
-pub use answer::{AnswerPart, Answering, ChatRequest, EmbedRequest, Embedded, Outcome, PartialOutcome};
+pub use answer::{AnswerPart, Answering, ChatRequest, EmbedRequest, Embedded, Foreign, Outcome, PartialOutcome};
 pub use configure::NewProvider;
 pub use error::GatewayError;
 pub use gateway::Gateway;

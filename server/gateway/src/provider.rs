@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use contract::{FinishReason, MessageRole, ProviderKind, TenantId, TokenUsage};
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use serde_json::{Map, Value};
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// One turn of a conversation as a provider sees it.
@@ -33,6 +34,24 @@ pub struct ChatParameters {
     pub stop: Vec<String>,
 }
 
+/// A language in which models are asked over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// <https://platform.openai.com/docs/api-reference/chat>
+    OpenAiChat,
+}
+
+/// A request in the words of whoever asks, for providers that speak the same dialect: what Seam has no name for passes
+/// through to them as it came.
+#[derive(Debug, Clone)]
+pub struct Native {
+    pub dialect: Dialect,
+    /// The whole request; `model` and how it is streamed are the adapter's.
+    pub body: Arc<Map<String, Value>>,
+    /// Whether the answer is wanted as it comes, or at once and whole.
+    pub streamed: bool,
+}
+
 /// A chat call to one provider's model.
 #[derive(Debug, Clone)]
 pub struct ChatCall {
@@ -43,6 +62,8 @@ pub struct ChatCall {
     pub system: Option<String>,
     pub turns: Vec<ChatTurn>,
     pub parameters: ChatParameters,
+    /// The same in the caller's own words, if the provider speaks their dialect: it replaces what stands above.
+    pub native: Option<Native>,
     /// Fires when nobody wants the answer any more; the adapter frees what it holds at once.
     pub cancel: CancellationToken,
 }
@@ -51,7 +72,23 @@ pub struct ChatCall {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatPart {
     Text(String),
-    Finished { reason: FinishReason, usage: TokenUsage },
+    /// In the dialect of a [`Native`] call.
+    Native(NativePart),
+    Finished {
+        reason: FinishReason,
+        usage: TokenUsage,
+    },
+}
+
+/// An event of a streamed answer, or the whole of one that is not, as the provider said it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NativePart {
+    pub value: Value,
+    /// What of it the model wrote, for an estimate should the answer be cut.
+    pub said: String,
+    /// Whether the answer has begun with it. What comes before (a role, an id) is kept back until then, so that
+    /// somebody else can still answer.
+    pub begins: bool,
 }
 
 pub type ChatParts = BoxStream<'static, Result<ChatPart, ProviderError>>;
@@ -183,6 +220,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Starts an answer. Errors before the first part are returned here or as the first item.
     async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError>;
+
+    /// Whether it takes a call in this dialect as it is.
+    fn speaks(&self, _dialect: Dialect) -> bool {
+        false
+    }
 
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError>;
 

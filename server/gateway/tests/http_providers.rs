@@ -45,6 +45,7 @@ fn call() -> ChatCall {
             seed: Some(7),
             stop: vec!["END".to_owned()],
         },
+        native: None,
         cancel: CancellationToken::new(),
     }
 }
@@ -62,6 +63,7 @@ async fn answer(
     while let Some(part) = parts.next().await {
         match part {
             Ok(ChatPart::Text(more)) => text.push_str(&more),
+            Ok(ChatPart::Native(part)) => panic!("{part:?}"),
             Ok(ChatPart::Finished { reason, usage }) => return (text, Ok((reason, usage))),
             Err(error) => return (text, Err(error)),
         }

@@ -68,6 +68,7 @@ fn call(tenant: TenantId, texts: &[&str], parameters: ChatParameters) -> ChatCal
         system: None,
         turns: roles.zip(texts).map(|(role, text)| ChatTurn { role, text: (*text).to_owned() }).collect(),
         parameters,
+        native: None,
         cancel: CancellationToken::new(),
     }
 }
@@ -94,6 +95,7 @@ async fn read(mut stream: ChatParts) -> Answer {
     while let Some(part) = stream.next().await {
         match part.expect("no error within the answer") {
             ChatPart::Text(text) => parts.push(text),
+            ChatPart::Native(part) => panic!("{part:?}"),
             ChatPart::Finished { reason, usage } => {
                 assert!(stream.next().await.is_none(), "nothing follows the end");
                 return Answer { parts, reason, usage };

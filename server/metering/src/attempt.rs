@@ -39,15 +39,19 @@ impl AttemptStatus {
 /// What the tokens were for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Feature {
+    /// Seam's own chat.
     Chat,
+    /// A tenant's program, by `/v1`.
+    Api,
 }
 
 impl Feature {
-    pub const ALL: [Self; 1] = [Self::Chat];
+    pub const ALL: [Self; 2] = [Self::Chat, Self::Api];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Chat => "chat",
+            Self::Api => "api",
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) fn of_gateway(error: &GatewayError) -> Problem {
         | GatewayError::Registry(RegistryError::Store(error)) => of_store(error),
         GatewayError::ShuttingDown => shutting_down(),
         GatewayError::InvalidProvider { .. }
+        // Conversations are asked about in Seam's own words.
+        | GatewayError::Untranslatable { .. }
         | GatewayError::Abandoned
         | GatewayError::Metering(_)
         | GatewayError::Registry(_)

@@ -125,6 +125,7 @@ async fn answer(run: &Run) -> Option<Ending> {
             system: Some(run.prompt.system_text.clone()).filter(|text| !text.is_empty()),
             turns,
             parameters: run.parameters.clone(),
+            foreign: None,
             prompt: Some((run.prompt.name.clone(), run.prompt.version)),
             feature: Feature::Chat,
             cancel: run.live.stop().token().clone(),
@@ -170,6 +171,8 @@ async fn record(run: &Run, parts: impl Stream<Item = Result<AnswerPart, GatewayE
         for part in batch {
             match part {
                 Ok(AnswerPart::Text(more)) => text.push_str(&more),
+                // A conversation is asked about in Seam's own words.
+                Ok(AnswerPart::Native(_)) => {}
                 Ok(AnswerPart::Finished(outcome)) => {
                     let details = outcome.details(&run.new.model, &run.prompt.label());
                     ending = Some(Ending::Finished { reason: outcome.reason, details });

@@ -7,7 +7,7 @@ use super::{
     WebState,
     answer::{self, Reader},
     assets, audit_export, body, csrf, headers, health, management, pages, refused, session, single_sign_on, sse, trace,
-    turns,
+    turns, v1,
 };
 use axum::{
     Router,
@@ -46,8 +46,10 @@ pub fn router(state: WebState) -> Router {
     }
     open.merge(management::routes())
         .merge(personal)
-        .layer(from_fn(turns::take))
         .layer(from_fn(body::bound))
+        // Reads its bodies itself, once it knows whose they are.
+        .merge(v1::routes())
+        .layer(from_fn(turns::take))
         .layer(from_fn_with_state(state.clone(), headers::add))
         .layer(from_fn(trace::follow))
         .with_state(state)

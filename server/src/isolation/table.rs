@@ -89,6 +89,7 @@ pub fn table() -> Vec<Entry> {
         entry("GET /favicon.svg", Nothing, No, |_| read("/favicon.svg")),
         entry("GET /api/docs", Nothing, No, |_| read("/api/docs")),
         entry("ANY /api/v1/{*path}", Nothing, No, |_| read("/api/v1/nothing/at/all")),
+        entry("ANY /v1/{*path}", Nothing, No, |_| read("/v1/nothing/at/all")),
         entry("ANY /api/{*path}", Nothing, No, |_| read("/api/nothing")),
         // Entrances.
         entry("GET /", Nothing, No, |_| page("/")),

@@ -9,5 +9,6 @@ mod management;
 mod nodes;
 mod outages;
 mod postgres;
+mod sdks;
 mod serving;
 mod support;

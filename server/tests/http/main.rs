@@ -15,3 +15,4 @@ mod management;
 mod management_books;
 mod session;
 mod start;
+mod v1;

@@ -268,6 +268,7 @@ mod tests {
             system: Some("Be brief.".to_owned()),
             turns: vec![ChatTurn { role: MessageRole::User, text: "What is it?".to_owned() }],
             parameters: ChatParameters { seed: Some(seed), ..ChatParameters::default() },
+            native: None,
             cancel: CancellationToken::new(),
         }
     }
@@ -289,6 +290,7 @@ mod tests {
                     text.push_str(&more);
                     count += 1;
                 }
+                Ok(ChatPart::Native(part)) => panic!("{part:?}"),
                 Ok(ChatPart::Finished { usage, .. }) => return (text, Ok(usage), count),
                 Err(error) => return (text, Err(error), count),
             }

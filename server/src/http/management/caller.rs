@@ -1,9 +1,13 @@
 //! Who asks: whoever holds a key that works, as of this request.
 
-use super::{super::address, WebState, refusal::Refusal};
+use super::{
+    super::{address, bearer},
+    WebState,
+    refusal::Refusal,
+};
 use axum::extract::FromRequestParts;
 use contract::{KeyScope, Problem, ProblemCode};
-use http::{HeaderMap, header, request::Parts};
+use http::request::Parts;
 use tenancy::{KeyHolder, Management, Manages, Needs, OperatorScope, TenancyError};
 
 /// A program that may manage something.
@@ -20,10 +24,10 @@ impl FromRequestParts<WebState> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Refusal> {
-        let secret = bearer(&parts.headers).ok_or_else(no_key)?;
+        let secret = bearer::of(&parts.headers).ok_or_else(no_key)?;
         let address = address::client(&parts.headers, &parts.extensions, state.settings().trust_proxy);
         match state.platform().tenancy.authenticate_key(secret, address).await? {
-            None => Err(opens_nothing().into()),
+            None => Err(Problem::new(ProblemCode::NotSignedIn, bearer::OPENS_NOTHING).into()),
             Some(KeyHolder::Operator(operator)) => Ok(Self::Operator(operator)),
             Some(KeyHolder::Tenant { scope, may, .. }) if may.contains(&KeyScope::Manage) => {
                 Ok(Self::Tenant(scope.management()?))
@@ -68,41 +72,12 @@ impl Caller {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
-}
-
 fn no_key() -> Problem {
     let detail = "Send a key as “Authorization: Bearer sk-seam-…”. Make one with: seam key create";
     Problem::new(ProblemCode::NotSignedIn, detail)
 }
 
-/// The same for one that never was, was revoked, or has expired.
-fn opens_nothing() -> Problem {
-    Problem::new(ProblemCode::NotSignedIn, "This key opens nothing: it is unknown, was revoked, or has expired.")
-}
-
 fn may_not_manage() -> Problem {
     let detail = "This key calls models and does not manage its tenant. Make one with the scope “manage”.";
     Problem::new(ProblemCode::PermissionDenied, detail)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_comes_as_a_bearer() {
-        let given = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-            bearer(&headers).map(str::to_owned)
-        };
-        assert_eq!(given("Bearer sk-seam-x").as_deref(), Some("sk-seam-x"));
-        assert_eq!(given("bearer sk-seam-x").as_deref(), Some("sk-seam-x"));
-        for other in ["Basic c2stc2VhbS14", "sk-seam-x", ""] {
-            assert_eq!(given(other), None, "{other}");
-        }
-    }
 }

@@ -14,8 +14,8 @@ async fn every_route_stands_in_the_table() {
     let server = Server::start().await;
     let mut answered: BTreeSet<String> =
         routes::of(server.router()).into_iter().filter(|route| !is_file(route)).collect();
-    // Programs are no people: `management.rs` makes each of these calls with every kind of key.
-    for (method, path) in seam::management_routes() {
+    // Programs are no people: `management.rs` and `v1/` make each of these calls with every kind of key.
+    for (method, path) in seam::management_routes().into_iter().chain(seam::v1_routes()) {
         assert!(answered.remove(&format!("{method} {path}")), "{method} {path}");
     }
     let listed: BTreeSet<String> =

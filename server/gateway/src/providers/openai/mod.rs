@@ -1,13 +1,15 @@
 //! OpenAI's chat completions and embeddings, and with them every compatible server.
 //!
-//! A stream is whole when `finish_reason` has been seen and `[DONE]` has come; without either it was cut.
+//! Calls that come in this very dialect pass through (`native`); all others are put into it here. A stream is whole when `finish_reason` has been seen and `[DONE]` has come; without either it was cut.
 //! <https://platform.openai.com/docs/api-reference/chat-streaming>
+
+mod native;
 
 use super::{
     estimate,
     http::{Connection, ErrorObject, KeyHeader},
 };
-use crate::provider::{ChatCall, ChatPart, ChatParts, EmbedCall, Embeddings, Provider, ProviderError};
+use crate::provider::{ChatCall, ChatPart, ChatParts, Dialect, EmbedCall, Embeddings, Provider, ProviderError};
 use async_stream::try_stream;
 use async_trait::async_trait;
 use contract::{FinishReason, MessageRole, ProviderKind, TokenUsage};
@@ -56,6 +58,9 @@ impl Provider for OpenAi {
     }
 
     async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError> {
+        if let Some(native) = &call.native {
+            return native::chat(&self.connection, &call, native).await;
+        }
         let body = Request::new(&call, self.is_openai_itself());
         let request = self.connection.post("/chat/completions").json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
@@ -94,6 +99,10 @@ impl Provider for OpenAi {
         Ok(stream.boxed())
     }
 
+    fn speaks(&self, dialect: Dialect) -> bool {
+        dialect == Dialect::OpenAiChat
+    }
+
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError> {
         let body = EmbedRequest { model: &call.model, input: &call.inputs, encoding_format: "float" };
         let request = self.connection.post("/embeddings").json(&body);
@@ -116,7 +125,7 @@ impl Provider for OpenAi {
 
 fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
     match text {
-        // Tools are not offered yet; a server that calls one all the same has said all it will say.
+        // A call of tools ends the turn like any other.
         "stop" | "tool_calls" | "function_call" => Ok(FinishReason::Stop),
         "length" => Ok(FinishReason::Length),
         "content_filter" => Ok(FinishReason::ContentFilter),

@@ -1,0 +1,47 @@
+//! Who asks: a program with a tenant's key that may call models.
+
+use super::{
+    super::{WebState, address, bearer},
+    refusal::Refusal,
+};
+use axum::extract::FromRequestParts;
+use contract::{KeyScope, Problem, ProblemCode};
+use http::request::Parts;
+use tenancy::{KeyHolder, Scope};
+
+pub(super) struct Program {
+    pub scope: Scope,
+    /// The models that its key is bound to; none: all.
+    models: Option<Vec<String>>,
+}
+
+impl Program {
+    /// Whether its key is for this model too.
+    pub fn may_ask(&self, model: &str) -> bool {
+        self.models.as_ref().is_none_or(|models| models.iter().any(|name| name == model))
+    }
+}
+
+impl FromRequestParts<WebState> for Program {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Refusal> {
+        let secret = bearer::of(&parts.headers).ok_or_else(|| {
+            let detail = "Send a key as “Authorization: Bearer sk-seam-…”. Admins make them at /admin/keys.";
+            Problem::new(ProblemCode::NotSignedIn, detail)
+        })?;
+        let address = address::client(&parts.headers, &parts.extensions, state.settings().trust_proxy);
+        match state.platform().tenancy.authenticate_key(secret, address).await? {
+            None => Err(Problem::new(ProblemCode::NotSignedIn, bearer::OPENS_NOTHING).into()),
+            Some(KeyHolder::Operator(_)) => {
+                let detail = "An operator's key belongs to no tenant, and calls no models. Use a tenant's key.";
+                Err(Problem::new(ProblemCode::PermissionDenied, detail).into())
+            }
+            Some(KeyHolder::Tenant { may, .. }) if !may.contains(&KeyScope::Inference) => {
+                let detail = "This key does not call models. Make one with the scope “inference”.";
+                Err(Problem::new(ProblemCode::PermissionDenied, detail).into())
+            }
+            Some(KeyHolder::Tenant { scope, models, .. }) => Ok(Self { scope, models }),
+        }
+    }
+}

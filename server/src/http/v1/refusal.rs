@@ -1,0 +1,112 @@
+//! Every answer but success, in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
+//! <https://platform.openai.com/docs/guides/error-codes>
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use contract::{Problem, ProblemCode};
+use gateway::{GatewayError, dialects::UnusableField, provider::ProviderError};
+use http::{HeaderValue, StatusCode, header};
+use platform::IntoProblem;
+use serde_json::{Value, json};
+
+#[derive(Debug)]
+pub(super) struct Refusal {
+    problem: Box<Problem>,
+    status: StatusCode,
+    code: &'static str,
+}
+
+impl<E: IntoProblem> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::of(error.into_problem())
+    }
+}
+
+impl Refusal {
+    fn of(problem: Problem) -> Self {
+        let (status, code) = match problem.code {
+            ProblemCode::InvalidInput => (StatusCode::BAD_REQUEST, "invalid_value"),
+            ProblemCode::NotSignedIn | ProblemCode::SignInRefused => (StatusCode::UNAUTHORIZED, "invalid_api_key"),
+            ProblemCode::PermissionDenied => (StatusCode::FORBIDDEN, "insufficient_permissions"),
+            ProblemCode::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            ProblemCode::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            ProblemCode::Conflict | ProblemCode::LinkExpired => (StatusCode::CONFLICT, "conflict"),
+            ProblemCode::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            ProblemCode::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
+            ProblemCode::ProviderFailed => (StatusCode::BAD_GATEWAY, "provider_failed"),
+            ProblemCode::ModelUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "model_unavailable"),
+            ProblemCode::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+            ProblemCode::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, "interrupted"),
+            ProblemCode::StorageUnavailable | ProblemCode::StorageFull => {
+                (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable")
+            }
+            ProblemCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+        };
+        Self { problem: Box::new(problem), status, code }
+    }
+
+    fn with(problem: Problem, status: StatusCode, code: &'static str) -> Self {
+        Self { problem: Box::new(problem), status, code }
+    }
+
+    /// A model that does not exist, or that the key is not for.
+    pub fn unknown_model(name: &str) -> Self {
+        let shown: String = name.chars().take(100).collect();
+        let detail =
+            format!("There is no model “{shown}”, or this key may not ask for it. Those there are: GET /v1/models");
+        Self::with(Problem::field("model", detail), StatusCode::NOT_FOUND, "model_not_found")
+    }
+
+    pub fn unusable(unusable: &UnusableField) -> Self {
+        Problem::field(&unusable.field, &unusable.detail).into()
+    }
+
+    /// What the gateway said, with the codes by which SDKs and their users tell one thing from another.
+    pub fn of_gateway(error: GatewayError) -> Self {
+        match error {
+            GatewayError::UnknownModel { name } => Self::unknown_model(&name),
+            GatewayError::Untranslatable { .. } => {
+                Self::with(error.into_problem(), StatusCode::BAD_REQUEST, "unsupported_parameter")
+            }
+            GatewayError::Rejected { cause: ProviderError::Rejected { message, .. } } => {
+                let detail = format!("The model's provider refused the request: {message}");
+                Self::with(Problem::new(ProblemCode::InvalidInput, detail), StatusCode::BAD_REQUEST, "invalid_value")
+            }
+            GatewayError::Rejected { cause: ProviderError::ContextExceeded { .. } } => {
+                Self::with(error.into_problem(), StatusCode::BAD_REQUEST, "context_length_exceeded")
+            }
+            GatewayError::AllAttemptsFailed { last: ProviderError::RateLimited { .. }, .. } => {
+                Self::with(error.into_problem(), StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded")
+            }
+            other => other.into(),
+        }
+    }
+
+    /// As it stands in an answer, or as the last event of a stream.
+    pub fn body(&self) -> Value {
+        let kind = match self.status.as_u16() {
+            429 => "rate_limit_error",
+            400..500 => "invalid_request_error",
+            _ => "server_error",
+        };
+        let param = self.problem.errors.first().map(|error| error.field.as_str());
+        json!({ "error": { "message": self.problem.detail, "type": kind, "param": param, "code": self.code } })
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.problem.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,52 @@
+//! Official SDKs against the binary, as a developer uses them.
+
+use crate::support::{Serving, free_address, run, seam, stderr, stdout, succeed};
+use std::{fs, process::Command};
+
+/// Models of a provider that speaks no dialect, and the same ones once more through Seam's own `/v1`.
+const MODELS: &str = r#"
+[[tenant]]
+name = "acme"
+[[api_key]]
+tenant = "acme"
+name = "sdk"
+secret_env = "SDK_KEY"
+[[provider]]
+name = "sim"
+kind = "simulated"
+options = { tokens = 12, tokens_per_second = 400 }
+[[provider]]
+name = "chain"
+kind = "openai"
+base_url = "http://ADDRESS/v1"
+api_key_env = "SDK_KEY"
+max_retries = 0
+[[model]]
+name = "sim"
+targets = [{ provider = "sim", model = "sim" }]
+[[model]]
+name = "flaky"
+targets = [{ provider = "sim", model = "sim-cut" }]
+[[model]]
+name = "chained"
+targets = [{ provider = "chain", model = "sim" }]
+[[model]]
+name = "chained-flaky"
+targets = [{ provider = "chain", model = "flaky" }]
+"#;
+
+#[test]
+fn the_official_openai_package_finds_what_it_expects() {
+    let python = std::env::var("SEAM_TEST_SDKS").expect("SEAM_TEST_SDKS names a Python with the SDKs: scripts/sdks.sh");
+    let dir = tempfile::tempdir().unwrap();
+    let address = free_address().to_string();
+    let key = format!("sk-seam-{}", "k".repeat(43));
+    fs::write(dir.path().join("models.toml"), MODELS.replace("ADDRESS", &address)).unwrap();
+    succeed(seam(dir.path()).args(["apply", "-f", "models.toml"]).env("SDK_KEY", &key));
+    let serving = Serving::start(dir.path(), &[("SEAM_LISTEN", &address)]);
+    let mut checks = Command::new(python);
+    checks.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/openai_chat.py"));
+    checks.env("SEAM_URL", format!("http://{}", serving.address)).env("SEAM_KEY", &key);
+    let done = run(&mut checks);
+    assert!(done.status.success(), "{}{}", stdout(&done), stderr(&done));
+}

@@ -1,0 +1,101 @@
+"""The official OpenAI package against a Seam that runs: SEAM_URL and SEAM_KEY say where, and with which key.
+
+Each check is a function; all of them are called, and the first failure ends with a trace.
+"""
+import asyncio
+import os
+
+import openai
+
+URL, KEY = os.environ["SEAM_URL"] + "/v1", os.environ["SEAM_KEY"]
+client = openai.OpenAI(base_url=URL, api_key=KEY, max_retries=0)
+HELLO = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}}}}]
+
+
+def raises(kind, call, **wanted):
+    try:
+        call()
+    except kind as error:
+        for name, value in wanted.items():
+            assert getattr(error, name) == value, (name, getattr(error, name), str(error))
+        return error
+    raise AssertionError(f"{kind.__name__} was not raised")
+
+
+def models_are_listed():
+    names = {model.id for model in client.models.list()}
+    assert {"sim", "chained", "flaky"} <= names, names
+    assert client.models.retrieve("sim").id == "sim"
+    raises(openai.NotFoundError, lambda: client.models.retrieve("gone"), code="model_not_found")
+
+
+def an_answer_comes_whole(model):
+    raw = client.chat.completions.with_raw_response.create(model=model, messages=HELLO, seed=7)
+    answer = raw.parse()
+    assert raw.headers["x-seam-route"].endswith("/sim"), raw.headers
+    assert raw.headers["x-request-id"] and answer._request_id == raw.headers["x-request-id"]
+    choice = answer.choices[0]
+    assert answer.model == model and choice.finish_reason == "stop" and choice.message.role == "assistant", answer
+    assert len(choice.message.content) > 20 and answer.usage.completion_tokens == 12, answer
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + 12
+    return choice.message.content
+
+
+def an_answer_comes_as_it_is_made(model, whole):
+    stream = client.chat.completions.create(model=model, messages=HELLO, seed=7, stream=True, stream_options={"include_usage": True})
+    chunks = list(stream)
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert said == whole, (said, whole)
+    assert len(chunks) > 5 and chunks[-1].usage.completion_tokens == 12 and not chunks[-1].choices
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+    with client.chat.completions.stream(model=model, messages=HELLO, seed=7) as events:
+        assert events.get_final_completion().choices[0].message.content == whole
+
+
+def who_leaves_early_is_let_go():
+    for number, _ in enumerate(client.chat.completions.create(model="sim", messages=HELLO, stream=True)):
+        if number == 2:
+            break
+
+
+def errors_are_the_packages_own():
+    wrong = openai.OpenAI(base_url=URL, api_key="sk-seam-" + "x" * 43, max_retries=0)
+    raises(openai.AuthenticationError, lambda: wrong.models.list(), code="invalid_api_key")
+    ask = lambda **more: client.chat.completions.create(**{"model": "sim", "messages": HELLO, **more})
+    raises(openai.NotFoundError, lambda: ask(model="gone"), code="model_not_found", param="model")
+    raises(openai.BadRequestError, lambda: ask(messages=[]), param="messages")
+    raises(openai.BadRequestError, lambda: ask(tools=TOOLS), code="unsupported_parameter", param="tools")
+    # The same through a provider that speaks the dialect: it is the one who refuses, and its reason arrives.
+    through = raises(openai.BadRequestError, lambda: ask(model="chained", tools=TOOLS))
+    assert "tools" in str(through), through
+    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]
+    raises(openai.BadRequestError, lambda: ask(messages=picture), param="messages[0].content[0]")
+
+
+def a_cut_is_an_error_and_never_an_end():
+    for model in ("flaky", "chained-flaky"):
+        said = []
+        def read():
+            for chunk in client.chat.completions.create(model=model, messages=HELLO, stream=True):
+                said.append(chunk.choices[0].delta.content or "")
+        raises(openai.APIError, read)
+        assert "".join(said), "something had been said before"
+        raises(openai.InternalServerError, lambda: client.chat.completions.create(model=model, messages=HELLO))
+
+
+async def many_at_once():
+    own = openai.AsyncOpenAI(base_url=URL, api_key=KEY, max_retries=0)
+    asked = [own.chat.completions.create(model="sim", messages=HELLO, seed=number) for number in range(16)]
+    answers = await asyncio.gather(*asked)
+    assert len({answer.choices[0].message.content for answer in answers}) > 8
+
+
+models_are_listed()
+for name in ("sim", "chained"):
+    an_answer_comes_as_it_is_made(name, an_answer_comes_whole(name))
+who_leaves_early_is_let_go()
+errors_are_the_packages_own()
+a_cut_is_an_error_and_never_an_end()
+asyncio.run(many_at_once())
+print("all of it holds")
