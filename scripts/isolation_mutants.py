@@ -23,7 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(p for p in (ROOT / "server").glob("*/src/**/*.rs")) + sorted((ROOT / "server/src").glob("**/*.rs"))
 PAGES = sorted((ROOT / "app/src").glob("**/*.rs"))
 # What belongs to one tenant is read by these; everything else lies in the control plane.
-TENANT_PLANE = ("server/orchestration/",)
+TENANT_PLANE = ("server/orchestration/", "server/lifecycle/src/delete.rs RUNNING")
+# Guards that say twice what another condition of the statement says already: without them the same rows are found, later.
+SAME_WITHOUT = {
+    "server/lifecycle/src/survey.rs LEAVING: membership.tenant_id = $1 (whose 1)":
+        "who belongs to no other tenant belongs to this one",
+}
 AND, NEXT = "\x1f", "\x1e"
 
 CONSTANT = re.compile(r'const ([A-Z_0-9]+): &str =\s*"((?:[^"\\]|\\.)*)"', re.S)
@@ -157,7 +162,7 @@ def statements_file(pairs):
 def mutants():
     """(name, engine, what is off)"""
     found = list(predicates())
-    of_tenants = [m for m in found if m[0].startswith(TENANT_PLANE)]
+    of_tenants = [m for m in found if f"{m[0]} {m[1]}".startswith(TENANT_PLANE)]
     bare = {}
     for _, _, sql, _ in of_tenants:
         without = bare.get(sql, sql)
@@ -169,7 +174,9 @@ def mutants():
     yield "nothing but all predicates of the tenant plane", "postgres", without_predicates
     for where, what, sql, without in found:
         off = statements_file([(sql, without)])
-        if where.startswith(TENANT_PLANE) and "tenant_id" in what:
+        if f"{where} {what}" in SAME_WITHOUT:
+            continue
+        if f"{where} {what}".startswith(TENANT_PLANE) and "tenant_id" in what:
             yield f"{where} {what}", "postgres", {**off, "SEAM_MUTANT_POLICIES": "*"}
         else:
             yield f"{where} {what}", "sqlite", off
@@ -206,6 +213,8 @@ def main():
           f"{counts['layer']} by the tests of a layer alone; {counts[None]} not noticed; {time.time() - begun:.0f} s")
     for name in survivors:
         print(f"  not noticed: {name}")
+    for name, why in SAME_WITHOUT.items():
+        print(f"  left out: {name}: {why}")
     return 1 if survivors else 0
 
 

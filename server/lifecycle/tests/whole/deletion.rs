@@ -7,6 +7,8 @@ use std::time::Duration;
 
 const SESSIONS: &str = "SELECT COUNT(*) AS value FROM browser_session";
 const OPERATIONS: &str = "SELECT COUNT(*) AS value FROM tenant_operation";
+const NOTED: &str = "UPDATE tenant_operation SET found = $2 WHERE tenant_id = $1";
+const STILL_NOTED: &str = "SELECT found AS value FROM tenant_operation WHERE slug = 'umbrella'";
 const CLOSED: &str = "SELECT COUNT(*) AS value FROM tenant WHERE suspended_at IS NOT NULL";
 const RENAME: &str = "UPDATE account SET email = $2 WHERE email = $1";
 const RUNNING: &str = "
@@ -97,6 +99,24 @@ testbase::on_each_engine! {
         }
         assert!(operator().tenant_plane(&world.stores, acme.id).await.is_err());
         assert!(world.scratch.mentions(&acme.marker).await.unwrap().is_empty());
+        world.close().await;
+    }
+
+    async fn two_on_their_way_out_do_not_wait_for_each_other_nor_take_each_others_notes(scratch: Scratch) {
+        let world = World::at(scratch).await;
+        let (acme, umbrella) = (world.furnish("acme").await, world.furnish("umbrella").await);
+        let plane = operator().tenant_plane(&world.stores, umbrella.id).await.unwrap();
+        plane.write(RUNNING).bind(umbrella.id).execute().await.unwrap();
+        drop(plane);
+        let wait = UnderWay::WaitFor(Duration::from_millis(300));
+        let refused = world.lifecycle.tenant_delete(&operator(), umbrella.id, "umbrella", wait).await.unwrap_err();
+        assert!(matches!(refused, LifecycleError::StillAnswering { .. }), "{refused}");
+        world.control.write(NOTED).bind(umbrella.id).bind("what there was").execute().await.unwrap();
+
+        let certificate = world.lifecycle.tenant_delete(&operator(), acme.id, "acme", wait).await.unwrap();
+        assert_eq!(certificate.name, slug("acme"));
+        let left: String = world.control.read(STILL_NOTED).fetch_one().await.unwrap();
+        assert_eq!((left.as_str(), world.number(OPERATIONS).await), ("what there was", 1));
         world.close().await;
     }
 

@@ -25,6 +25,10 @@ fn named(name: &str) -> ImportOptions {
     ImportOptions { name: Some(slug(name)), missing_plan: MissingPlan::Refuse }
 }
 
+const OTHERS: &str = "
+SELECT COUNT(*) AS value FROM tenant_operation
+WHERE slug = 'umbrella' AND kind = 'import' AND archive = 'another hash'";
+
 testbase::on_each_engine! {
     async fn a_tenant_that_is_here_is_not_imported_over_and_the_way_out_is_told(scratch: Scratch) {
         let world = World::at(scratch).await;
@@ -137,10 +141,13 @@ testbase::on_each_engine! {
         let tenant = contract::TenantId::new();
         world.control.write(INTERRUPTED).bind(tenant).bind("acme").bind("hash").execute().await.unwrap();
         world.control.write(LEFT).bind(tenant).execute().await.unwrap();
+        let other = world.control.write(INTERRUPTED).bind(contract::TenantId::new());
+        other.bind("umbrella").bind("another hash").execute().await.unwrap();
         let certificate =
             world.lifecycle.tenant_delete(&operator(), tenant, "acme", UnderWay::NoServer).await.unwrap();
         assert_eq!(certificate.name, slug("acme"));
-        assert_eq!((world.number(UNFINISHED).await, world.number(ATTEMPTS).await), (0, 0));
+        assert_eq!((world.number(UNFINISHED).await, world.number(ATTEMPTS).await), (1, 0));
+        assert_eq!(world.number(OTHERS).await, 1, "another import is left as it was");
         world.close().await;
     }
 }
