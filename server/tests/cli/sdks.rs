@@ -2,6 +2,7 @@
 
 use crate::support::{Serving, free_address, run, seam, stderr, stdout, succeed};
 use std::{fs, process::Command};
+use uuid::Uuid;
 
 /// Models of a provider that speaks no dialect, and the same ones once more through Seam's own `/v1`.
 const MODELS: &str = r#"
@@ -40,7 +41,7 @@ fn the_official_openai_package_finds_what_it_expects() {
     let python = std::env::var("SEAM_TEST_SDKS").expect("SEAM_TEST_SDKS names a Python with the SDKs: scripts/sdks.sh");
     let dir = tempfile::tempdir().unwrap();
     let address = free_address().to_string();
-    let key = format!("sk-seam-{}", "k".repeat(43));
+    let key = format!("sk-seam-{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple());
     fs::write(dir.path().join("models.toml"), MODELS.replace("ADDRESS", &address)).unwrap();
     succeed(seam(dir.path()).args(["apply", "-f", "models.toml"]).env("SDK_KEY", &key));
     let serving = Serving::start(dir.path(), &[("SEAM_LISTEN", &address)]);
