@@ -147,6 +147,14 @@ async fn embed(provider: &LocalProvider) -> Result<f64, ProviderError> {
     let count = inputs.len() as f64;
     let start = Instant::now();
     let cancel = CancellationToken::new();
-    provider.embed(EmbedCall { tenant: TenantId::new(), model: EMBEDDING_MODEL.to_owned(), inputs, cancel }).await?;
+    provider
+        .embed(EmbedCall {
+            tenant: TenantId::new(),
+            model: EMBEDDING_MODEL.to_owned(),
+            inputs,
+            dimensions: None,
+            cancel,
+        })
+        .await?;
     Ok(count / start.elapsed().as_secs_f64())
 }

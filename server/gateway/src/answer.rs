@@ -112,6 +112,8 @@ pub struct EmbedRequest {
     pub request: RequestId,
     pub model: String,
     pub inputs: Vec<String>,
+    /// How long the vectors are to be; none: as long as the model makes them.
+    pub dimensions: Option<u32>,
     pub feature: Feature,
     pub cancel: CancellationToken,
 }

@@ -43,6 +43,7 @@ impl Operation for Embedding {
             tenant: self.asked.tenant,
             model: leg.model.clone(),
             inputs: self.request.inputs.clone(),
+            dimensions: self.request.dimensions,
             cancel: CancellationToken::new(),
         };
         let _end = call.cancel.clone().drop_guard();

@@ -98,7 +98,22 @@ pub struct EmbedCall {
     pub tenant: TenantId,
     pub model: String,
     pub inputs: Vec<String>,
+    /// How long the vectors are to be; none: as long as the model makes them.
+    pub dimensions: Option<u32>,
     pub cancel: CancellationToken,
+}
+
+impl EmbedCall {
+    /// For models whose vectors have one length alone.
+    pub(crate) fn require_dimensions(&self, own: usize) -> Result<(), ProviderError> {
+        match self.dimensions {
+            Some(asked) if usize::try_from(asked) != Ok(own) => {
+                let message = format!("this model makes vectors of {own} dimensions, and not of {asked}");
+                Err(ProviderError::Rejected { status: 400, message })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

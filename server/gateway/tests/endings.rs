@@ -182,6 +182,7 @@ async fn embeddings_are_metered_like_answers() {
         request: RequestId::new(),
         model: model.to_owned(),
         inputs: vec!["one two".to_owned(), "three".to_owned()],
+        dimensions: None,
         feature: Feature::Chat,
         cancel: CancellationToken::new(),
     };

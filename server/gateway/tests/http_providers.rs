@@ -278,6 +278,7 @@ async fn embeddings_come_back_in_order_and_at_unit_length() {
         tenant: TenantId::new(),
         model: "embedder".to_owned(),
         inputs: inputs.iter().map(|&text| text.to_owned()).collect(),
+        dimensions: None,
         cancel: CancellationToken::new(),
     };
     let embeddings = openai(&upstream).embed(embed(&["a", "b"])).await.unwrap();

@@ -321,7 +321,8 @@ async fn embeddings_equal_those_of_the_published_model() {
         serde_json::from_str(include_str!("fixtures/all-minilm-l6-v2.json")).expect("the fixture is JSON");
     let embed = async |inputs: Vec<String>| {
         let cancel = CancellationToken::new();
-        let call = EmbedCall { tenant: TenantId::new(), model: EMBEDDING_MODEL.to_owned(), inputs, cancel };
+        let call =
+            EmbedCall { tenant: TenantId::new(), model: EMBEDDING_MODEL.to_owned(), inputs, dimensions: None, cancel };
         provider.embed(call).await.expect("embedded")
     };
     let together = embed(references.iter().map(|reference| reference.text.clone()).collect()).await;

@@ -46,6 +46,19 @@ async fn a_settlement_completes_the_row() {
 }
 
 #[tokio::test]
+async fn two_tenants_with_the_same_request_have_a_row_each() {
+    let fixture = Fixture::new().await;
+    let acme = intent();
+    let globex = Intent { tenant: TenantId::new(), ..acme.clone() };
+    fixture.metering.intent(&acme).await.unwrap();
+    fixture.metering.intent(&globex).await.unwrap();
+    fixture.metering.settle(acme.tenant, acme.request, FIRST, &succeeded(tokens(1, 0, 1))).await.unwrap();
+    assert_eq!(fixture.only_row(&acme).await.status, AttemptStatus::Succeeded);
+    assert_eq!(fixture.only_row(&globex).await.status, AttemptStatus::Dispatched, "the other's goes on");
+    assert_eq!(fixture.metering.ledger_rows(acme.tenant, None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn an_attempt_is_recorded_once_and_settled_only_after_that() {
     let fixture = Fixture::new().await;
     let intent = intent();

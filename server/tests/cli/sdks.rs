@@ -46,7 +46,7 @@ fn the_official_openai_package_finds_what_it_expects() {
     succeed(seam(dir.path()).args(["apply", "-f", "models.toml"]).env("SDK_KEY", &key));
     let serving = Serving::start(dir.path(), &[("SEAM_LISTEN", &address)]);
     let mut checks = Command::new(python);
-    checks.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/openai_chat.py"));
+    checks.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/openai_package.py"));
     checks.env("SEAM_URL", format!("http://{}", serving.address)).env("SEAM_KEY", &key);
     let done = run(&mut checks);
     assert!(done.status.success(), "{}{}", stdout(&done), stderr(&done));

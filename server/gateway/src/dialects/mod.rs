@@ -5,6 +5,7 @@
 //! out for others, and the answer would be another without it, the field's name is given as the reason.
 
 pub mod openai_chat;
+pub mod openai_embeddings;
 
 /// A field of a request that cannot be used, whoever answers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -226,6 +226,7 @@ impl Provider for Simulated {
     }
 
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError> {
+        call.require_dimensions(DIMENSIONS)?;
         let (fault, _) = self.fault_in(&call.model);
         strike(fault, &self.options, self.timeout, &call.cancel).await?;
         let vectors = call.inputs.iter().map(|text| vector_of(&call.model, text)).collect();
@@ -350,6 +351,7 @@ mod tests {
             tenant: TenantId::new(),
             model: "e".to_owned(),
             inputs: vec![text.to_owned()],
+            dimensions: None,
             cancel: CancellationToken::new(),
         };
         let one = provider.embed(embed("a")).await.unwrap();

@@ -4,13 +4,15 @@
 //! a model that the key may not ask for is answered like one that does not exist; a stream ends with the dialect's own
 //! end or with an error that says so.
 //!
-//! `caller.rs` says who asks, `body.rs` reads what is sent, `refusal.rs` is every answer but success; a folder for each
+//! `caller.rs` says who asks, `body.rs` reads what is sent, `refusal.rs` is every answer but success, `told.rs` what stands in
+//! heads; a folder for each
 //! dialect.
 
 mod body;
 mod caller;
 mod openai;
 mod refusal;
+mod told;
 
 use super::WebState;
 use axum::{
@@ -24,12 +26,17 @@ use http::Method;
 use refusal::Refusal;
 
 /// Method and path of every route, for whoever checks that each refuses strangers.
-const ROUTES: [(Method, &str); 3] =
-    [(Method::POST, "/v1/chat/completions"), (Method::GET, "/v1/models"), (Method::GET, "/v1/models/{id}")];
+const ROUTES: [(Method, &str); 4] = [
+    (Method::POST, "/v1/chat/completions"),
+    (Method::POST, "/v1/embeddings"),
+    (Method::GET, "/v1/models"),
+    (Method::GET, "/v1/models/{id}"),
+];
 
 pub(super) fn routes() -> Router<WebState> {
     Router::new()
         .route("/v1/chat/completions", post(openai::chat::complete))
+        .route("/v1/embeddings", post(openai::embeddings::create))
         .route("/v1/models", get(openai::models::list))
         .route("/v1/models/{id}", get(openai::models::show))
         .route("/v1/{*path}", any(no_such_address))

@@ -21,6 +21,35 @@ async fn admin(fixture: &Fixture, tenant: &str) -> Scope {
 }
 
 #[tokio::test]
+async fn the_operators_list_has_the_operators_keys_alone() {
+    let fixture = Fixture::new().await;
+    let ada = admin(&fixture, "acme").await;
+    fixture.tenancy.key_create(&ada, &key("acme's")).await.unwrap();
+    let operator = OperatorScope::command_line();
+    fixture.tenancy.operator_key_create(&operator, &key("billing")).await.unwrap();
+    let names = |keys: Vec<contract::KeyView>| keys.into_iter().map(|key| key.name).collect::<Vec<_>>();
+    assert_eq!(names(fixture.tenancy.operator_key_list(&operator).await.unwrap()), ["billing"]);
+    let page = fixture.tenancy.operator_key_page(&operator, 1, 10).await.unwrap();
+    assert_eq!((page.total, names(page.items)), (1, vec!["billing".to_owned()]));
+    assert_eq!(names(fixture.tenancy.key_list(&ada).await.unwrap()), ["acme's"]);
+}
+
+#[tokio::test]
+async fn a_tenants_list_has_its_own_keys_alone_in_every_order() {
+    let fixture = Fixture::new().await;
+    let (ada, eve) = (admin(&fixture, "acme").await, admin(&fixture, "globex").await);
+    for scope in [&ada, &eve] {
+        fixture.tenancy.key_create(scope, &key(&scope.tenant().to_string())).await.unwrap();
+    }
+    for order in KeyOrder::ALL {
+        let query = KeyQuery { order, ..KeyQuery::default() };
+        let (page, counts) = fixture.tenancy.key_search(&ada, &query).await.unwrap();
+        let names: Vec<_> = page.items.into_iter().map(|key| key.name).collect();
+        assert_eq!((names, page.total, counts.active), (vec![ada.tenant().to_string()], 1, 1), "{order:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_opens_its_own_tenant_with_what_it_may_do() {
     let fixture = Fixture::new().await;
     let ada = admin(&fixture, "acme").await;

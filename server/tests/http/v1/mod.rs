@@ -1,6 +1,7 @@
 //! `/v1`: what programs that speak OpenAI's dialect get, of models that speak it too and of others.
 
 mod chat;
+mod embeddings;
 mod passing;
 mod upstream;
 
@@ -88,22 +89,25 @@ async fn every_route_opens_for_keys_that_may_call_models_alone() {
     let member = server.member("acme", "ada@acme.test").await;
     for (method, path) in seam::v1_routes() {
         let path = path.replace("{id}", "sim");
+        let mut body = hello("sim");
+        if path == "/v1/embeddings" {
+            body = json!({ "model": "sim", "input": "Hello" });
+        }
         for key in [&unknown.key, "", "nonsense"] {
             let nobody = Program { server: &server, key: key.to_owned() };
-            let answer = nobody.call(method.clone(), &path, hello("sim").to_string()).await;
+            let answer = nobody.call(method.clone(), &path, body.to_string()).await;
             assert_eq!(refused(&answer), (401, "invalid_api_key".to_owned(), String::new()), "{method} {path}");
             assert_eq!(answer.header(header::WWW_AUTHENTICATE), "Bearer");
         }
         // A session is a person's, and no program's.
-        let request =
-            Request::builder().method(method.clone()).uri(&path).body(hello("sim").to_string().into()).unwrap();
+        let request = Request::builder().method(method.clone()).uri(&path).body(body.to_string().into()).unwrap();
         assert_eq!(member.send(request).await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
         for other in [&manager, &operator] {
-            let answer = other.call(method.clone(), &path, hello("sim").to_string()).await;
+            let answer = other.call(method.clone(), &path, body.to_string()).await;
             assert_eq!(refused(&answer).0, 403, "{method} {path}");
             assert_eq!(refused(&answer).1, "insufficient_permissions");
         }
-        let answer = caller.call(method.clone(), &path, hello("sim").to_string()).await;
+        let answer = caller.call(method.clone(), &path, body.to_string()).await;
         assert_eq!(answer.status, StatusCode::OK, "{method} {path}: {}", answer.text());
     }
     let tenancy = &server.platform.tenancy;

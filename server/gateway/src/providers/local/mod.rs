@@ -32,7 +32,7 @@ use contract::ProviderKind;
 use delivery::PartSender;
 use engine::{Model, Shared};
 use futures::StreamExt;
-use models::{CHAT_MODEL, EMBEDDING_MODEL};
+use models::{CHAT_MODEL, EMBEDDING_DIMENSIONS, EMBEDDING_MODEL};
 use parameters::Generating;
 use queue::{CallQueue, ChatJob, EmbedJob};
 use std::{
@@ -169,6 +169,7 @@ impl Provider for LocalProvider {
         if call.model != EMBEDDING_MODEL {
             return Err(ProviderError::UnknownModel(call.model));
         }
+        call.require_dimensions(EMBEDDING_DIMENSIONS)?;
         let model = Model::read(&self.shared.embedding).map_err(ProviderError::NotReady)?;
         let EmbedCall { inputs, cancel, .. } = call;
         let inputs = blocking(move || inputs.iter().map(|input| model.tokens(input)).collect()).await?;

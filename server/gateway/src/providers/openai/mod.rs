@@ -104,7 +104,12 @@ impl Provider for OpenAi {
     }
 
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError> {
-        let body = EmbedRequest { model: &call.model, input: &call.inputs, encoding_format: "float" };
+        let body = EmbedRequest {
+            model: &call.model,
+            input: &call.inputs,
+            dimensions: call.dimensions,
+            encoding_format: "float",
+        };
         let request = self.connection.post("/embeddings").json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         let mut answer: EmbedResponse = self.connection.json(response).await?;
@@ -259,6 +264,8 @@ impl From<Usage> for TokenUsage {
 struct EmbedRequest<'a> {
     model: &'a str,
     input: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dimensions: Option<u32>,
     encoding_format: &'static str,
 }
 

@@ -1,6 +1,6 @@
 //! `POST /v1/chat/completions`.
 
-use super::super::{super::WebState, body::Object, caller::Program, refusal::Refusal};
+use super::super::{super::WebState, body::Object, caller::Program, refusal::Refusal, told};
 use async_stream::stream;
 use axum::{
     Json,
@@ -16,7 +16,7 @@ use gateway::{
     AnswerPart, Answering, ChatRequest, GatewayError,
     dialects::openai_chat::{ChatCompletion, Telling},
 };
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use metering::Feature;
 use platform::{current_trace_id, with_trace_id};
 use serde_json::Value;
@@ -51,11 +51,9 @@ pub(in super::super) async fn complete(
         cancel: CancellationToken::new(),
     };
     let answering = state.platform().gateway.chat(&program.scope, chat).await.map_err(Refusal::of_gateway)?;
-    let route = HeaderValue::try_from(&answering.route).ok();
+    let route = answering.route.clone();
     let mut response = if streamed { streaming(answering, telling) } else { whole(answering, &telling).await? };
-    if let Some(route) = route {
-        response.headers_mut().insert(HeaderName::from_static("x-seam-route"), route);
-    }
+    told::route(&mut response, &route);
     Ok(response)
 }
 
@@ -71,9 +69,7 @@ async fn whole(mut answering: Answering, telling: &Telling) -> Result<Response, 
                     None => telling.whole(&text, &outcome),
                 };
                 let mut response = Json(answer).into_response();
-                if let Some(cost) = outcome.cost.and_then(|cost| HeaderValue::try_from(cost.to_string()).ok()) {
-                    response.headers_mut().insert(HeaderName::from_static("x-seam-cost-usd"), cost);
-                }
+                told::cost(&mut response, outcome.cost);
                 return Ok(response);
             }
         }

@@ -25,6 +25,8 @@ use std::{
 pub const CHAT_MODEL: &str = "smollm2-135m-instruct";
 /// The embedding model's name, as providers know it.
 pub const EMBEDDING_MODEL: &str = "all-minilm-l6-v2";
+/// How long its vectors are.
+pub(super) const EMBEDDING_DIMENSIONS: usize = 384;
 
 /// One model's weights as they lie in the models directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

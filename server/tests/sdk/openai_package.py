@@ -53,6 +53,19 @@ def an_answer_comes_as_it_is_made(model, whole):
         assert events.get_final_completion().choices[0].message.content == whole
 
 
+def texts_become_vectors():
+    # The package asks for base64 and turns it into numbers.
+    several = client.embeddings.create(model="sim", input=["one", "two"], dimensions=384)
+    assert [item.index for item in several.data] == [0, 1] and len(several.data[0].embedding) == 384
+    plain = client.embeddings.create(model="sim", input="one", encoding_format="float")
+    assert all(abs(a - b) < 1e-6 for a, b in zip(plain.data[0].embedding, several.data[0].embedding))
+    through = client.embeddings.create(model="chained", input="one")
+    assert all(abs(a - b) < 1e-6 for a, b in zip(through.data[0].embedding, plain.data[0].embedding))
+    assert plain.usage.total_tokens > 0
+    raises(openai.BadRequestError, lambda: client.embeddings.create(model="sim", input="one", dimensions=5))
+    raises(openai.BadRequestError, lambda: client.embeddings.create(model="sim", input=[1, 2, 3]), param="input")
+
+
 def who_leaves_early_is_let_go():
     for number, _ in enumerate(client.chat.completions.create(model="sim", messages=HELLO, stream=True)):
         if number == 2:
@@ -94,6 +107,7 @@ async def many_at_once():
 models_are_listed()
 for name in ("sim", "chained"):
     an_answer_comes_as_it_is_made(name, an_answer_comes_whole(name))
+texts_become_vectors()
 who_leaves_early_is_let_go()
 errors_are_the_packages_own()
 a_cut_is_an_error_and_never_an_end()

@@ -1,0 +1,36 @@
+//! `POST /v1/embeddings`.
+
+use super::super::{super::WebState, body::Object, caller::Program, refusal::Refusal, told};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use contract::RequestId;
+use gateway::{EmbedRequest, dialects::openai_embeddings::EmbeddingsAsked};
+use metering::Feature;
+use tokio_util::sync::CancellationToken;
+
+pub(in super::super) async fn create(
+    State(state): State<WebState>,
+    program: Program,
+    Object(body): Object,
+) -> Result<Response, Refusal> {
+    let asked = EmbeddingsAsked::read(&body).map_err(|unusable| Refusal::unusable(&unusable))?;
+    if !program.may_ask(&asked.model) {
+        return Err(Refusal::unknown_model(&asked.model));
+    }
+    let request = EmbedRequest {
+        request: RequestId::new(),
+        model: asked.model.clone(),
+        inputs: asked.inputs.clone(),
+        dimensions: asked.dimensions,
+        feature: Feature::Api,
+        cancel: CancellationToken::new(),
+    };
+    let embedded = state.platform().gateway.embed(&program.scope, request).await.map_err(Refusal::of_gateway)?;
+    let mut response = Json(asked.answer(&embedded)).into_response();
+    told::route(&mut response, &embedded.route);
+    told::cost(&mut response, embedded.cost);
+    Ok(response)
+}
