@@ -79,7 +79,9 @@ fn inputs(input: &Value) -> Result<Vec<String>, UnusableField> {
                 UnusableField::new("input", detail)
             })?
         }
-        _ => return Err(UnusableField::new("input", "input is a text, or a list of texts.")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+            return Err(UnusableField::new("input", "input is a text, or a list of texts."));
+        }
     };
     if texts.len() > MOST_INPUTS {
         return Err(UnusableField::new("input", format!("At most {MOST_INPUTS} texts at once.")));

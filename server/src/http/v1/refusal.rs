@@ -80,7 +80,17 @@ impl Refusal {
             GatewayError::AllAttemptsFailed { last: ProviderError::RateLimited { .. }, .. } => {
                 Self::with(error.into_problem(), StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded")
             }
-            other => other.into(),
+            GatewayError::NoTarget { .. }
+            | GatewayError::AllAttemptsFailed { .. }
+            | GatewayError::Rejected { .. }
+            | GatewayError::Interrupted { .. }
+            | GatewayError::InvalidProvider { .. }
+            | GatewayError::ShuttingDown
+            | GatewayError::Abandoned
+            | GatewayError::Metering(_)
+            | GatewayError::Registry(_)
+            | GatewayError::Store(_)
+            | GatewayError::Vault(_) => error.into(),
         }
     }
 

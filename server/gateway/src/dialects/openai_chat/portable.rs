@@ -69,7 +69,7 @@ fn parameter(parameters: &mut ChatParameters, name: &str, value: &Value) -> Opti
                 Value::Array(several) => {
                     several.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<_>>()?
                 }
-                _ => return None,
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => return None,
             };
         }
         _ => return None,
