@@ -6,7 +6,7 @@
 use crate::{
     AnswerPart, Answering, ChatRequest, GatewayError, Outcome, PartialOutcome,
     accounting::{Accounting, Asked, Ending, OpenAttempt, Receipt},
-    provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError},
+    provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError, WHOLE_ANSWER},
     route::Leg,
     router::{self, Attempted, Interest, Operation},
 };
@@ -14,6 +14,7 @@ use contract::{AttemptNo, FinishReason, TokenUsage};
 use futures::{StreamExt, stream};
 use metering::AttemptStatus;
 use serde_json::Value;
+use std::time::Duration;
 use store::share;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::DropGuard, task::TaskTracker};
@@ -21,7 +22,9 @@ use tokio_util::{sync::DropGuard, task::TaskTracker};
 /// Texts on their way to the reader: enough to ride out a hiccup, not enough to run ahead of it.
 const TEXTS_UNDER_WAY: usize = 64;
 
-/// What may come before an answer begins: a role, an id, filters' remarks.
+/// A reader that takes nothing for so long has gone away: it holds the provider's connection.
+const READER_PATIENCE: Duration = Duration::from_secs(60);
+/// What may come before an answer begins: a role, an id, filters' remarks. After so much it has begun all the same.
 const MOST_KEPT_BACK: usize = 16;
 
 enum Said {
@@ -155,17 +158,19 @@ impl Telling {
         let call = self.call(leg);
         // Whatever ends this attempt also ends the provider's work.
         let _end = call.cancel.clone().drop_guard();
-        let deadline = open.dispatched() + leg.provider.timeout;
+        let whole = call.native.as_ref().is_some_and(|native| !native.streamed);
+        let limit = if whole { WHOLE_ANSWER } else { leg.provider.timeout };
+        let deadline = open.dispatched() + limit;
         let first = tokio::select! {
             biased;
             () = self.chat.interest.lost() => return Err(Broken::Unwanted),
             first = tokio::time::timeout_at(deadline, first_part(leg, call)) => first,
         };
-        let (mut part, mut parts) = first.map_err(|_| ProviderError::TimedOut(leg.provider.timeout))??;
+        let (mut part, mut parts) = first.map_err(|_| ProviderError::TimedOut(limit))??;
         let mut kept_back = Vec::new();
         loop {
             let begins = match &part {
-                ChatPart::Native(NativePart { begins, .. }) => *begins,
+                ChatPart::Native(NativePart { begins, .. }) => *begins || kept_back.len() == MOST_KEPT_BACK,
                 ChatPart::Text(_) | ChatPart::Finished { .. } => true,
             };
             if begins && !std::mem::replace(heard, true) {
@@ -181,12 +186,7 @@ impl Telling {
                     said.push_str(&text);
                     self.tell(Said::Text(text)).await?;
                 }
-                ChatPart::Native(NativePart { value, .. }) if !*heard => {
-                    if kept_back.len() == MOST_KEPT_BACK {
-                        return Err(ProviderError::Malformed("an answer that does not begin".to_owned()).into());
-                    }
-                    kept_back.push(value);
-                }
+                ChatPart::Native(NativePart { value, .. }) if !*heard => kept_back.push(value),
                 ChatPart::Native(NativePart { value, said: more, .. }) => {
                     open.text_came();
                     said.push_str(&more);
@@ -205,7 +205,9 @@ impl Telling {
         tokio::select! {
             biased;
             () = self.chat.interest.lost() => Err(Broken::Unwanted),
-            sent = self.texts.send(said) => sent.map_err(|_| Broken::Unwanted),
+            sent = tokio::time::timeout(READER_PATIENCE, self.texts.send(said)) => {
+                sent.map_err(|_| Broken::Unwanted)?.map_err(|_| Broken::Unwanted)
+            }
         }
     }
 
@@ -248,9 +250,10 @@ impl Telling {
         let count = |text: &str| leg.provider.instance.count_tokens(&leg.model, text);
         // What has no other form than the caller's is counted as it was written.
         let native_only = request.foreign.as_ref().filter(|foreign| foreign.native_only.is_some());
-        let native = native_only.and_then(|foreign| foreign.native.body.get("messages")).map(Value::to_string);
-        let read = request.system.iter().chain(request.turns.iter().map(|turn| &turn.text)).chain(&native);
-        TokenUsage { input: Some(read.map(|text| count(text)).sum()), cached_input: None, output: Some(count(said)) }
+        let native = native_only.map_or(0, |foreign| foreign.native.estimate(&count));
+        let read = request.system.iter().chain(request.turns.iter().map(|turn| &turn.text));
+        let read: i64 = read.map(|text| count(text)).sum();
+        TokenUsage { input: Some(read.saturating_add(native)), cached_input: None, output: Some(count(said)) }
     }
 }
 

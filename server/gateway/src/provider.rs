@@ -52,6 +52,39 @@ pub struct Native {
     pub streamed: bool,
 }
 
+/// A picture or a recording counts as so many tokens, where nobody tells: about what a picture of a megapixel costs.
+const TOKENS_OF_MEDIA: i64 = 1_000;
+
+impl Native {
+    /// About how many tokens a model reads of it, by `count` for its texts.
+    pub(crate) fn estimate(&self, count: &impl Fn(&str) -> i64) -> i64 {
+        let read = ["messages", "tools", "functions", "response_format"];
+        read.iter().filter_map(|name| self.body.get(*name)).map(|value| estimate(value, count)).sum()
+    }
+}
+
+fn estimate(value: &Value, count: &impl Fn(&str) -> i64) -> i64 {
+    match value {
+        Value::String(text) if text.starts_with("data:") => TOKENS_OF_MEDIA,
+        Value::String(text) => count(text),
+        Value::Array(items) => items.iter().map(|item| estimate(item, count)).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| match name.as_str() {
+                "image_url" | "input_audio" | "file" if !field.is_null() => TOKENS_OF_MEDIA,
+                // Words of the dialect, not of the conversation.
+                "type" | "role" => 0,
+                _ => estimate(field, count),
+            })
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
+}
+
+/// How long a provider may take for an answer that it sends at once and whole. Official SDKs wait as long; who asks again
+/// sooner pays twice.
+pub(crate) const WHOLE_ANSWER: Duration = Duration::from_secs(600);
+
 /// A chat call to one provider's model.
 #[derive(Debug, Clone)]
 pub struct ChatCall {
@@ -246,4 +279,21 @@ pub trait Provider: Send + Sync + 'static {
     /// An estimate of the tokens in `text`, for billing what was produced before a cut. Exact where the
     /// provider has its tokenizer at hand.
     fn count_tokens(&self, model: &str, text: &str) -> i64;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_picture_is_not_estimated_by_the_length_of_its_bytes() {
+        let picture = format!("data:image/png;base64,{}", "A".repeat(100_000));
+        let content = json!([{ "type": "text", "text": "What is it?" }, { "type": "image_url", "image_url": { "url": picture } }]);
+        let body = json!({ "messages": [{ "role": "user", "content": content }], "tools": [{ "type": "function", "name": "look" }] });
+        let native =
+            Native { dialect: Dialect::OpenAiChat, body: Arc::new(body.as_object().unwrap().clone()), streamed: true };
+        let letters = |text: &str| i64::try_from(text.len()).unwrap();
+        assert_eq!(native.estimate(&letters), 11 + TOKENS_OF_MEDIA + 4);
+    }
 }

@@ -15,7 +15,7 @@ use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tenancy::{ControlSessions, SystemClock};
 use tokio::{
@@ -91,14 +91,26 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     tracing::info!("stopping: no new requests, answers may finish for {:?}", config.shutdown_limit);
     platform.close_to_new();
     stop.cancel();
-    tokio::select! {
-        () = platform.chats.shutdown(config.shutdown_limit) => {}
-        () = signals.next() => {
-            tracing::warn!("stopping at once: answers under way end here, what they said is kept");
-            platform.chats.shutdown(Duration::ZERO).await;
-        }
-    }
-    if timeout(CLOSING, server).await.is_err() {
+    let begun = Instant::now();
+    let mut server = server;
+    let patient = async {
+        platform.chats.shutdown(config.shutdown_limit).await;
+        // Programs read their answers from connections.
+        let left = config.shutdown_limit.saturating_sub(begun.elapsed()).max(CLOSING);
+        timeout(left, &mut server).await.is_ok()
+    };
+    let in_peace = tokio::select! {
+        closed = patient => Some(closed),
+        () = signals.next() => None,
+    };
+    let closed = if let Some(closed) = in_peace {
+        closed
+    } else {
+        tracing::warn!("stopping at once: answers under way end here, what they said is kept");
+        platform.chats.shutdown(Duration::ZERO).await;
+        timeout(CLOSING, server).await.is_ok()
+    };
+    if !closed {
         tracing::warn!("some connections did not close by themselves");
     }
     upkeep_stop.cancel();

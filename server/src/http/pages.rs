@@ -11,14 +11,27 @@ use leptos::{
     nonce::use_nonce,
     prelude::{provide_context, use_context},
 };
-use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list, render_app_to_stream_in_order_with_context};
-use std::{future::Future, pin::Pin};
+use leptos_axum::{
+    AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list, render_app_to_stream_in_order_with_context,
+};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+};
 use tower_sessions::Session;
 
 /// Adds every page and server function.
 pub(super) fn routes(router: Router<WebState>, state: &WebState) -> Router<WebState> {
-    let routes = generate_route_list(app::App);
-    router.leptos_routes_with_context(state, routes, context(state), || app::shell(assets::names().clone()))
+    router.leptos_routes_with_context(state, listed(), context(state), || app::shell(assets::names().clone()))
+}
+
+/// Every route of the application. Listed once in a process: while Leptos lists them, no resource anywhere in it loads, and
+/// a page that is rendered meanwhile waits for ever (`SuppressResourceLoad` is one flag for all).
+fn listed() -> Vec<AxumRouteListing> {
+    static ROUTES: Mutex<Option<Vec<AxumRouteListing>>> = Mutex::new(None);
+    let mut routes = ROUTES.lock().unwrap_or_else(PoisonError::into_inner);
+    routes.get_or_insert_with(|| generate_route_list(app::App)).clone()
 }
 
 /// Renders the application for a path that no route knows; it says so itself, with the right status.

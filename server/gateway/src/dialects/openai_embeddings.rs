@@ -24,8 +24,11 @@ impl EmbeddingsAsked {
             match (name.as_str(), value) {
                 ("model", Value::String(model)) => asked.model.clone_from(model),
                 ("input", input) => asked.inputs = inputs(input)?,
-                ("dimensions", number) if number.as_u64().is_some_and(|number| number > 0) => {
-                    asked.dimensions = number.as_u64().and_then(|number| u32::try_from(number).ok());
+                ("dimensions", Value::Number(number)) => {
+                    let number =
+                        number.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
+                    let detail = "dimensions is a whole number from 1 on.";
+                    asked.dimensions = Some(number.ok_or_else(|| UnusableField::new(name, detail))?);
                 }
                 ("encoding_format", Value::String(format)) if format == "float" => asked.base64 = false,
                 ("encoding_format", Value::String(format)) if format == "base64" => asked.base64 = true,

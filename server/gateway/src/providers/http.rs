@@ -135,11 +135,22 @@ impl Connection {
         model: &str,
         cancel: &CancellationToken,
     ) -> Result<Response, ProviderError> {
+        self.send_within(self.timeout, request, model, cancel).await
+    }
+
+    /// The same for an answer whose head comes only when all of it is made.
+    pub async fn send_within(
+        &self,
+        limit: Duration,
+        request: RequestBuilder,
+        model: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Response, ProviderError> {
         let response = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ProviderError::Cancelled),
-            sent = tokio::time::timeout(self.timeout, request.send()) => {
-                sent.map_err(|_| ProviderError::TimedOut(self.timeout))?.map_err(|error| self.unsent(&error))?
+            sent = tokio::time::timeout(limit, request.send()) => {
+                sent.map_err(|_| ProviderError::TimedOut(limit))?.map_err(|error| self.unsent(&error))?
             }
         };
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(response, model).await) }

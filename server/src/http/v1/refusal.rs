@@ -80,8 +80,19 @@ impl Refusal {
             GatewayError::AllAttemptsFailed { last: ProviderError::RateLimited { .. }, .. } => {
                 Self::with(error.into_problem(), StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded")
             }
-            GatewayError::NoTarget { .. }
-            | GatewayError::AllAttemptsFailed { .. }
+            GatewayError::NoTarget { ref model, .. } => {
+                // Why is the operator's business: it names providers, and files of this machine.
+                tracing::warn!(%error, "a program asked for a model that cannot answer");
+                let detail =
+                    format!("The model “{model}” cannot answer at the moment. Ask another, or try again later.");
+                Problem::new(ProblemCode::ModelUnavailable, detail).retry_after(5).into()
+            }
+            GatewayError::AllAttemptsFailed { last: ProviderError::NotReady(ref reason), .. } => {
+                tracing::warn!(reason, "a program asked for a model that is not ready");
+                let detail = "The model cannot answer at the moment. Ask another, or try again later.";
+                Problem::new(ProblemCode::ModelUnavailable, detail).retry_after(5).into()
+            }
+            GatewayError::AllAttemptsFailed { .. }
             | GatewayError::Rejected { .. }
             | GatewayError::Interrupted { .. }
             | GatewayError::InvalidProvider { .. }

@@ -34,6 +34,11 @@ impl ChatCompletion {
             Some(Value::Array(messages)) if !messages.is_empty() => {}
             _ => return Err(UnusableField::new("messages", "messages is a list with at least one message.")),
         }
+        if let Some(field) = body.iter().find_map(|(name, value)| decides_elsewhere(name, value)) {
+            let detail =
+                format!("“{field}” would change which model answers or what it costs; that is for whoever runs Seam.");
+            return Err(UnusableField::new(field, detail));
+        }
         let streamed = truth(&body, "stream")?;
         let include_usage = match body.get("stream_options") {
             None | Some(Value::Null) => false,
@@ -59,6 +64,31 @@ impl ChatCompletion {
             foreign: Foreign { native, native_only },
         })
     }
+}
+
+/// What would pass through and let the provider ask another model, call somebody else, or charge another price than the one
+/// that the ledger knows.
+fn decides_elsewhere<'a>(name: &'a str, value: &Value) -> Option<&'a str> {
+    let usual = match name {
+        "models"
+        | "route"
+        | "provider"
+        | "plugins"
+        | "transforms"
+        | "fallbacks"
+        | "web_search_options"
+        | "api_base"
+        | "api_key"
+        | "api_version"
+        | "base_url"
+        | "custom_llm_provider"
+        | "model_list"
+        | "mock_response" => value.is_null(),
+        "service_tier" => value.is_null() || value == "auto" || value == "default" || value == "flex",
+        "modalities" => value.as_array().is_none_or(|all| all.iter().all(|one| one == "text")),
+        _ => true,
+    };
+    (!usual).then_some(name)
 }
 
 fn truth(object: &Map<String, Value>, name: &str) -> Result<bool, UnusableField> {
@@ -90,6 +120,10 @@ mod tests {
             (json!({ "model": "m", "messages": hi, "stream": "yes" }), "stream"),
             (json!({ "model": "m", "messages": hi, "stream_options": { "include_usage": true } }), "stream_options"),
             (json!({ "model": "m", "messages": hi, "stream": true, "stream_options": 1 }), "stream_options"),
+            (json!({ "model": "m", "messages": hi, "service_tier": "priority" }), "service_tier"),
+            (json!({ "model": "m", "messages": hi, "models": ["dear"] }), "models"),
+            (json!({ "model": "m", "messages": hi, "web_search_options": {} }), "web_search_options"),
+            (json!({ "model": "m", "messages": hi, "modalities": ["text", "audio"] }), "modalities"),
         ] {
             assert_eq!(read(body.clone()).unwrap_err(), field, "{body}");
         }

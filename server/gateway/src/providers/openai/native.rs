@@ -4,7 +4,7 @@
 
 use super::{Usage, finish_reason};
 use crate::{
-    provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError},
+    provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError, WHOLE_ANSWER},
     providers::http::{Connection, ErrorObject},
 };
 use async_stream::try_stream;
@@ -20,10 +20,11 @@ pub(super) async fn chat(
 ) -> Result<ChatParts, ProviderError> {
     let body = outgoing(native, &call.model);
     let request = connection.post("/chat/completions").json(&body);
-    let response = connection.send(request, &call.model, &call.cancel).await?;
     if !native.streamed {
+        let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
         return whole(connection.json(response).await?);
     }
+    let response = connection.send(request, &call.model, &call.cancel).await?;
     let mut events = Box::pin(connection.events(response, call.cancel.clone())?);
     let (connection, model) = (connection.clone(), call.model.clone());
     let parts = try_stream! {
@@ -85,7 +86,7 @@ impl Answer {
             }
             let end = self.ends.entry(index).or_default();
             if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
-                *end = Some(finish_reason(reason)?);
+                *end = Some(ended(reason));
                 begins = true;
             }
         }
@@ -101,20 +102,32 @@ impl Answer {
     }
 }
 
-/// Adds to `said` what a message or a delta says. Whether it says anything, be it the name of a tool.
+/// Every reason is an end, also one that Seam has no name for.
+fn ended(reason: &str) -> FinishReason {
+    finish_reason(reason).unwrap_or(FinishReason::Stop)
+}
+
+/// Adds to `said` what a message or a delta says. Whether it says anything: any field does but the role, if there is
+/// something in it.
 fn written(message: &Value, said: &mut String) -> bool {
-    let before = said.len();
     for name in ["content", "refusal", "reasoning_content", "reasoning"] {
         said.push_str(message.get(name).and_then(Value::as_str).unwrap_or_default());
     }
-    let calls = message.get("tool_calls").and_then(Value::as_array);
-    for call in calls.into_iter().flatten() {
+    let calls = message.get("tool_calls").and_then(Value::as_array).into_iter().flatten();
+    let functions = calls.filter_map(|call| call.get("function")).chain(message.get("function_call"));
+    for function in functions {
         for name in ["name", "arguments"] {
-            let part = call.get("function").and_then(|function| function.get(name));
-            said.push_str(part.and_then(Value::as_str).unwrap_or_default());
+            said.push_str(function.get(name).and_then(Value::as_str).unwrap_or_default());
         }
     }
-    said.len() > before || calls.is_some_and(|calls| !calls.is_empty())
+    let fields = message.as_object().into_iter().flatten();
+    fields.filter(|(name, _)| name.as_str() != "role").any(|(_, field)| match field {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    })
 }
 
 fn usage_of(answer: &Value) -> Option<TokenUsage> {
@@ -131,10 +144,10 @@ fn whole(answer: Value) -> Result<ChatParts, ProviderError> {
         if let Some(message) = choice.get("message") {
             written(message, &mut said);
         }
-        let ended = choice.get("finish_reason").and_then(Value::as_str).ok_or(ProviderError::Cut)?;
-        reason = reason.or(Some(finish_reason(ended)?));
+        reason = reason.or(choice.get("finish_reason").and_then(Value::as_str).map(ended));
     }
-    let reason = reason.ok_or(ProviderError::Cut)?;
+    // It arrived whole; not everybody says why it ended.
+    let reason = reason.unwrap_or(FinishReason::Stop);
     let usage = usage_of(&answer).unwrap_or_default();
     let part = NativePart { value: answer, said, begins: true };
     Ok(stream::iter([Ok(ChatPart::Native(part)), Ok(ChatPart::Finished { reason, usage })]).boxed())
@@ -175,6 +188,14 @@ mod tests {
         assert!(part.begins);
         assert_eq!(part.said, "weather");
         assert!(hear(json!({ "content": "x" })).begins);
+        for other in [
+            json!({ "function_call": { "arguments": "{" } }),
+            json!({ "audio": { "data": "A" } }),
+            json!({ "content": [{}] }),
+        ] {
+            assert!(hear(other.clone()).begins, "{other}");
+        }
+        assert!(!hear(json!({ "role": "assistant", "content": null, "tool_calls": [], "annotations": [] })).begins);
     }
 
     #[test]
@@ -190,5 +211,8 @@ mod tests {
         let (reason, usage) = answer.end().unwrap();
         assert_eq!((reason, usage.input, usage.output), (FinishReason::Stop, Some(3), Some(4)));
         assert!(matches!(Answer::default().end(), Err(ProviderError::Cut)), "nothing was said at all");
+        let mut other = Answer::default();
+        other.hear(json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "eos" }] })).unwrap();
+        assert_eq!(other.end().unwrap().0, FinishReason::Stop, "in the words of another server");
     }
 }
