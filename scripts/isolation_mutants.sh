@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the tests with guards that can be taken away, and sees whether the isolation suite notices each (ADR 11).
-# Usage: scripts/isolation_mutants.sh [--list] [FILTER]
+# Usage: scripts/isolation_mutants.sh [--list] [FILTER …]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh

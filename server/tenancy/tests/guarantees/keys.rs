@@ -1,9 +1,13 @@
 //! API keys: shown once, bounded, and dead the moment they are revoked.
 
 use crate::fixture::{Fixture, home};
-use contract::{KeyCounts, KeyId, KeyOrder, KeyQuery, KeyScope, KeyState, Role};
+use contract::{KeyCounts, KeyId, KeyOrder, KeyQuery, KeyScope, KeyState, Role, TenantId};
 use std::time::Duration;
 use tenancy::{KeyHolder, NewKey, OperatorScope, Scope, TenancyError};
+
+const INSERT: &str = "
+INSERT INTO api_key (tenant_id, id, name, secret_hash, prefix, scopes, expires_at, created_by, created_at, revoked_at)
+VALUES ($1, $2, 'one of many', $3, 'sk-seam-', 'inference', $4, 'somebody', 1, $5)";
 
 fn key(name: &str) -> NewKey {
     NewKey { name: name.to_owned(), scopes: vec![KeyScope::Inference], models: None, expires_at: None }
@@ -31,7 +35,34 @@ async fn the_operators_list_has_the_operators_keys_alone() {
     assert_eq!(names(fixture.tenancy.operator_key_list(&operator).await.unwrap()), ["billing"]);
     let page = fixture.tenancy.operator_key_page(&operator, 1, 10).await.unwrap();
     assert_eq!((page.total, names(page.items)), (1, vec!["billing".to_owned()]));
-    assert_eq!(names(fixture.tenancy.key_list(&ada).await.unwrap()), ["acme's"]);
+    let acmes = fixture.tenancy.key_list(&ada).await.unwrap();
+    let foreign = fixture.tenancy.operator_key_find(&operator, acmes[0].id).await;
+    assert!(matches!(foreign, Err(TenancyError::NotFound { .. })), "{foreign:?}");
+    assert_eq!(names(acmes), ["acme's"]);
+}
+
+/// So many keys of a tenant that end or were revoked at these moments.
+async fn many(fixture: &Fixture, tenant: TenantId, number: usize, expires: Option<i64>, revoked: Option<i64>) {
+    let mut tx = fixture.tenancy.control().begin().await.unwrap();
+    for _ in 0..number {
+        let id = KeyId::new();
+        let insert = tx.query(INSERT).bind(tenant).bind(id).bind(id.to_string()).bind(expires).bind(revoked);
+        insert.execute().await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_has_at_most_a_thousand_keys_that_work_of_its_own() {
+    let fixture = Fixture::new().await;
+    let (ada, eve) = (admin(&fixture, "acme").await, admin(&fixture, "globex").await);
+    many(&fixture, eve.tenant(), 30, None, None).await;
+    many(&fixture, ada.tenant(), 30, None, Some(1)).await;
+    many(&fixture, ada.tenant(), 30, Some(1), None).await;
+    many(&fixture, ada.tenant(), 999, None, None).await;
+    fixture.tenancy.key_create(&ada, &key("the thousandth")).await.unwrap();
+    let refused = fixture.tenancy.key_create(&ada, &key("one more")).await.unwrap_err().to_string();
+    assert!(refused.contains("1000 keys that work"), "{refused}");
 }
 
 #[tokio::test]
