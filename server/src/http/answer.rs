@@ -1,9 +1,27 @@
-//! How a problem is told: `application/problem+json` to programs, a small page to browsers.
+//! How a problem is told: `application/problem+json` to programs, a small page to browsers; and how events are streamed.
 
 use super::assets;
-use axum::response::{IntoResponse, Response};
+use axum::response::{
+    IntoResponse, Response,
+    sse::{Event, KeepAlive, Sse},
+};
 use contract::Problem;
+use futures::Stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::{convert::Infallible, time::Duration};
+
+/// Proxies drop connections that are silent for longer, typically after a minute.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Server-sent events as they come.
+pub(super) fn event_stream(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that gather answers before they pass them on are asked not to.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
 
 /// For whom an answer is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,14 +18,11 @@ use axum::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{Response, sse::Event},
 };
 use contract::{Problem, ProblemCode, RenderedTail, RunId, TenantId, UserId};
 use futures::{Stream, StreamExt, TryStreamExt, pin_mut};
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderMap;
 use platform::{IntoProblem, current_trace_id, with_trace_id};
 use serde::Deserialize;
 use std::{convert::Infallible, time::Duration};
@@ -34,8 +31,6 @@ use tokio::time::{Instant, interval_at};
 use tower_sessions::Session;
 use utoipa::openapi::OpenApi;
 
-/// Proxies drop connections that are silent for longer, typically after a minute.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream may outlive the permission to read it: whichever node took it away, within a second.
 const ASKED_AGAIN: Duration = Duration::from_millis(800);
 /// Streams of one person: more tabs than anybody looks at.
@@ -118,12 +113,7 @@ async fn subscribe(state: &WebState, asked: Asked) -> Result<Response, Problem> 
         let _ = &place;
         event
     });
-    let mut response = Sse::new(told(events)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Proxies that gather answers before they pass them on are asked not to.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(answer::event_stream(told(events)))
 }
 
 fn too_many() -> Problem {
@@ -235,6 +225,7 @@ fn problem(problem: &Problem) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn start_of(last: Option<&'static str>, after: Option<&str>) -> Option<i64> {
         let mut headers = HeaderMap::new();

@@ -61,11 +61,6 @@ impl Piece {
     }
 }
 
-/// Work of `tenant`, to be awaited or spawned in place of `work`.
-pub fn of<F>(tenant: TenantId, work: F) -> Working<F> {
-    Working::new(&FLOOR, Some(tenant), work)
-}
-
 /// Work of which it is not known yet whose it is: nobody's, until it says so itself by [`belongs_to`].
 pub fn of_whoever<F>(work: F) -> Working<F> {
     Working::new(&FLOOR, None, work)

@@ -1,14 +1,17 @@
 //! `POST /v1/chat/completions`.
 
-use super::super::{super::WebState, body::Object, caller::Program, refusal::Refusal, told};
+use super::super::{
+    super::{WebState, answer},
+    body::Object,
+    caller::Program,
+    refusal::Refusal,
+    told,
+};
 use async_stream::stream;
 use axum::{
     Json,
     extract::State,
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{IntoResponse, Response, sse::Event},
 };
 use contract::RequestId;
 use futures::{Stream, StreamExt};
@@ -16,15 +19,11 @@ use gateway::{
     AnswerPart, Answering, ChatRequest, GatewayError,
     dialects::openai_chat::{ChatCompletion, Telling},
 };
-use http::{HeaderValue, header};
 use metering::Feature;
 use platform::{current_trace_id, with_trace_id};
 use serde_json::Value;
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 use tokio_util::sync::CancellationToken;
-
-/// Proxies drop connections that are silent for longer, typically after a minute.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(in super::super) async fn complete(
     State(state): State<WebState>,
@@ -52,7 +51,8 @@ pub(in super::super) async fn complete(
     };
     let answering = state.platform().gateway.chat(&program.scope, chat).await.map_err(Refusal::of_gateway)?;
     let route = answering.route.clone();
-    let mut response = if streamed { streaming(answering, telling) } else { whole(answering, &telling).await? };
+    let mut response =
+        if streamed { answer::event_stream(events(answering, telling)) } else { whole(answering, &telling).await? };
     told::route(&mut response, &route);
     Ok(response)
 }
@@ -75,16 +75,6 @@ async fn whole(mut answering: Answering, telling: &Telling) -> Result<Response, 
         }
     }
     Err(Refusal::of_gateway(GatewayError::Abandoned))
-}
-
-fn streaming(answering: Answering, telling: Telling) -> Response {
-    let events = Sse::new(events(answering, telling)).keep_alive(KeepAlive::new().interval(HEARTBEAT));
-    let mut response = events.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Proxies that gather answers before they pass them on are asked not to.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
 }
 
 /// Chunks, then `[DONE]`; or an error in its place, so that what was cut never looks whole.
