@@ -1,8 +1,8 @@
 //! What is declared becomes so, is told as a difference, and done twice does nothing.
 
 use crate::fixture::{Fixture, PASSWORD, email, new_tenant, password, slug};
-use contract::{NanoUsd, Role};
-use tenancy::{Change, NewTenant, NewUser, PasswordHash, Tenancy, TenancyError};
+use contract::{KeyScope, NanoUsd, Role};
+use tenancy::{Change, DeclaredKey, NewKey, NewTenant, NewUser, PasswordHash, Tenancy, TenancyError};
 
 const PLAN_INSERT: &str = "
 INSERT INTO plan (name, monthly_fee, included_credit, overage_markup, created_at, updated_at)
@@ -21,6 +21,15 @@ impl Fixture {
         let change = Tenancy::apply_user(&mut tx, self.tenancy.clock().now(), user).await?;
         tx.commit().await.unwrap();
         Ok(change)
+    }
+
+    async fn apply_key(&self, tenant: &str, scopes: &[KeyScope]) -> Change {
+        let key = NewKey { name: "ci".to_owned(), scopes: scopes.to_vec(), models: None, expires_at: None };
+        let declared = DeclaredKey { tenant: slug(tenant), key, secret: None };
+        let mut tx = self.tenancy.control().begin().await.unwrap();
+        let (change, _) = Tenancy::apply_key(&mut tx, self.tenancy.clock().now(), &declared).await.unwrap();
+        tx.commit().await.unwrap();
+        change
     }
 
     async fn hash(&self, text: &str) -> PasswordHash {
@@ -120,4 +129,19 @@ async fn a_dry_run_tells_the_difference_and_changes_nothing() {
     drop(tx);
     assert!(fixture.tenancy.tenant_list().await.unwrap().is_empty());
     assert!(fixture.tenancy.user_by_email(&user.email).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_declared_key_is_the_one_of_its_name_that_works_in_its_own_tenant() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.tenant("acme").await;
+    fixture.tenant("globex").await;
+    assert_eq!(fixture.apply_key("acme", &[KeyScope::Inference]).await, Change::Created);
+    assert_eq!(fixture.apply_key("globex", KeyScope::ALL.as_slice()).await, Change::Created);
+    assert_eq!(fixture.apply_key("acme", &[KeyScope::Inference]).await, Change::Unchanged);
+    // One that was revoked is not taken up again.
+    let scope = fixture.tenancy.command_line_scope(acme.id);
+    let id = fixture.tenancy.key_list(&scope).await.unwrap()[0].id;
+    fixture.tenancy.key_revoke(&scope, id).await.unwrap();
+    assert_eq!(fixture.apply_key("acme", &[KeyScope::Inference]).await, Change::Created);
 }

@@ -29,6 +29,23 @@ async fn each_attempt_leaves_one_line_that_says_what_it_came_to() {
 }
 
 #[tokio::test]
+async fn sessions_are_counted_that_are_the_accounts_own_and_alive() {
+    const BROWSER: &str = "
+        INSERT INTO browser_session (id_hash, data, expires_at, account_id, session_epoch)
+        VALUES ($1, '{}', $2, $3, (SELECT session_epoch + $4 FROM account WHERE id = $3))";
+    let fixture = Fixture::new().await;
+    let (ada, bob) = (fixture.person("ada@acme.test").await, fixture.person("bob@acme.test").await);
+    let now = fixture.tenancy.clock().now();
+    for (id, minutes, whose, epoch) in [("a", 1, ada, 0), ("b", 0, ada, 0), ("c", 1, ada, 1), ("d", 1, bob, 0), ("e", 1, bob, 0)] {
+        let until = now.plus_millis(minutes * 60_000);
+        let session = fixture.tenancy.control().write(BROWSER).bind(id).bind(until).bind(whose).bind(epoch);
+        session.execute().await.unwrap();
+    }
+    let counted = async |user| fixture.tenancy.entrance_view(user).await.unwrap().sessions;
+    assert_eq!((counted(ada).await, counted(bob).await), (1, 2));
+}
+
+#[tokio::test]
 async fn attempts_at_accounts_that_are_not_there_leave_nothing() {
     let fixture = Fixture::new().await;
     fixture.tenancy.sign_in("nobody@acme.test", password("wrong password"), home()).await.unwrap_err();

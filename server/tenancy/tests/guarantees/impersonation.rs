@@ -128,6 +128,31 @@ async fn both_sides_can_end_it_at_once() {
     let log = visit.fixture.tenancy.audit_list(&ada, None, "impersonation.end").await.unwrap();
     assert_eq!(log.len(), 1);
     assert!(visit.fixture.tenancy.impersonation_list(&ada).await.unwrap()[0].ended_at.is_some());
+    assert!(visit.fixture.tenancy.impersonations_lasting(&ada).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_over_is_not_ended_once_more() {
+    let visit = Visit::begin(Role::Admin).await;
+    let tenancy = &visit.fixture.tenancy;
+    let ada = visit.fixture.scope("ada@acme.test").await;
+    let ends = async || tenancy.audit_list(&ada, None, "impersonation.end").await.unwrap().len();
+    let olga = visit.olga().await;
+    tenancy.impersonation_end(&olga, visit.id).await.unwrap();
+    let ended_at = tenancy.impersonation_list(&ada).await.unwrap()[0].ended_at;
+    visit.minutes_later(1).await;
+    tenancy.impersonation_end(&olga, visit.id).await.unwrap();
+    assert_eq!((ends().await, tenancy.impersonation_list(&ada).await.unwrap()[0].ended_at), (1, ended_at));
+
+    let visit = Visit::begin(Role::Admin).await;
+    let tenancy = &visit.fixture.tenancy;
+    let ada = visit.fixture.scope("ada@acme.test").await;
+    let olga = visit.olga().await;
+    visit.minutes_later(30).await;
+    tenancy.impersonation_end(&olga, visit.id).await.unwrap();
+    let refused = tenancy.impersonation_revoke(&ada, visit.id).await;
+    assert!(matches!(refused, Err(TenancyError::NotFound { .. })), "{refused:?}");
+    assert!(tenancy.audit_list(&ada, None, "impersonation.end").await.unwrap().is_empty(), "it ended by itself");
 }
 
 #[tokio::test]

@@ -9,6 +9,10 @@ const INSERT: &str = "
 INSERT INTO api_key (tenant_id, id, name, secret_hash, prefix, scopes, expires_at, created_by, created_at, revoked_at)
 VALUES ($1, $2, 'one of many', $3, 'sk-seam-', 'inference', $4, 'somebody', 1, $5)";
 
+const LEAVING: &str = "
+INSERT INTO tenant_operation (tenant_id, slug, kind, started_by, started_at)
+VALUES ($1, 'globex', 'delete', 'somebody', 1)";
+
 fn key(name: &str) -> NewKey {
     NewKey { name: name.to_owned(), scopes: vec![KeyScope::Inference], models: None, expires_at: None }
 }
@@ -160,6 +164,8 @@ async fn the_operators_key_is_no_tenants() {
     assert!(fixture.tenancy.key_revoke(&ada, id).await.is_err());
     fixture.tenancy.operator_key_revoke(&operator, id).await.unwrap();
     assert!(holder(&fixture, secret.expose()).await.is_none());
+    let again = fixture.tenancy.operator_key_revoke(&operator, id).await;
+    assert!(matches!(again, Err(TenancyError::NotFound { .. })), "it was revoked when it was revoked");
 }
 
 #[tokio::test]
@@ -181,6 +187,14 @@ async fn a_suspended_tenant_is_closed_to_people_and_keys_until_it_is_resumed() {
     assert_eq!(log.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["tenant.resume", "tenant.suspend"]);
     let platform = fixture.tenancy.audit_list_of_platform(&operator, None, "").await.unwrap();
     assert_eq!(platform.len(), 2);
+    // Another one that is on its way out keeps nobody else closed.
+    let leaving = admin(&fixture, "globex").await.tenant();
+    fixture.tenancy.tenant_suspend(&operator, leaving, "It leaves").await.unwrap();
+    fixture.tenancy.control().write(LEAVING).bind(leaving).execute().await.unwrap();
+    fixture.tenancy.tenant_suspend(&operator, ada.tenant(), "The invoice of June").await.unwrap();
+    fixture.tenancy.tenant_resume(&operator, ada.tenant()).await.unwrap();
+    let refused = fixture.tenancy.tenant_resume(&operator, leaving).await;
+    assert!(matches!(refused, Err(TenancyError::Invalid { field: "tenant", .. })), "{refused:?}");
     let nothing = fixture.tenancy.tenant_suspend(&operator, ada.tenant(), " ").await;
     assert!(matches!(nothing, Err(TenancyError::Invalid { field: "reason", .. })));
 }

@@ -6,6 +6,7 @@ mod fixture;
 mod history;
 mod impersonation;
 mod keys;
+mod late;
 mod management;
 mod operator;
 mod password_reset;

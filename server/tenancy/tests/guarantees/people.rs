@@ -82,6 +82,32 @@ async fn a_link_opens_nobodys_account() {
 }
 
 #[tokio::test]
+async fn an_account_that_opens_nothing_yet_gets_its_password_by_the_link() {
+    let fixture = Fixture::new().await;
+    let acme = fixture.tenant("acme").await;
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    fixture.tenancy.user_create(email("dora@acme.test"), None, false).await.unwrap();
+    let token = fixture.tenancy.invitation_create(&ada, &email("dora@acme.test"), Role::Member).await.unwrap();
+    let new = Invited::New { password: password("a few words make one"), address: home() };
+    fixture.tenancy.invitation_accept(token.as_str(), new).await.unwrap();
+    fixture.tenancy.sign_in("dora@acme.test", password("a few words make one"), home()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_of_people_is_the_tenants_own_in_every_order() {
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    fixture.member("abe@globex.test", &globex, Role::Member).await;
+    fixture.member("zoe@globex.test", &globex, Role::Member).await;
+    for order in contract::ListOrder::ALL {
+        let page = fixture.tenancy.member_list(&ada, &ListQuery { order, ..everything() }).await.unwrap();
+        let names: Vec<_> = page.items.iter().map(|member| member.email.as_str()).collect();
+        assert_eq!((names, page.total), (vec!["ada@acme.test"], 1), "{order:?}");
+    }
+}
+
+#[tokio::test]
 async fn who_has_an_account_joins_by_signing_in() {
     let fixture = Fixture::new().await;
     let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
@@ -117,6 +143,28 @@ async fn links_run_out_are_withdrawn_and_replaced() {
 }
 
 #[tokio::test]
+async fn a_tenant_has_at_most_a_thousand_open_invitations_of_its_own() {
+    const INSERT: &str = "
+        INSERT INTO invitation (tenant_id, id, token_hash, email, role, invited_by, created_at, expires_at)
+        VALUES ($1, $2, $2, $2, 'member', 'somebody', 1, $3)";
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    let (past, later) = (fixture.tenancy.clock().now(), fixture.tenancy.clock().now().plus_millis(60_000));
+    let mut tx = fixture.tenancy.control().begin().await.unwrap();
+    for (tenant, number, until) in [(acme.id, 999, later), (acme.id, 30, past), (globex.id, 30, later)] {
+        for _ in 0..number {
+            let name = contract::RequestId::new().to_string();
+            tx.query(INSERT).bind(tenant).bind(name).bind(until).execute().await.unwrap();
+        }
+    }
+    tx.commit().await.unwrap();
+    fixture.tenancy.invitation_create(&ada, &email("thousandth@acme.test"), Role::Member).await.unwrap();
+    let refused = fixture.tenancy.invitation_create(&ada, &email("more@acme.test"), Role::Member).await;
+    assert!(matches!(refused, Err(TenancyError::Invalid { field: "email", .. })), "{refused:?}");
+}
+
+#[tokio::test]
 async fn only_admins_manage_and_strangers_are_not_found() {
     let fixture = Fixture::new().await;
     let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
@@ -140,10 +188,32 @@ async fn only_admins_manage_and_strangers_are_not_found() {
 }
 
 #[tokio::test]
+async fn what_an_admin_does_to_a_member_of_two_tenants_holds_in_their_own() {
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    let eve = admin(&fixture, "eve@globex.test", &globex).await;
+    let bob = fixture.member("bob@acme.test", &acme, Role::Member).await;
+    let dan = fixture.member("dan@acme.test", &acme, Role::Member).await;
+    fixture.tenancy.member_add(globex.id, bob, Role::Admin).await.unwrap();
+    let role = async |scope: &Scope, user| fixture.tenancy.member_find(scope, user).await.map(|member| member.role);
+    fixture.tenancy.member_role_set(&ada, bob, Role::Viewer).await.unwrap();
+    assert_eq!(role(&ada, bob).await.unwrap(), Role::Viewer);
+    assert_eq!(role(&eve, bob).await.unwrap(), Role::Admin, "the other tenant said something else");
+    assert_eq!(role(&ada, dan).await.unwrap(), Role::Member, "and somebody else was not meant");
+    fixture.tenancy.member_remove(&ada, bob).await.unwrap();
+    assert!(matches!(role(&ada, bob).await, Err(TenancyError::NotFound { .. })));
+    assert_eq!(role(&eve, bob).await.unwrap(), Role::Admin);
+    assert_eq!(role(&ada, dan).await.unwrap(), Role::Member);
+}
+
+#[tokio::test]
 async fn a_tenant_keeps_an_admin() {
     let fixture = Fixture::new().await;
     let acme = fixture.tenant("acme").await;
     let ada = admin(&fixture, "ada@acme.test", &acme).await;
+    // Somebody else's admins are nobody here.
+    fixture.member("eve@globex.test", &fixture.tenant("globex").await, Role::Admin).await;
     let me = ada.user().unwrap();
     let last = |result: Result<(), TenancyError>| matches!(result, Err(TenancyError::LastAdmin { .. }));
     assert!(last(fixture.tenancy.member_role_set(&ada, me, Role::Member).await));
