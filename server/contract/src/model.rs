@@ -10,6 +10,8 @@ pub enum ProviderKind {
     /// OpenAI and every server compatible with it.
     Openai,
     Anthropic,
+    /// Google's own protocol.
+    Gemini,
     /// llama.cpp in this process.
     Local,
     /// Deterministic text and named faults, for tests and benchmarks.
@@ -17,12 +19,13 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
-    pub const ALL: [Self; 4] = [Self::Openai, Self::Anthropic, Self::Local, Self::Simulated];
+    pub const ALL: [Self; 5] = [Self::Openai, Self::Anthropic, Self::Gemini, Self::Local, Self::Simulated];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Openai => "openai",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
             Self::Local => "local",
             Self::Simulated => "simulated",
         }
@@ -37,7 +40,7 @@ impl fmt::Display for ProviderKind {
 
 /// The text names no kind of provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{0}” is not a kind of provider; use openai, anthropic, local or simulated")]
+#[error("“{0}” is not a kind of provider; use openai, anthropic, gemini, local or simulated")]
 pub struct UnknownProviderKind(String);
 
 impl FromStr for ProviderKind {

@@ -5,7 +5,8 @@
 
 use contract::{MessageRole, TenantId};
 use futures::StreamExt;
-use gateway::provider::{ChatCall, ChatParameters, ChatPart, ChatTurn, EmbedCall, Provider, ProviderError};
+use gateway::conversation::{ChatParameters, ChatTurn, Conversation};
+use gateway::provider::{ChatCall, ChatPart, EmbedCall, Provider, ProviderError};
 use gateway::providers::local::{
     LocalProvider, LocalSettings,
     models::{CHAT_MODEL, EMBEDDING_MODEL},
@@ -110,14 +111,16 @@ async fn generate(provider: &LocalProvider, text: &str) -> Result<Timing, Provid
     let call = ChatCall {
         tenant: TenantId::new(),
         model: CHAT_MODEL.to_owned(),
-        system: None,
-        turns: vec![ChatTurn { role: MessageRole::User, text: text.to_owned() }],
-        parameters: ChatParameters {
-            temperature: Some(1.0),
-            seed: Some(1),
-            max_output_tokens: Some(OUTPUT_TOKENS),
-            ..Default::default()
-        },
+        conversation: Arc::new(Conversation {
+            turns: vec![ChatTurn::of_text(MessageRole::User, text)],
+            parameters: ChatParameters {
+                temperature: Some(1.0),
+                seed: Some(1),
+                max_output_tokens: Some(OUTPUT_TOKENS),
+                ..Default::default()
+            },
+            ..Conversation::default()
+        }),
         native: None,
         cancel: CancellationToken::new(),
     };
@@ -126,7 +129,7 @@ async fn generate(provider: &LocalProvider, text: &str) -> Result<Timing, Provid
     let mut first = None;
     while let Some(part) = stream.next().await {
         match part? {
-            ChatPart::Text(_) | ChatPart::Native(_) => {
+            ChatPart::Text(_) | ChatPart::Tool(_) | ChatPart::Native(_) => {
                 first.get_or_insert_with(|| start.elapsed());
             }
             ChatPart::Finished { usage, .. } => {

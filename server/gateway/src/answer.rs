@@ -2,12 +2,14 @@
 
 use crate::{
     GatewayError,
-    provider::{ChatParameters, ChatTurn, Native},
+    conversation::{Conversation, Need},
+    provider::{Native, ToolPart},
 };
 use contract::{AnswerDetails, FinishReason, NanoUsd, RequestId, TokenUsage};
 use futures::stream::BoxStream;
 use metering::Feature;
 use serde_json::Value;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// A chat to be answered by whichever provider the model's config names.
@@ -17,9 +19,7 @@ pub struct ChatRequest {
     pub request: RequestId,
     /// What clients call the model.
     pub model: String,
-    pub system: Option<String>,
-    pub turns: Vec<ChatTurn>,
-    pub parameters: ChatParameters,
+    pub conversation: Arc<Conversation>,
     /// The request as it was asked, when it came from outside in a dialect.
     pub foreign: Option<Foreign>,
     /// Name and version of the prompt config that applied.
@@ -35,11 +35,20 @@ pub struct Foreign {
     pub native: Native,
     /// The first field that only a provider of the same dialect can do justice to; such a request goes to no other.
     pub native_only: Option<String>,
+    /// The fields from which the conversation's needs come.
+    pub needs: Vec<(Need, String)>,
+}
+
+impl Foreign {
+    /// The field to blame for a need that nobody meets.
+    pub(crate) fn field_of(&self, need: Need) -> Option<String> {
+        self.needs.iter().find(|(needed, _)| *needed == need).map(|(_, field)| field.clone())
+    }
 }
 
 /// An answer that has begun.
 pub struct Answering {
-    /// Text, then `Finished` once and last. An error is the last item too, and never comes after `Finished`.
+    /// Text and calls of tools, then `Finished` once and last. An error is the last item too, and never comes after `Finished`.
     pub parts: BoxStream<'static, Result<AnswerPart, GatewayError>>,
     /// What answers, such as `local/smollm2-135m-instruct`.
     pub route: String,
@@ -48,6 +57,7 @@ pub struct Answering {
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnswerPart {
     Text(String),
+    Tool(ToolPart),
     /// In the dialect that was asked in: an event of a stream, or a whole answer. Of an answer either all parts are, or none.
     Native(Value),
     /// The answer is whole, and its settlement is durable.

@@ -6,7 +6,7 @@
 use crate::{
     AnswerPart, Answering, ChatRequest, GatewayError, Outcome, PartialOutcome,
     accounting::{Accounting, Asked, Ending, OpenAttempt, Receipt},
-    provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError, WHOLE_ANSWER},
+    provider::{ChatCall, ChatPart, ChatParts, NativePart, ProviderError, ToolPart, WHOLE_ANSWER},
     route::Leg,
     router::{self, Attempted, Interest, Operation},
 };
@@ -33,6 +33,7 @@ enum Said {
         route: String,
     },
     Text(String),
+    Tool(ToolPart),
     Native(Value),
 }
 
@@ -59,7 +60,7 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
     }));
     match said.recv().await {
         Some(Said::Begun { route }) => Ok(Answering { parts: parts(said, ended, reader), route }),
-        Some(Said::Text(_) | Said::Native(_)) | None => match (&mut ended).await {
+        Some(Said::Text(_) | Said::Tool(_) | Said::Native(_)) | None => match (&mut ended).await {
             Ok(Err(error)) => Err(error),
             // An answer always begins before it ends.
             Ok(Ok(_)) | Err(_) => Err(GatewayError::Abandoned),
@@ -78,6 +79,7 @@ fn parts(
         loop {
             match said.recv().await {
                 Some(Said::Text(text)) => return Some((Ok(AnswerPart::Text(text)), Some((said, ended, reader)))),
+                Some(Said::Tool(tool)) => return Some((Ok(AnswerPart::Tool(tool)), Some((said, ended, reader)))),
                 Some(Said::Native(value)) => {
                     return Some((Ok(AnswerPart::Native(value)), Some((said, ended, reader))));
                 }
@@ -155,7 +157,7 @@ impl Telling {
         said: &mut String,
         heard: &mut bool,
     ) -> Result<(FinishReason, TokenUsage), Broken> {
-        let call = self.call(leg);
+        let call = leg.call(self.chat.asked.tenant, &self.chat.request);
         // Whatever ends this attempt also ends the provider's work.
         let _end = call.cancel.clone().drop_guard();
         let whole = call.native.as_ref().is_some_and(|native| !native.streamed);
@@ -171,7 +173,7 @@ impl Telling {
         loop {
             let begins = match &part {
                 ChatPart::Native(NativePart { begins, .. }) => *begins || kept_back.len() == MOST_KEPT_BACK,
-                ChatPart::Text(_) | ChatPart::Finished { .. } => true,
+                ChatPart::Text(_) | ChatPart::Tool(_) | ChatPart::Finished { .. } => true,
             };
             if begins && !std::mem::replace(heard, true) {
                 self.tell(Said::Begun { route: leg.route() }).await?;
@@ -185,6 +187,13 @@ impl Telling {
                     open.text_came();
                     said.push_str(&text);
                     self.tell(Said::Text(text)).await?;
+                }
+                ChatPart::Tool(tool) => {
+                    open.text_came();
+                    match &tool {
+                        ToolPart::Begins { name: more, .. } | ToolPart::Arguments(more) => said.push_str(more),
+                    }
+                    self.tell(Said::Tool(tool)).await?;
                 }
                 ChatPart::Native(NativePart { value, .. }) if !*heard => kept_back.push(value),
                 ChatPart::Native(NativePart { value, said: more, .. }) => {
@@ -208,19 +217,6 @@ impl Telling {
             sent = tokio::time::timeout(READER_PATIENCE, self.texts.send(said)) => {
                 sent.map_err(|_| Broken::Unwanted)?.map_err(|_| Broken::Unwanted)
             }
-        }
-    }
-
-    fn call(&self, leg: &Leg) -> ChatCall {
-        let request = &self.chat.request;
-        ChatCall {
-            tenant: self.chat.asked.tenant,
-            model: leg.model.clone(),
-            system: request.system.clone(),
-            turns: request.turns.clone(),
-            parameters: request.parameters.clone(),
-            native: request.foreign.as_ref().map(|foreign| &foreign.native).filter(|n| speaks(leg, n)).cloned(),
-            cancel: tokio_util::sync::CancellationToken::new(),
         }
     }
 
@@ -251,14 +247,9 @@ impl Telling {
         // What has no other form than the caller's is counted as it was written.
         let native_only = request.foreign.as_ref().filter(|foreign| foreign.native_only.is_some());
         let native = native_only.map_or(0, |foreign| foreign.native.estimate(&count));
-        let read = request.system.iter().chain(request.turns.iter().map(|turn| &turn.text));
-        let read: i64 = read.map(|text| count(text)).sum();
+        let read = request.conversation.estimate(count);
         TokenUsage { input: Some(read.saturating_add(native)), cached_input: None, output: Some(count(said)) }
     }
-}
-
-fn speaks(leg: &Leg, native: &Native) -> bool {
-    leg.provider.instance.speaks(native.dialect)
 }
 
 /// The first part that says something, with the stream it came from.

@@ -81,7 +81,7 @@ impl NewProvider {
         if !(0..=MOST_RETRIES).contains(&self.max_retries) {
             return Err(format!("max_retries must be between 0 and {MOST_RETRIES}"));
         }
-        let speaks_http = matches!(self.kind, ProviderKind::Openai | ProviderKind::Anthropic);
+        let speaks_http = matches!(self.kind, ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Gemini);
         match &self.base_url {
             Some(_) if !speaks_http => return Err(format!("a provider of kind {} has no base_url", self.kind)),
             Some(base_url) => check_base_url(base_url)?,

@@ -7,7 +7,7 @@ use crate::{
     GatewayError,
     configure::key_context,
     provider::Provider,
-    providers::{Anthropic, OpenAi, Simulated, SimulatedOptions, Unusable},
+    providers::{Anthropic, Gemini, OpenAi, Simulated, SimulatedOptions, Unusable},
 };
 use contract::ProviderKind;
 use std::{
@@ -156,6 +156,10 @@ impl Directory {
                 Err(error) => Err(error.to_string()),
             },
             ProviderKind::Anthropic => match Anthropic::new(base_url, key, timeout) {
+                Ok(provider) => Ok(Arc::new(provider)),
+                Err(error) => Err(error.to_string()),
+            },
+            ProviderKind::Gemini => match Gemini::new(base_url, key, timeout) {
                 Ok(provider) => Ok(Arc::new(provider)),
                 Err(error) => Err(error.to_string()),
             },

@@ -1,7 +1,7 @@
 //! The gateway as others call it.
 
 use crate::{
-    Answering, ChatRequest, EmbedRequest, Embedded, Foreign, GatewayError, NewProvider,
+    Answering, ChatRequest, EmbedRequest, Embedded, GatewayError, NewProvider,
     accounting::{Accounting, Asked},
     chat::{self, Chat},
     configure,
@@ -68,6 +68,23 @@ impl Gateway {
         let interest = self.interest(&request.cancel);
         let chat = Chat { accounting: self.accounting.clone(), asked, request, interest };
         chat::start(chat, legs, &self.tasks).await
+    }
+
+    /// How many tokens a model would read. Nothing is generated, and nothing is billed.
+    pub async fn count_tokens(&self, scope: &Scope, request: &ChatRequest) -> Result<i64, GatewayError> {
+        let mut last = None;
+        for leg in able(self.legs(&request.model).await?, request)? {
+            let call = leg.call(scope.tenant(), request);
+            let counted = tokio::time::timeout(leg.provider.timeout, leg.provider.instance.count(call)).await;
+            match counted.unwrap_or(Err(ProviderError::TimedOut(leg.provider.timeout))) {
+                Ok(tokens) => return Ok(tokens),
+                Err(cause) if !cause.is_retryable() => return Err(GatewayError::Rejected { cause }),
+                Err(cause) => last = Some((cause, 1)),
+            }
+        }
+        let (last, attempts) =
+            last.unwrap_or_else(|| (ProviderError::NotReady("there is no place to ask".to_owned()), 0));
+        Err(GatewayError::AllAttemptsFailed { last, attempts })
     }
 
     /// Turns texts into vectors, with the same guarantees.
@@ -197,11 +214,21 @@ impl Gateway {
 }
 
 /// Leaves out the places where a part of the request would have to be dropped.
-fn able(mut legs: Vec<Leg>, request: &ChatRequest) -> Result<Vec<Leg>, GatewayError> {
-    let Some(Foreign { native, native_only: Some(field) }) = &request.foreign else { return Ok(legs) };
-    legs.retain(|leg| leg.provider.instance.speaks(native.dialect));
-    if legs.is_empty() {
-        return Err(GatewayError::Untranslatable { model: request.model.clone(), field: field.clone() });
+fn able(legs: Vec<Leg>, request: &ChatRequest) -> Result<Vec<Leg>, GatewayError> {
+    let foreign = request.foreign.as_ref();
+    let native_only = foreign.and_then(|foreign| foreign.native_only.as_ref());
+    let needs = request.conversation.needs();
+    let able = |leg: &Leg| {
+        let provider = &leg.provider.instance;
+        foreign.is_some_and(|foreign| provider.speaks(foreign.native.dialect))
+            || (native_only.is_none() && needs.iter().all(|need| provider.can(*need)))
+    };
+    let (able, others): (Vec<Leg>, Vec<Leg>) = legs.into_iter().partition(able);
+    if !able.is_empty() {
+        return Ok(able);
     }
-    Ok(legs)
+    let unmet = needs.into_iter().find(|need| !others.iter().all(|leg| leg.provider.instance.can(*need)));
+    let blamed = || unmet.and_then(|need| foreign?.field_of(need));
+    let field = native_only.cloned().or_else(blamed).unwrap_or_else(|| "messages".to_owned());
+    Err(GatewayError::Untranslatable { model: request.model.clone(), field })
 }

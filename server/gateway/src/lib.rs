@@ -9,13 +9,14 @@
 //! `chat.rs` and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
 //! the configured providers, `configure.rs` writes them, `onboarding.rs` takes a pasted key with the help of
 //! `catalogue.rs`. `dialects/` are the languages
-//! in which programs ask. `provider.rs` is what every adapter implements, `providers/` holds them.
+//! in which programs ask, `conversation.rs` is what all of them come to. `provider.rs` is what every adapter implements, `providers/` holds them.
 
 mod accounting;
 mod answer;
 mod catalogue;
 mod chat;
 mod configure;
+pub mod conversation;
 pub mod dialects;
 mod directory;
 mod embedding;

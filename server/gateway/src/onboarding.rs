@@ -6,7 +6,7 @@ use crate::{
     catalogue::{KnownModel, known_models},
     configure,
     provider::ProviderError,
-    providers::{Anthropic, OpenAi},
+    providers::{Anthropic, Gemini, OpenAi},
 };
 use contract::{ProviderKind, Timestamp};
 use metering::{Metering, MeteringError, NewPrice};
@@ -29,6 +29,7 @@ pub(crate) async fn offered_models(
     match kind {
         ProviderKind::Openai => OpenAi::new(base_url, api_key, TEST_TIMEOUT)?.models().await,
         ProviderKind::Anthropic => Anthropic::new(base_url, api_key, TEST_TIMEOUT)?.models().await,
+        ProviderKind::Gemini => Gemini::new(base_url, api_key, TEST_TIMEOUT)?.models().await,
         // Nothing to ask: both are in this process.
         ProviderKind::Local | ProviderKind::Simulated => Ok(Vec::new()),
     }

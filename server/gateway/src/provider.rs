@@ -3,42 +3,21 @@
 //! Adapters live under `providers/`, one small folder each. They speak their own protocol and nothing
 //! else: no routing, no retries, no money. The router calls them and nobody else does.
 
+use crate::conversation::{Conversation, Need, TOKENS_OF_MEDIA};
 use async_trait::async_trait;
-use contract::{FinishReason, MessageRole, ProviderKind, TenantId, TokenUsage};
+use contract::{FinishReason, ProviderKind, TenantId, TokenUsage};
 use futures::stream::BoxStream;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
-
-/// One turn of a conversation as a provider sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChatTurn {
-    pub role: MessageRole,
-    pub text: String,
-}
-
-/// How to generate. Absent means the provider's own default.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChatParameters {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub top_p: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_output_tokens: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u32>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stop: Vec<String>,
-}
 
 /// A language in which models are asked over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// <https://platform.openai.com/docs/api-reference/chat>
     OpenAiChat,
+    /// <https://docs.anthropic.com/en/api/messages>
+    AnthropicMessages,
 }
 
 /// A request in the words of whoever asks, for providers that speak the same dialect: what Seam has no name for passes
@@ -52,13 +31,10 @@ pub struct Native {
     pub streamed: bool,
 }
 
-/// A picture or a recording counts as so many tokens, where nobody tells: about what a picture of a megapixel costs.
-const TOKENS_OF_MEDIA: i64 = 1_000;
-
 impl Native {
     /// About how many tokens a model reads of it, by `count` for its texts.
     pub(crate) fn estimate(&self, count: &impl Fn(&str) -> i64) -> i64 {
-        let read = ["messages", "tools", "functions", "response_format"];
+        let read = ["system", "messages", "tools", "functions", "response_format", "output_config"];
         read.iter().filter_map(|name| self.body.get(*name)).map(|value| estimate(value, count)).sum()
     }
 }
@@ -71,9 +47,9 @@ fn estimate(value: &Value, count: &impl Fn(&str) -> i64) -> i64 {
         Value::Object(fields) => fields
             .iter()
             .map(|(name, field)| match name.as_str() {
-                "image_url" | "input_audio" | "file" if !field.is_null() => TOKENS_OF_MEDIA,
+                "image_url" | "input_audio" | "file" | "source" if !field.is_null() => TOKENS_OF_MEDIA,
                 // Words of the dialect, not of the conversation.
-                "type" | "role" => 0,
+                "type" | "role" | "cache_control" | "signature" => 0,
                 _ => estimate(field, count),
             })
             .sum(),
@@ -92,9 +68,7 @@ pub struct ChatCall {
     pub tenant: TenantId,
     /// The provider's own name of the model.
     pub model: String,
-    pub system: Option<String>,
-    pub turns: Vec<ChatTurn>,
-    pub parameters: ChatParameters,
+    pub conversation: Arc<Conversation>,
     /// The same in the caller's own words, if the provider speaks their dialect: it replaces what stands above.
     pub native: Option<Native>,
     /// Fires when nobody wants the answer any more; the adapter frees what it holds at once.
@@ -105,12 +79,21 @@ pub struct ChatCall {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatPart {
     Text(String),
+    Tool(ToolPart),
     /// In the dialect of a [`Native`] call.
     Native(NativePart),
     Finished {
         reason: FinishReason,
         usage: TokenUsage,
     },
+}
+
+/// A piece of a tool's call. Calls come one after the other: what comes after the beginning of one is its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolPart {
+    Begins { id: String, name: String },
+    /// A fragment of a JSON object's text.
+    Arguments(String),
 }
 
 /// An event of a streamed answer, or the whole of one that is not, as the provider said it.
@@ -272,6 +255,16 @@ pub trait Provider: Send + Sync + 'static {
     /// Whether it takes a call in this dialect as it is.
     fn speaks(&self, _dialect: Dialect) -> bool {
         false
+    }
+
+    /// Whether it has words for this of a conversation.
+    fn can(&self, _need: Need) -> bool {
+        false
+    }
+
+    /// How many tokens the model would read of a call; costs nothing.
+    async fn count(&self, call: ChatCall) -> Result<i64, ProviderError> {
+        Ok(call.conversation.estimate(|text| self.count_tokens(&call.model, text)))
     }
 
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError>;

@@ -1,11 +1,14 @@
 //! From a model's config to the places that are asked, in order.
 
 use crate::{
-    GatewayError,
+    ChatRequest, GatewayError,
     directory::{Configured, Directory},
+    provider::ChatCall,
 };
+use contract::TenantId;
 use registry::{ModelConfig, Strategy, Target};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// A place that can be asked.
 #[derive(Clone)]
@@ -19,6 +22,18 @@ impl Leg {
     /// `provider/model`.
     pub fn route(&self) -> String {
         format!("{}/{}", self.provider.name, self.model)
+    }
+
+    /// What is asked there: in the caller's own words where they are understood.
+    pub fn call(&self, tenant: TenantId, request: &ChatRequest) -> ChatCall {
+        let native = request.foreign.as_ref().map(|foreign| &foreign.native);
+        ChatCall {
+            tenant,
+            model: self.model.clone(),
+            conversation: Arc::clone(&request.conversation),
+            native: native.filter(|native| self.provider.instance.speaks(native.dialect)).cloned(),
+            cancel: CancellationToken::new(),
+        }
     }
 }
 

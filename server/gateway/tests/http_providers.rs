@@ -8,15 +8,20 @@ use contract::{FinishReason, MessageRole, TenantId, TokenUsage};
 use fixture::upstream::{Reply, Upstream, Wire};
 use futures::StreamExt;
 use gateway::{
-    provider::{ChatCall, ChatParameters, ChatPart, ChatTurn, EmbedCall, Provider, ProviderError},
-    providers::{Anthropic, OpenAi},
+    conversation::{ChatParameters, ChatTurn, Conversation},
+    provider::{ChatCall, ChatPart, EmbedCall, Provider, ProviderError, ToolPart},
+    providers::{Anthropic, Gemini, OpenAi},
 };
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 const OPENAI: &str = include_str!("recorded/openai_chat.sse");
 const ANTHROPIC: &str = include_str!("recorded/anthropic_messages.sse");
+const GEMINI: &str = include_str!("recorded/gemini_chat.sse");
 const TIMEOUT: Duration = Duration::from_millis(250);
 
 fn openai(upstream: &Upstream) -> OpenAi {
@@ -27,24 +32,31 @@ fn anthropic(upstream: &Upstream) -> Anthropic {
     Anthropic::new(Some(&upstream.url), Some("sk-ant-test"), TIMEOUT).unwrap()
 }
 
+fn gemini(upstream: &Upstream) -> Gemini {
+    Gemini::new(Some(&format!("{}/v1beta", upstream.url)), Some("goog-test"), TIMEOUT).unwrap()
+}
+
 fn call() -> ChatCall {
-    let turn = |role, text: &str| ChatTurn { role, text: text.to_owned() };
+    let turn = ChatTurn::of_text;
     ChatCall {
         tenant: TenantId::new(),
         model: "the-model".to_owned(),
-        system: Some("Be brief.".to_owned()),
-        turns: vec![
-            turn(MessageRole::User, "Hello"),
-            turn(MessageRole::Assistant, ""),
-            turn(MessageRole::User, "The capital of France?"),
-        ],
-        parameters: ChatParameters {
-            temperature: Some(0.5),
-            top_p: Some(0.9),
-            max_output_tokens: Some(64),
-            seed: Some(7),
-            stop: vec!["END".to_owned()],
-        },
+        conversation: Arc::new(Conversation {
+            system: Some("Be brief.".to_owned()),
+            turns: vec![
+                turn(MessageRole::User, "Hello"),
+                turn(MessageRole::Assistant, ""),
+                turn(MessageRole::User, "The capital of France?"),
+            ],
+            parameters: ChatParameters {
+                temperature: Some(0.5),
+                top_p: Some(0.9),
+                max_output_tokens: Some(64),
+                seed: Some(7),
+                stop: vec!["END".to_owned()],
+            },
+            ..Conversation::default()
+        }),
         native: None,
         cancel: CancellationToken::new(),
     }
@@ -63,7 +75,7 @@ async fn answer(
     while let Some(part) = parts.next().await {
         match part {
             Ok(ChatPart::Text(more)) => text.push_str(&more),
-            Ok(ChatPart::Native(part)) => panic!("{part:?}"),
+            Ok(part @ (ChatPart::Tool(_) | ChatPart::Native(_))) => panic!("{part:?}"),
             Ok(ChatPart::Finished { reason, usage }) => return (text, Ok((reason, usage))),
             Err(error) => return (text, Err(error)),
         }
@@ -116,8 +128,10 @@ async fn anthropic_is_asked_in_its_own_words_and_its_cached_tokens_are_counted_i
         "model": "the-model",
         "max_tokens": 64,
         "messages": [
-            {"role": "user", "content": "Hello"},
-            {"role": "user", "content": "The capital of France?"},
+            {"role": "user", "content": [
+                {"type": "text", "text": "Hello"},
+                {"type": "text", "text": "The capital of France?"},
+            ]},
         ],
         "stream": true,
         "system": "Be brief.",
@@ -128,15 +142,89 @@ async fn anthropic_is_asked_in_its_own_words_and_its_cached_tokens_are_counted_i
 }
 
 #[tokio::test]
+async fn gemini_is_asked_in_its_own_words_and_its_thoughts_are_billed_but_not_told() {
+    let upstream = Upstream::replying(Reply::events(GEMINI)).await;
+    let (text, end) = answer(&gemini(&upstream), call()).await;
+    assert_eq!(text, "Paris, voilà.");
+    let usage = TokenUsage { input: Some(20), cached_input: Some(16), output: Some(9) };
+    assert_eq!(end.unwrap(), (FinishReason::Stop, usage));
+    let seen = upstream.seen().remove(0);
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1beta/models/the-model:streamGenerateContent?alt=sse"));
+    assert_eq!(seen.header("x-goog-api-key"), Some("goog-test"));
+    let expected = json!({
+        "contents": [{"role": "user", "parts": [{"text": "Hello"}, {"text": "The capital of France?"}]}],
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "generationConfig": {
+            "temperature": 0.5,
+            "topP": 0.9,
+            "maxOutputTokens": 64,
+            "stopSequences": ["END"],
+            "seed": 7,
+        },
+    });
+    assert_eq!(seen.body, expected);
+}
+
+#[tokio::test]
+async fn gemini_calls_tools_filters_prompts_counts_and_embeds() {
+    let function = json!({ "name": "weather", "args": { "at": "Ghent" } });
+    let chunk = json!({ "candidates": [{ "content": { "parts": [{ "functionCall": function, "thoughtSignature": "s" }] }, "finishReason": "STOP" }] });
+    let upstream = Upstream::replying(Reply::events(&format!("data: {chunk}\n\n"))).await;
+    let parts: Vec<_> = gemini(&upstream).chat(call()).await.unwrap().map(|part| part.unwrap()).collect().await;
+    let [ChatPart::Tool(ToolPart::Begins { id, name }), ChatPart::Tool(ToolPart::Arguments(arguments)), ChatPart::Finished { .. }] = &parts[..] else {
+        panic!("{parts:?}")
+    };
+    assert!(id.starts_with("call_"), "{id}");
+    assert_eq!((name.as_str(), arguments.as_str()), ("weather", "{\"at\":\"Ghent\"}"));
+
+    let blocked = json!({ "promptFeedback": { "blockReason": "SAFETY" }, "usageMetadata": { "promptTokenCount": 9 } });
+    upstream.now_replies(Reply::events(&format!("data: {blocked}\n\n")));
+    let (text, end) = answer(&gemini(&upstream), call()).await;
+    assert_eq!((text.as_str(), end.unwrap().0), ("", FinishReason::ContentFilter));
+
+    let bad_key = json!({ "error": { "code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT" } });
+    upstream.now_replies(Reply::json(400, &bad_key));
+    assert!(matches!(answer(&gemini(&upstream), call()).await.1, Err(ProviderError::Unauthorised)));
+
+    upstream.now_replies(Reply::json(200, &json!({ "totalTokens": 31 })));
+    assert_eq!(gemini(&upstream).count(call()).await.unwrap(), 31);
+    let seen = upstream.seen().pop().unwrap();
+    assert_eq!(seen.path, "/v1beta/models/the-model:countTokens");
+    assert_eq!(seen.body["generateContentRequest"]["model"], "models/the-model");
+
+    upstream.now_replies(Reply::json(200, &json!({ "embeddings": [{ "values": [3.0, 4.0] }] })));
+    let embed = EmbedCall {
+        tenant: TenantId::new(),
+        model: "embedder".to_owned(),
+        inputs: vec!["a".to_owned()],
+        dimensions: Some(2),
+        cancel: CancellationToken::new(),
+    };
+    assert_eq!(gemini(&upstream).embed(embed).await.unwrap().vectors, [[0.6, 0.8]]);
+    let asked = json!({ "model": "models/embedder", "content": { "parts": [{ "text": "a" }] }, "outputDimensionality": 2 });
+    assert_eq!(upstream.seen().pop().unwrap().body, json!({ "requests": [asked] }));
+
+    let models = json!({ "models": [
+        { "name": "models/gemini-2.5-flash", "supportedGenerationMethods": ["generateContent", "countTokens"] },
+        { "name": "models/gemini-embedding-001", "supportedGenerationMethods": ["embedContent"] },
+    ] });
+    upstream.now_replies(Reply::json(200, &models));
+    assert_eq!(gemini(&upstream).models().await.unwrap(), ["gemini-2.5-flash"]);
+}
+
+#[tokio::test]
 async fn wherever_a_stream_is_cut_it_never_finishes() {
-    for recorded in [OPENAI, ANTHROPIC] {
+    for recorded in [OPENAI, ANTHROPIC, GEMINI] {
         let events: Vec<&str> = recorded.split_inclusive("\n\n").collect();
         let terminator = events.len() - 1;
         for kept in 0..=terminator {
             let text: String = events[..kept].concat();
             let upstream = Upstream::replying(Reply::events(&text)).await;
-            let provider: Box<dyn Provider> =
-                if recorded == OPENAI { Box::new(openai(&upstream)) } else { Box::new(anthropic(&upstream)) };
+            let provider: Box<dyn Provider> = match recorded {
+                OPENAI => Box::new(openai(&upstream)),
+                ANTHROPIC => Box::new(anthropic(&upstream)),
+                _ => Box::new(gemini(&upstream)),
+            };
             let (_, end) = answer(provider.as_ref(), call()).await;
             assert!(matches!(end, Err(ProviderError::Cut)), "after {kept} events: {end:?}");
         }
@@ -175,10 +263,13 @@ async fn what_is_not_the_protocol_is_malformed() {
         ("openai", "data: \u{0}\n\n"),
         ("anthropic", "event: content_block_delta\ndata: {}\n\n"),
         ("anthropic", "event: message_delta\ndata: {\"delta\":{\"stop_reason\":\"explode\"}}\n\n"),
+        ("gemini", "data: {\"candidates\":[{\"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}\n\n"),
+        ("gemini", "data: {not json}\n\n"),
     ] {
         let upstream = Upstream::replying(Reply::events(bad)).await;
         let (_, end) = match provider {
             "openai" => answer(&openai(&upstream), call()).await,
+            "gemini" => answer(&gemini(&upstream), call()).await,
             _ => answer(&anthropic(&upstream), call()).await,
         };
         assert!(matches!(end, Err(ProviderError::Malformed(_))), "{bad:?}: {end:?}");

@@ -8,7 +8,8 @@
 
 use contract::{FinishReason, MessageRole, TenantId, TokenUsage};
 use futures::StreamExt;
-use gateway::provider::{ChatCall, ChatParameters, ChatPart, ChatParts, ChatTurn, EmbedCall, Provider, ProviderError};
+use gateway::conversation::{ChatParameters, ChatTurn, Conversation};
+use gateway::provider::{ChatCall, ChatPart, ChatParts, EmbedCall, Provider, ProviderError};
 use gateway::providers::local::{
     LocalProvider, LocalSettings,
     models::{self, CHAT_MODEL, EMBEDDING_MODEL, ModelError},
@@ -65,9 +66,11 @@ fn call(tenant: TenantId, texts: &[&str], parameters: ChatParameters) -> ChatCal
     ChatCall {
         tenant,
         model: CHAT_MODEL.to_owned(),
-        system: None,
-        turns: roles.zip(texts).map(|(role, text)| ChatTurn { role, text: (*text).to_owned() }).collect(),
-        parameters,
+        conversation: Arc::new(Conversation {
+            turns: roles.zip(texts).map(|(role, text)| ChatTurn::of_text(role, *text)).collect(),
+            parameters,
+            ..Conversation::default()
+        }),
         native: None,
         cancel: CancellationToken::new(),
     }
@@ -95,7 +98,7 @@ async fn read(mut stream: ChatParts) -> Answer {
     while let Some(part) = stream.next().await {
         match part.expect("no error within the answer") {
             ChatPart::Text(text) => parts.push(text),
-            ChatPart::Native(part) => panic!("{part:?}"),
+            part @ (ChatPart::Tool(_) | ChatPart::Native(_)) => panic!("{part:?}"),
             ChatPart::Finished { reason, usage } => {
                 assert!(stream.next().await.is_none(), "nothing follows the end");
                 return Answer { parts, reason, usage };

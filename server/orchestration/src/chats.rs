@@ -18,7 +18,7 @@ use contract::{
     RunEventRecord, RunId, RunStarted, TenantId, Timestamp, UserId,
 };
 use futures::stream::{BoxStream, StreamExt};
-use gateway::{Gateway, provider::ChatParameters};
+use gateway::{Gateway, conversation::ChatParameters};
 use nodes::Nodes;
 use registry::{PromptConfig, Registry};
 use std::{sync::Arc, time::Duration};

@@ -5,7 +5,7 @@
 
 use crate::message::role_from;
 use contract::{MessageId, MessageRole};
-use gateway::provider::ChatTurn;
+use gateway::conversation::ChatTurn;
 use store::{FromRow, Row, StoreError, TenantStore};
 
 /// Estimated tokens of history in a call. The smallest context in use is the local model's with 4,096
@@ -40,11 +40,23 @@ FROM branch
 JOIN message ON message.tenant_id = $1 AND message.id = branch.id
 ORDER BY branch.height";
 
+/// Who said what.
+pub(crate) struct Said {
+    role: MessageRole,
+    text: String,
+}
+
+impl From<Said> for ChatTurn {
+    fn from(said: Said) -> Self {
+        Self::of_text(said.role, said.text)
+    }
+}
+
 struct StoredTurn {
     id: MessageId,
     has_parent: bool,
     status: String,
-    turn: ChatTurn,
+    turn: Said,
 }
 
 impl FromRow for StoredTurn {
@@ -53,13 +65,13 @@ impl FromRow for StoredTurn {
             id: row.get("id")?,
             has_parent: row.get::<Option<MessageId>>("parent_id")?.is_some(),
             status: row.get("status")?,
-            turn: ChatTurn { role: role_from(&row.get::<String>("role")?)?, text: row.get("content")? },
+            turn: Said { role: role_from(&row.get::<String>("role")?)?, text: row.get("content")? },
         })
     }
 }
 
 /// The turns up to and with `last`, oldest first, within about `budget` tokens. `last` is always there.
-pub(crate) async fn turns(store: &TenantStore, last: MessageId, budget: i64) -> Result<Vec<ChatTurn>, StoreError> {
+pub(crate) async fn turns(store: &TenantStore, last: MessageId, budget: i64) -> Result<Vec<Said>, StoreError> {
     let newest_first = store
         .read(NEWEST_TURNS)
         .bind(store.tenant())
@@ -72,15 +84,15 @@ pub(crate) async fn turns(store: &TenantStore, last: MessageId, budget: i64) -> 
 }
 
 /// The estimated size of what `turns` returned.
-pub(crate) fn estimated_tokens(turns: &[ChatTurn]) -> i64 {
+pub(crate) fn estimated_tokens(turns: &[Said]) -> i64 {
     turns.iter().map(tokens_of).fold(0, i64::saturating_add)
 }
 
-fn tokens_of(turn: &ChatTurn) -> i64 {
+fn tokens_of(turn: &Said) -> i64 {
     i64::try_from(turn.text.len()).unwrap_or(i64::MAX) / BYTES_PER_TOKEN + TOKENS_PER_TURN
 }
 
-fn fit(newest_first: Vec<StoredTurn>, budget: i64) -> Vec<ChatTurn> {
+fn fit(newest_first: Vec<StoredTurn>, budget: i64) -> Vec<Said> {
     let mut cut = newest_first.last().is_some_and(|oldest| oldest.has_parent);
     let mut kept = Vec::new();
     let mut tokens: i64 = 0;
@@ -126,8 +138,8 @@ fn first_of_member(kept: &[StoredTurn], within: usize) -> usize {
 }
 
 /// Joins neighbours of the same role, which skipping answers leaves behind.
-fn alternating(turns: impl Iterator<Item = ChatTurn>) -> Vec<ChatTurn> {
-    let mut joined: Vec<ChatTurn> = Vec::new();
+fn alternating(turns: impl Iterator<Item = Said>) -> Vec<Said> {
+    let mut joined: Vec<Said> = Vec::new();
     for turn in turns {
         match joined.last_mut() {
             Some(previous) if previous.role == turn.role => {
@@ -149,7 +161,7 @@ mod tests {
             id: MessageId::new(),
             has_parent: true,
             status: status.to_owned(),
-            turn: ChatTurn { role, text: text.to_owned() },
+            turn: Said { role, text: text.to_owned() },
         }
     }
 
@@ -167,7 +179,7 @@ mod tests {
         oldest_first
     }
 
-    fn texts(turns: &[ChatTurn]) -> Vec<&str> {
+    fn texts(turns: &[Said]) -> Vec<&str> {
         turns.iter().map(|turn| turn.text.as_str()).collect()
     }
 

@@ -14,12 +14,13 @@ use contract::{AnswerDetails, MessageId, Problem, RequestId, TokenUsage};
 use futures::{FutureExt, Stream, StreamExt};
 use gateway::{
     AnswerPart, ChatRequest, Gateway, GatewayError,
-    provider::{ChatParameters, ProviderError},
+    conversation::{ChatParameters, ChatTurn, Conversation},
+    provider::ProviderError,
 };
 use metering::Feature;
 use metrics::counter;
 use registry::PromptConfig;
-use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use store::{StoreError, TenantStore};
 use tenancy::{Scope, SharedClock};
 
@@ -119,12 +120,16 @@ async fn answer(run: &Run) -> Option<Ending> {
             Err(error) => return Some(store_failed(run, &error)),
         };
         let (estimate, several) = (history::estimated_tokens(&turns), turns.len() > 1);
+        let conversation = Conversation {
+            system: Some(run.prompt.system_text.clone()).filter(|text| !text.is_empty()),
+            turns: turns.into_iter().map(ChatTurn::from).collect(),
+            parameters: run.parameters.clone(),
+            ..Conversation::default()
+        };
         let call = ChatRequest {
             request,
             model: run.new.model.clone(),
-            system: Some(run.prompt.system_text.clone()).filter(|text| !text.is_empty()),
-            turns,
-            parameters: run.parameters.clone(),
+            conversation: Arc::new(conversation),
             foreign: None,
             prompt: Some((run.prompt.name.clone(), run.prompt.version)),
             feature: Feature::Chat,
@@ -171,8 +176,8 @@ async fn record(run: &Run, parts: impl Stream<Item = Result<AnswerPart, GatewayE
         for part in batch {
             match part {
                 Ok(AnswerPart::Text(more)) => text.push_str(&more),
-                // A conversation is asked about in Seam's own words.
-                Ok(AnswerPart::Native(_)) => {}
+                // A conversation is asked about in Seam's own words, and offers no tools.
+                Ok(AnswerPart::Tool(_) | AnswerPart::Native(_)) => {}
                 Ok(AnswerPart::Finished(outcome)) => {
                     let details = outcome.details(&run.new.model, &run.prompt.label());
                     ending = Some(Ending::Finished { reason: outcome.reason, details });

@@ -17,7 +17,7 @@ use contract::{
     ConversationId, MAX_MESSAGE_CHARS, MessageId, MessageRole, MessageStatus, NodeId, RequestId, RunId, RunStarted,
     TenantId, Timestamp, UserId,
 };
-use gateway::provider::ChatParameters;
+use gateway::conversation::ChatParameters;
 use registry::PromptConfig;
 use store::{StoreError, TenantStore, Transaction};
 use tenancy::Scope;

@@ -220,14 +220,14 @@ async fn what_is_done_touches_the_tenants_own_alone() {
 
     // The model reads the branch, and each turn of it once.
     twins.say(Some(first.conversation), "acme three").await;
-    let read: Vec<_> = twins.one.local.read().into_iter().map(|turn| turn.text).collect();
+    let read: Vec<_> = twins.one.local.read().into_iter().map(|turn| turn.text().into_owned()).collect();
     assert_eq!(read.len(), 5);
     assert_eq!((&*read[0], &*read[2], &*read[4]), ("acme one", "acme two", "acme three"));
     let answer = chats.conversation(&twins.acme, first.conversation, None, 100).await.unwrap();
     assert_eq!(answer.messages.last().unwrap().status, MessageStatus::Complete);
     let once_more = chats.regenerate(&twins.acme, whole[3].id, None).await.unwrap();
     twins.one.events(once_more.run, 0).await.unwrap();
-    let read: Vec<_> = twins.one.local.read().into_iter().map(|turn| turn.text).collect();
+    let read: Vec<_> = twins.one.local.read().into_iter().map(|turn| turn.text().into_owned()).collect();
     assert_eq!((&*read[0], &*read[2], read.len()), ("acme one", "acme two", 3));
     let edited = chats.edit(&twins.acme, whole[2].id, "acme two, but better".to_owned()).await.unwrap();
     twins.one.events(edited.run, 0).await.unwrap();

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use contract::ProviderKind;
 use gateway::{
-    provider::{ChatCall, ChatParts, ChatTurn, EmbedCall, Embeddings, Provider, ProviderError},
+    conversation::ChatTurn,
+    provider::{ChatCall, ChatParts, EmbedCall, Embeddings, Provider, ProviderError},
     providers::{Simulated, SimulatedOptions},
 };
 use std::{
@@ -60,12 +61,11 @@ impl Provider for StandIn {
     }
 
     async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError> {
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = call.turns.clone();
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = call.conversation.turns.clone();
         // An error means that there is no stand-in any more, whose method this is.
         let _ = self.silent.subscribe().wait_for(|silent| !silent).await;
         let limit = self.context.load(Ordering::SeqCst);
-        let texts = call.system.iter().chain(call.turns.iter().map(|turn| &turn.text));
-        let tokens = texts.map(|text| self.simulated.count_tokens(&call.model, text)).sum();
+        let tokens = call.conversation.estimate(|text| self.simulated.count_tokens(&call.model, text));
         if tokens > limit {
             return Err(ProviderError::ContextExceeded { tokens, limit });
         }

@@ -4,7 +4,7 @@ use crate::support::{Serving, free_address, run, seam, stderr, stdout, succeed};
 use std::{fs, process::Command};
 use uuid::Uuid;
 
-/// Models of a provider that speaks no dialect, and the same ones once more through Seam's own `/v1`.
+/// Models of a provider that speaks no dialect, and the same ones once more through Seam's own `/v1`, in either dialect.
 const MODELS: &str = r#"
 [[tenant]]
 name = "acme"
@@ -22,6 +22,12 @@ kind = "openai"
 base_url = "http://ADDRESS/v1"
 api_key_env = "SDK_KEY"
 max_retries = 0
+[[provider]]
+name = "claude-chain"
+kind = "anthropic"
+base_url = "http://ADDRESS"
+api_key_env = "SDK_KEY"
+max_retries = 0
 [[model]]
 name = "sim"
 targets = [{ provider = "sim", model = "sim" }]
@@ -34,10 +40,16 @@ targets = [{ provider = "chain", model = "sim" }]
 [[model]]
 name = "chained-flaky"
 targets = [{ provider = "chain", model = "flaky" }]
+[[model]]
+name = "claude-chained"
+targets = [{ provider = "claude-chain", model = "sim" }]
+[[model]]
+name = "claude-chained-flaky"
+targets = [{ provider = "claude-chain", model = "flaky" }]
 "#;
 
-#[test]
-fn the_official_openai_package_finds_what_it_expects() {
+/// Runs a script of checks against a server with these models.
+fn holds(checks: &str) {
     let python = std::env::var("SEAM_TEST_SDKS").expect("SEAM_TEST_SDKS names a Python with the SDKs: scripts/sdks.sh");
     let dir = tempfile::tempdir().unwrap();
     let address = free_address().to_string();
@@ -45,9 +57,19 @@ fn the_official_openai_package_finds_what_it_expects() {
     fs::write(dir.path().join("models.toml"), MODELS.replace("ADDRESS", &address)).unwrap();
     succeed(seam(dir.path()).args(["apply", "-f", "models.toml"]).env("SDK_KEY", &key));
     let serving = Serving::start(dir.path(), &[("SEAM_LISTEN", &address)]);
-    let mut checks = Command::new(python);
-    checks.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk/openai_package.py"));
-    checks.env("SEAM_URL", format!("http://{}", serving.address)).env("SEAM_KEY", &key);
-    let done = run(&mut checks);
+    let mut command = Command::new(python);
+    command.arg(format!("{}/tests/sdk/{checks}", env!("CARGO_MANIFEST_DIR")));
+    command.env("SEAM_URL", format!("http://{}", serving.address)).env("SEAM_KEY", &key);
+    let done = run(&mut command);
     assert!(done.status.success(), "{}{}", stdout(&done), stderr(&done));
+}
+
+#[test]
+fn the_official_openai_package_finds_what_it_expects() {
+    holds("openai_package.py");
+}
+
+#[test]
+fn the_official_anthropic_package_finds_what_it_expects() {
+    holds("anthropic_package.py");
 }

@@ -3,21 +3,14 @@
 //!
 //! Whatever Seam has no name for is kept for providers that speak the same dialect. Where it would have to be left
 //! out for others, and the answer would be another without it, the field's name is given as the reason.
+//!
+//! `asked.rs` is what every chat's request comes to, `told.rs` what every answer is told by.
 
+pub mod anthropic_messages;
+mod asked;
 pub mod openai_chat;
 pub mod openai_embeddings;
+mod told;
 
-/// A field of a request that cannot be used, whoever answers.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{detail}")]
-pub struct UnusableField {
-    /// As a path, such as `messages[2].role`.
-    pub field: String,
-    pub detail: String,
-}
-
-impl UnusableField {
-    pub(crate) fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), detail: detail.into() }
-    }
-}
+pub use asked::{ChatAsked, UnusableField};
+pub use told::{Called, Event, Telling, Whole};

@@ -24,6 +24,7 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 pub(super) enum KeyHeader {
     Bearer,
     XApiKey,
+    XGoogApiKey,
 }
 
 /// What is needed to speak to one provider over HTTP.
@@ -93,6 +94,7 @@ impl Connection {
                 let (name, text) = match key_header {
                     KeyHeader::Bearer => (header::AUTHORIZATION, format!("Bearer {key}")),
                     KeyHeader::XApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
+                    KeyHeader::XGoogApiKey => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
                 };
                 let mut value = HeaderValue::try_from(text).map_err(|_| ProviderError::Unauthorised)?;
                 value.set_sensitive(true);

@@ -4,14 +4,17 @@
 
 mod anthropic;
 mod estimate;
+mod gemini;
 mod http;
 pub mod local;
 mod openai;
 mod simulated;
 mod sse;
 mod unusable;
+mod vector;
 
 pub use anthropic::Anthropic;
+pub use gemini::Gemini;
 pub(crate) use http::{check_base_url, is_key};
 pub use openai::OpenAi;
 pub use simulated::{Fault, Simulated, SimulatedOptions};

@@ -158,11 +158,11 @@ async fn wait_until(due: Instant, cancel: &CancellationToken) -> Result<(), Prov
 fn digest_of(call: &ChatCall) -> [u8; 32] {
     let mut digest = Sha256::new();
     digest.update(call.model.as_bytes());
-    for text in call.system.iter().chain(call.turns.iter().map(|turn| &turn.text)) {
+    for text in call.conversation.texts() {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text.as_bytes());
     }
-    digest.update(call.parameters.seed.unwrap_or(0).to_le_bytes());
+    digest.update(call.conversation.parameters.seed.unwrap_or(0).to_le_bytes());
     digest.finalize().into()
 }
 
@@ -198,10 +198,10 @@ impl Provider for Simulated {
         if fault_after == 0 {
             strike(fault, &options, timeout, &call.cancel).await?;
         }
-        let limit = call.parameters.max_output_tokens.and_then(|limit| usize::try_from(limit).ok());
+        let limit = call.conversation.parameters.max_output_tokens.and_then(|limit| usize::try_from(limit).ok());
         let length = limit.map_or(options.tokens, |limit| limit.min(options.tokens));
         let reason = if length < options.tokens { FinishReason::Length } else { FinishReason::Stop };
-        let input = call.system.iter().chain(call.turns.iter().map(|turn| &turn.text)).map(|text| words_in(text)).sum();
+        let input = call.conversation.estimate(words_in);
         let digest = digest_of(&call);
         let started = Instant::now();
         let stream = try_stream! {
@@ -258,17 +258,21 @@ fn vector_of(model: &str, text: &str) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::{ChatParameters, ChatTurn};
+    use crate::conversation::{ChatParameters, ChatTurn, Conversation};
     use contract::{MessageRole, TenantId};
     use serde_json::json;
+    use std::sync::Arc;
 
     fn call(model: &str, seed: u32) -> ChatCall {
         ChatCall {
             tenant: TenantId::new(),
             model: model.to_owned(),
-            system: Some("Be brief.".to_owned()),
-            turns: vec![ChatTurn { role: MessageRole::User, text: "What is it?".to_owned() }],
-            parameters: ChatParameters { seed: Some(seed), ..ChatParameters::default() },
+            conversation: Arc::new(Conversation {
+                system: Some("Be brief.".to_owned()),
+                turns: vec![ChatTurn::of_text(MessageRole::User, "What is it?")],
+                parameters: ChatParameters { seed: Some(seed), ..ChatParameters::default() },
+                ..Conversation::default()
+            }),
             native: None,
             cancel: CancellationToken::new(),
         }
@@ -291,7 +295,7 @@ mod tests {
                     text.push_str(&more);
                     count += 1;
                 }
-                Ok(ChatPart::Native(part)) => panic!("{part:?}"),
+                Ok(part @ (ChatPart::Tool(_) | ChatPart::Native(_))) => panic!("{part:?}"),
                 Ok(ChatPart::Finished { usage, .. }) => return (text, Ok(usage), count),
                 Err(error) => return (text, Err(error), count),
             }

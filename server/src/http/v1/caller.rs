@@ -6,7 +6,7 @@ use super::{
 };
 use axum::extract::FromRequestParts;
 use contract::{KeyScope, Problem, ProblemCode};
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 use tenancy::{KeyHolder, Scope};
 
 pub(super) struct Program {
@@ -20,14 +20,25 @@ impl Program {
     pub fn may_ask(&self, model: &str) -> bool {
         self.models.as_ref().is_none_or(|models| models.iter().any(|name| name == model))
     }
+
+    /// A model that it is not for is answered like one that does not exist.
+    pub fn require_model(&self, model: &str) -> Result<(), Refusal> {
+        if self.may_ask(model) { Ok(()) } else { Err(Refusal::unknown_model(model)) }
+    }
+}
+
+/// Where Anthropic's SDKs put a key.
+fn x_api_key(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-api-key")?.to_str().ok().map(str::trim)
 }
 
 impl FromRequestParts<WebState> for Program {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Refusal> {
-        let secret = bearer::of(&parts.headers).ok_or_else(|| {
-            let detail = "Send a key as “Authorization: Bearer sk-seam-…”. Admins make them at /admin/keys.";
+        let secret = bearer::of(&parts.headers).or_else(|| x_api_key(&parts.headers)).ok_or_else(|| {
+            let detail = "Send a key as “Authorization: Bearer sk-seam-…” or “x-api-key: sk-seam-…”. Admins make \
+                          them at /admin/keys.";
             Problem::new(ProblemCode::NotSignedIn, detail)
         })?;
         let address = address::client(&parts.headers, &parts.extensions, state.settings().trust_proxy);

@@ -4,12 +4,15 @@
 //! a model that the key may not ask for is answered like one that does not exist; a stream ends with the dialect's own
 //! end or with an error that says so.
 //!
-//! `caller.rs` says who asks, `body.rs` reads what is sent, `refusal.rs` is every answer but success, `told.rs` what stands in
-//! heads; a folder for each
-//! dialect.
+//! `caller.rs` says who asks, `body.rs` reads what is sent, `chat.rs` answers a chat in whichever dialect, `refusal.rs` is every
+//! answer but success, `told.rs` what stands in heads; a folder for each dialect, `dialect.rs` what tells them apart.
 
+mod anthropic;
 mod body;
 mod caller;
+mod chat;
+mod dialect;
+mod models;
 mod openai;
 mod refusal;
 mod told;
@@ -18,6 +21,7 @@ use super::WebState;
 use axum::{
     Router,
     extract::Request,
+    middleware::from_fn,
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
@@ -26,9 +30,11 @@ use http::Method;
 use refusal::Refusal;
 
 /// Method and path of every route, for whoever checks that each refuses strangers.
-const ROUTES: [(Method, &str); 4] = [
+const ROUTES: [(Method, &str); 6] = [
     (Method::POST, "/v1/chat/completions"),
     (Method::POST, "/v1/embeddings"),
+    (Method::POST, "/v1/messages"),
+    (Method::POST, "/v1/messages/count_tokens"),
     (Method::GET, "/v1/models"),
     (Method::GET, "/v1/models/{id}"),
 ];
@@ -37,10 +43,13 @@ pub(super) fn routes() -> Router<WebState> {
     Router::new()
         .route("/v1/chat/completions", post(openai::chat::complete))
         .route("/v1/embeddings", post(openai::embeddings::create))
-        .route("/v1/models", get(openai::models::list))
-        .route("/v1/models/{id}", get(openai::models::show))
+        .route("/v1/messages", post(anthropic::messages::create))
+        .route("/v1/messages/count_tokens", post(anthropic::messages::count))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{id}", get(models::show))
         .route("/v1/{*path}", any(no_such_address))
         .method_not_allowed_fallback(other_method)
+        .layer(from_fn(refusal::in_the_askers_words))
 }
 
 /// The routes that take a key.

@@ -1,19 +1,22 @@
-//! Every answer but success, in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`.
-//! <https://platform.openai.com/docs/guides/error-codes>
+//! Every answer but success. `dialect.rs` says how each dialect tells it.
 
+use super::dialect::Dialect;
 use axum::{
     Json,
+    extract::Request,
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use contract::{Problem, ProblemCode};
 use gateway::{GatewayError, dialects::UnusableField, provider::ProviderError};
 use http::{HeaderValue, StatusCode, header};
 use platform::IntoProblem;
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::sync::Arc;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Refusal {
-    problem: Box<Problem>,
+    problem: Arc<Problem>,
     status: StatusCode,
     code: &'static str,
 }
@@ -44,11 +47,11 @@ impl Refusal {
             }
             ProblemCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
         };
-        Self { problem: Box::new(problem), status, code }
+        Self { problem: Arc::new(problem), status, code }
     }
 
     fn with(problem: Problem, status: StatusCode, code: &'static str) -> Self {
-        Self { problem: Box::new(problem), status, code }
+        Self { problem: Arc::new(problem), status, code }
     }
 
     /// A model that does not exist, or that the key is not for.
@@ -105,21 +108,37 @@ impl Refusal {
         }
     }
 
-    /// As it stands in an answer, or as the last event of a stream.
-    pub fn body(&self) -> Value {
-        let kind = match self.status.as_u16() {
-            429 => "rate_limit_error",
-            400..500 => "invalid_request_error",
-            _ => "server_error",
-        };
-        let param = self.problem.errors.first().map(|error| error.field.as_str());
-        json!({ "error": { "message": self.problem.detail, "type": kind, "param": param, "code": self.code } })
+    /// A model said something that the dialect has no place for.
+    pub fn unsayable(error: &ProviderError) -> Self {
+        tracing::warn!(%error, "an answer cannot be put into the dialect that was asked in");
+        let detail = "The model's answer cannot be put into the words of this API. Ask again, or ask for a stream.";
+        Problem::new(ProblemCode::ProviderFailed, detail).into()
     }
-}
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body())).into_response();
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub fn detail(&self) -> &str {
+        &self.problem.detail
+    }
+
+    /// The field that it is about.
+    pub fn field(&self) -> Option<&str> {
+        self.problem.errors.first().map(|error| error.field.as_str())
+    }
+
+    /// As it stands in an answer, or as the last event of a stream.
+    pub fn body(&self, dialect: Dialect) -> Value {
+        dialect.refusal(self)
+    }
+
+    fn answered(&self, dialect: Dialect) -> Response {
+        let mut response = (self.status, Json(self.body(dialect))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.problem.retry_after {
@@ -128,6 +147,24 @@ impl IntoResponse for Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        response
+    }
+}
+
+/// Whoever refuses does not know in which dialect it was asked: this does, and puts the refusal into it.
+pub(super) async fn in_the_askers_words(request: Request, next: Next) -> Response {
+    let dialect = Dialect::of(&request);
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Refusal>() {
+        Some(refusal) => refusal.answered(dialect),
+        None => response,
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = self.answered(Dialect::OpenAi);
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -1,8 +1,10 @@
-//! `/v1`: what programs that speak OpenAI's dialect get, of models that speak it too and of others.
+//! `/v1`: what programs get in the dialect that they speak, of models that speak it too and of others.
 
 mod chat;
 mod embeddings;
+mod messages;
 mod passing;
+mod translated;
 mod upstream;
 
 use crate::browser::{Answer, Server};
@@ -41,6 +43,13 @@ impl<'s> Program<'s> {
         self.server.browser().send(request.body(body.into()).unwrap()).await
     }
 
+    /// As Anthropic's SDKs do: another header for the key, and the version of the dialect.
+    pub async fn message(&self, path: &str, body: &Value) -> Answer {
+        let request = Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, "application/json");
+        let request = request.header("x-api-key", &self.key).header("anthropic-version", "2023-06-01");
+        self.server.browser().send(request.body(body.to_string().into()).unwrap()).await
+    }
+
     pub async fn complete(&self, body: &Value) -> Answer {
         self.call(Method::POST, "/v1/chat/completions", body.to_string()).await
     }
@@ -53,6 +62,15 @@ pub fn refused(answer: &Answer) -> (u16, String, String) {
     assert!(error["type"].is_string(), "{}", answer.text());
     let told = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
     (answer.status.as_u16(), told("code"), told("param"))
+}
+
+/// Status and type of a refusal in Anthropic's shape, and its message.
+pub fn refused_message(answer: &Answer) -> ((u16, String), String) {
+    let told = answer.json();
+    assert_eq!(told["type"], "error", "{}", answer.text());
+    let text = |name: &str| told["error"][name].as_str().unwrap_or_default().to_owned();
+    assert!(text("message").len() > 10, "{}", answer.text());
+    ((answer.status.as_u16(), text("type")), text("message"))
 }
 
 /// The events of a stream, and whether it ended as the dialect ends.
@@ -76,6 +94,11 @@ fn hello(model: &str) -> Value {
     json!({ "model": model, "messages": [{ "role": "user", "content": "Hello" }] })
 }
 
+/// The same in Anthropic's dialect.
+fn greeting(model: &str) -> Value {
+    json!({ "model": model, "max_tokens": 900, "messages": [{ "role": "user", "content": "Hello" }] })
+}
+
 #[tokio::test]
 async fn every_route_opens_for_keys_that_may_call_models_alone() {
     let server = Server::start().await;
@@ -89,14 +112,19 @@ async fn every_route_opens_for_keys_that_may_call_models_alone() {
     let member = server.member("acme", "ada@acme.test").await;
     for (method, path) in seam::v1_routes() {
         let path = path.replace("{id}", "sim");
-        let mut body = hello("sim");
-        if path == "/v1/embeddings" {
-            body = json!({ "model": "sim", "input": "Hello" });
-        }
+        let body = match path.as_str() {
+            "/v1/embeddings" => json!({ "model": "sim", "input": "Hello" }),
+            "/v1/messages" => greeting("sim"),
+            _ => hello("sim"),
+        };
         for key in [&unknown.key, "", "nonsense"] {
             let nobody = Program { server: &server, key: key.to_owned() };
             let answer = nobody.call(method.clone(), &path, body.to_string()).await;
-            assert_eq!(refused(&answer), (401, "invalid_api_key".to_owned(), String::new()), "{method} {path}");
+            if path.starts_with("/v1/messages") {
+                assert_eq!(refused_message(&answer).0, (401, "authentication_error".to_owned()), "{method} {path}");
+            } else {
+                assert_eq!(refused(&answer), (401, "invalid_api_key".to_owned(), String::new()), "{method} {path}");
+            }
             assert_eq!(answer.header(header::WWW_AUTHENTICATE), "Bearer");
         }
         // A session is a person's, and no program's.
@@ -104,8 +132,11 @@ async fn every_route_opens_for_keys_that_may_call_models_alone() {
         assert_eq!(member.send(request).await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
         for other in [&manager, &operator] {
             let answer = other.call(method.clone(), &path, body.to_string()).await;
-            assert_eq!(refused(&answer).0, 403, "{method} {path}");
-            assert_eq!(refused(&answer).1, "insufficient_permissions");
+            if path.starts_with("/v1/messages") {
+                assert_eq!(refused_message(&answer).0, (403, "permission_error".to_owned()), "{method} {path}");
+            } else {
+                assert_eq!((refused(&answer).0, refused(&answer).1.as_str()), (403, "insufficient_permissions"));
+            }
         }
         let answer = caller.call(method.clone(), &path, body.to_string()).await;
         assert_eq!(answer.status, StatusCode::OK, "{method} {path}: {}", answer.text());

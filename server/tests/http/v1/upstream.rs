@@ -1,4 +1,4 @@
-//! A server that speaks OpenAI's dialect and answers what it is told to, over real connections.
+//! A server that speaks both dialects and answers what it is told to, over real connections.
 
 use axum::{
     Json, Router,
@@ -41,7 +41,11 @@ impl Upstream {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let upstream = Self { address, reply: Arc::new(Mutex::new(reply)), asked: Arc::default() };
-        let router = Router::new().route("/v1/chat/completions", post(answer)).with_state(upstream.clone());
+        let mut router = Router::new();
+        for path in ["/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"] {
+            router = router.route(path, post(answer));
+        }
+        let router = router.with_state(upstream.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         upstream
     }
@@ -55,10 +59,14 @@ impl Upstream {
         self.asked.lock().unwrap().last().unwrap().clone()
     }
 
-    /// A model `twin` that is asked there, and `safe`, which falls back to the simulated provider.
+    /// Models `twin` and `claude` that are asked there in either dialect, and `safe` and `safe-claude`, which fall back to the
+    /// simulated provider.
     pub fn resources(&self) -> String {
         format!(
-            "[[provider]]\nname = \"twin\"\nkind = \"openai\"\nbase_url = \"http://{}/v1\"\napi_key = \"sk-upstream\"\nmax_retries = 0\n\
+            "[[provider]]\nname = \"twin\"\nkind = \"openai\"\nbase_url = \"http://{0}/v1\"\napi_key = \"sk-upstream\"\nmax_retries = 0\n\
+             [[provider]]\nname = \"claude\"\nkind = \"anthropic\"\nbase_url = \"http://{0}\"\napi_key = \"sk-ant-upstream\"\nmax_retries = 0\n\
+             [[model]]\nname = \"claude\"\ntargets = [{{ provider = \"claude\", model = \"claude-up\" }}]\n\
+             [[model]]\nname = \"safe-claude\"\ntargets = [{{ provider = \"claude\", model = \"claude-up\" }}, {{ provider = \"sim\", model = \"sim\" }}]\n\
              [[model]]\nname = \"twin\"\ntargets = [{{ provider = \"twin\", model = \"gpt-twin\" }}]\n\
              [[model]]\nname = \"safe\"\ntargets = [{{ provider = \"twin\", model = \"gpt-twin\" }}, {{ provider = \"sim\", model = \"sim\" }}]\n",
             self.address
@@ -73,7 +81,7 @@ async fn answer(State(upstream): State<Upstream>, Json(asked): Json<Value>) -> R
         Reply::Whole(value) => Json(value).into_response(),
         Reply::Refusal(status, value) => (StatusCode::from_u16(status).unwrap(), Json(value)).into_response(),
         Reply::Events { events, breaks } => {
-            let events = events.into_iter().map(|data| Ok(Bytes::from(format!("data: {data}\n\n"))));
+            let events = events.into_iter().map(|data| Ok(Bytes::from(written(&data))));
             let end = stream::once(async move {
                 // What was said has left before the connection breaks.
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -82,6 +90,15 @@ async fn answer(State(upstream): State<Upstream>, Json(asked): Json<Value>) -> R
             let body = Body::from_stream(stream::iter(events).chain(end));
             ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
         }
+    }
+}
+
+/// With its name before it, where the dialect has one.
+fn written(data: &str) -> String {
+    let event: Value = serde_json::from_str(data).unwrap_or_default();
+    match event["type"].as_str() {
+        Some(name) => format!("event: {name}\ndata: {data}\n\n"),
+        None => format!("data: {data}\n\n"),
     }
 }
 

@@ -1,26 +1,33 @@
 //! Anthropic's Messages.
 //!
-//! A stream is whole when `message_delta` has given the reason and `message_stop` has come. Event types
+//! Calls that come in this very dialect pass through (`native`); all others are put into it (`request`), and their answers
+//! are read here. A stream is whole when `message_delta` has given the reason and `message_stop` has come. Event types
 //! that are unknown here are passed over, as the protocol asks.
 //! <https://docs.anthropic.com/en/api/messages-streaming>
+
+mod native;
+mod request;
 
 use super::{
     estimate,
     http::{Connection, ErrorObject, KeyHeader},
 };
-use crate::provider::{ChatCall, ChatPart, ChatParts, EmbedCall, Embeddings, Provider, ProviderError};
+use crate::{
+    conversation::Need,
+    provider::{
+        ChatCall, ChatPart, ChatParts, Dialect, EmbedCall, Embeddings, Provider, ProviderError, ToolPart,
+    },
+};
 use async_stream::try_stream;
 use async_trait::async_trait;
-use contract::{FinishReason, MessageRole, ProviderKind, TokenUsage};
+use contract::{FinishReason, ProviderKind, TokenUsage};
 use futures::StreamExt;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
 const VERSION: &str = "2023-06-01";
-/// The protocol demands a limit; this is what an answer gets that names none.
-const DEFAULT_MAX_TOKENS: i64 = 4096;
 
 /// A server that speaks Anthropic's protocol.
 pub struct Anthropic {
@@ -56,7 +63,10 @@ impl Provider for Anthropic {
     }
 
     async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError> {
-        let request = self.connection.post("/v1/messages").json(&Request::new(&call));
+        if let Some(native) = &call.native {
+            return native::chat(&self.connection, &call, native).await;
+        }
+        let request = self.connection.post("/v1/messages").json(&request::written(&call));
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         let mut events = Box::pin(self.connection.events(response, call.cancel.clone())?);
         let connection = self.connection.clone();
@@ -67,16 +77,32 @@ impl Provider for Anthropic {
                 match event.name.as_str() {
                     "message_start" => answer.started(read::<MessageStart>(&event.data)?.message.usage),
                     "content_block_start" => {
-                        if let Some(text) = read::<BlockStart>(&event.data)?.content_block.text {
-                            yield ChatPart::Text(text);
+                        let block = read::<BlockStart>(&event.data)?.content_block;
+                        answer.without_arguments = block.kind == "tool_use";
+                        if block.kind == "tool_use" {
+                            yield ChatPart::Tool(ToolPart::Begins { id: block.id, name: block.name });
+                        } else if !block.text.is_empty() {
+                            yield ChatPart::Text(block.text);
                         }
                     }
                     "content_block_delta" => {
-                        if let Some(text) = read::<BlockDelta>(&event.data)?.delta.text {
-                            yield ChatPart::Text(text);
+                        let delta = read::<BlockDelta>(&event.data)?.delta;
+                        if !delta.partial_json.is_empty() {
+                            answer.without_arguments = false;
+                            yield ChatPart::Tool(ToolPart::Arguments(delta.partial_json));
+                        } else if !delta.text.is_empty() {
+                            yield ChatPart::Text(delta.text);
                         }
                     }
-                    "message_delta" => answer.progressed(read(&event.data)?)?,
+                    "content_block_stop" => {
+                        if std::mem::take(&mut answer.without_arguments) {
+                            yield ChatPart::Tool(ToolPart::Arguments("{}".to_owned()));
+                        }
+                    }
+                    "message_delta" => {
+                        let delta: MessageDelta = read(&event.data)?;
+                        answer.progressed(delta.delta.stop_reason.as_deref().map(stop_reason).transpose()?, delta.usage);
+                    }
                     "message_stop" => {
                         let reason = answer.reason.ok_or(ProviderError::Cut)?;
                         yield ChatPart::Finished { reason, usage: answer.usage() };
@@ -86,14 +112,35 @@ impl Provider for Anthropic {
                         let error = read::<StreamError>(&event.data)?.error;
                         Err(connection.streamed_error(error, &call.model))?;
                     }
-                    // `ping`, `content_block_stop`, and what may come in later versions.
+                    // `ping`, and what may come in later versions.
                     _ => {}
                 }
             }
             Err(ProviderError::Cut)?;
         };
-        // Blocks begin with an empty text.
-        Ok(stream.filter(|part| futures::future::ready(!matches!(part, Ok(ChatPart::Text(t)) if t.is_empty()))).boxed())
+        Ok(stream.boxed())
+    }
+
+    fn speaks(&self, dialect: Dialect) -> bool {
+        dialect == Dialect::AnthropicMessages
+    }
+
+    fn can(&self, need: Need) -> bool {
+        match need {
+            Need::Tools | Need::Pictures | Need::Schema => true,
+            Need::Json => false,
+        }
+    }
+
+    async fn count(&self, call: ChatCall) -> Result<i64, ProviderError> {
+        let mut body = match &call.native {
+            Some(native) => native::outgoing(native, &call.model),
+            None => request::read(&call),
+        };
+        body.remove("stream");
+        let request = self.connection.post("/v1/messages/count_tokens").json(&body);
+        let response = self.connection.send(request, &call.model, &call.cancel).await?;
+        Ok(self.connection.json::<Counted>(response).await?.input_tokens)
     }
 
     async fn embed(&self, _call: EmbedCall) -> Result<Embeddings, ProviderError> {
@@ -115,6 +162,8 @@ struct Answer {
     reason: Option<FinishReason>,
     input: InputUsage,
     output: Option<i64>,
+    /// Whether a tool is being called of whose arguments nothing was said yet.
+    without_arguments: bool,
 }
 
 impl Answer {
@@ -123,13 +172,16 @@ impl Answer {
         self.output = usage.output_tokens;
     }
 
-    /// Output counts are cumulative: the last one holds.
-    fn progressed(&mut self, delta: MessageDelta) -> Result<(), ProviderError> {
-        self.output = delta.usage.and_then(|usage| usage.output_tokens).or(self.output);
-        if let Some(reason) = delta.delta.stop_reason {
-            self.reason = Some(stop_reason(&reason)?);
-        }
-        Ok(())
+    /// Counts are cumulative: the last ones hold.
+    fn progressed(&mut self, reason: Option<FinishReason>, usage: Option<MessageUsage>) {
+        self.reason = reason.or(self.reason);
+        let Some(MessageUsage { input, output_tokens }) = usage else { return };
+        self.output = output_tokens.or(self.output);
+        self.input = InputUsage {
+            input_tokens: input.input_tokens.or(self.input.input_tokens),
+            cache_creation_input_tokens: input.cache_creation_input_tokens.or(self.input.cache_creation_input_tokens),
+            cache_read_input_tokens: input.cache_read_input_tokens.or(self.input.cache_read_input_tokens),
+        };
     }
 
     /// Anthropic counts cached tokens apart; here `input` is all that was read.
@@ -152,54 +204,6 @@ fn stop_reason(text: &str) -> Result<FinishReason, ProviderError> {
         other => {
             let shown: String = other.escape_debug().take(40).collect();
             Err(ProviderError::Malformed(format!("stop_reason “{shown}”")))
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Request<'a> {
-    model: &'a str,
-    max_tokens: i64,
-    messages: Vec<Message<'a>>,
-    stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    system: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    stop_sequences: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: &'a str,
-}
-
-impl<'a> Request<'a> {
-    fn new(call: &'a ChatCall) -> Self {
-        // Blank turns (an answer that failed before its first word) are refused by the protocol.
-        let turns = call.turns.iter().filter(|turn| !turn.text.trim().is_empty()).map(|turn| Message {
-            role: match turn.role {
-                MessageRole::User => "user",
-                MessageRole::Assistant => "assistant",
-            },
-            content: &turn.text,
-        });
-        let parameters = &call.parameters;
-        Self {
-            model: &call.model,
-            max_tokens: parameters.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
-            messages: turns.collect(),
-            stream: true,
-            system: call.system.as_deref().filter(|text| !text.trim().is_empty()),
-            // Its scale ends at 1 where others end at 2.
-            temperature: parameters.temperature.map(|temperature| temperature.clamp(0.0, 1.0)),
-            // Newer models refuse a call that sets both.
-            top_p: parameters.top_p.filter(|_| parameters.temperature.is_none()),
-            stop_sequences: &parameters.stop,
         }
     }
 }
@@ -235,19 +239,34 @@ struct InputUsage {
 
 #[derive(Deserialize)]
 struct BlockStart {
-    content_block: TextOrOther,
+    content_block: Block,
+}
+
+/// A block of text or a call of a tool; of thinking, neither.
+#[derive(Deserialize)]
+struct Block {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
 struct BlockDelta {
-    delta: TextOrOther,
+    delta: Delta,
 }
 
-/// Text has `text`; thinking, signatures and tool input do not.
+/// Text has `text`, the input of a tool has `partial_json`; thinking and signatures have neither.
 #[derive(Deserialize)]
-struct TextOrOther {
+struct Delta {
     #[serde(default)]
-    text: Option<String>,
+    text: String,
+    #[serde(default)]
+    partial_json: String,
 }
 
 #[derive(Deserialize)]
@@ -261,6 +280,11 @@ struct MessageDelta {
 struct StopDelta {
     #[serde(default)]
     stop_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    input_tokens: i64,
 }
 
 #[derive(Deserialize)]

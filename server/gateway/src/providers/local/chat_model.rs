@@ -1,7 +1,7 @@
 //! The chat model as loaded: its template, its tokenizer, its pieces of text. Shared with callers' threads.
 
 use super::parameters::rejected;
-use crate::provider::{ChatTurn, ProviderError};
+use crate::{conversation::Conversation, provider::ProviderError};
 use contract::MessageRole;
 use llama_cpp_2::{
     llama_backend::LlamaBackend,
@@ -54,17 +54,17 @@ impl ChatModel {
     /// about France's capital in broken French, without it with “The capital of France is Paris.”
     ///
     /// What people wrote cannot end a turn or begin another: a control token's text in it is read as text.
-    pub fn prompt(&self, system: Option<&str>, turns: &[ChatTurn]) -> Result<Vec<LlamaToken>, ProviderError> {
-        let mut messages = Vec::with_capacity(turns.len() + 1);
-        if let Some(system) = system {
+    pub fn prompt(&self, conversation: &Conversation) -> Result<Vec<LlamaToken>, ProviderError> {
+        let mut messages = Vec::with_capacity(conversation.turns.len() + 1);
+        if let Some(system) = &conversation.system {
             messages.push(self.message("system", system)?);
         }
-        for turn in turns {
+        for turn in &conversation.turns {
             let role = match turn.role {
                 MessageRole::User => "user",
                 MessageRole::Assistant => "assistant",
             };
-            messages.push(self.message(role, &turn.text)?);
+            messages.push(self.message(role, &turn.text())?);
         }
         let text = self
             .model

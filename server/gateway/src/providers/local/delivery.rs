@@ -140,7 +140,7 @@ mod tests {
             .iter()
             .filter_map(|part| match part {
                 ChatPart::Text(text) => Some(text.as_str()),
-                ChatPart::Native(_) | ChatPart::Finished { .. } => None,
+                ChatPart::Tool(_) | ChatPart::Native(_) | ChatPart::Finished { .. } => None,
             })
             .collect();
         assert_eq!(text, "a".repeat(PARTS) + "bc");

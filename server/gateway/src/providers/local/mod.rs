@@ -151,10 +151,10 @@ impl Provider for LocalProvider {
             return Err(ProviderError::UnknownModel(call.model));
         }
         let model = Model::read(&self.shared.chat).map_err(ProviderError::NotReady)?;
-        let generating = Generating::parse(&call.parameters)?;
-        let ChatCall { tenant, system, turns, cancel, .. } = call;
+        let generating = Generating::parse(&call.conversation.parameters)?;
+        let ChatCall { tenant, conversation, cancel, .. } = call;
         // A long conversation takes milliseconds to tokenise: not on the runtime.
-        let prompt = blocking(move || model.prompt(system.as_deref(), &turns)).await??;
+        let prompt = blocking(move || model.prompt(&conversation)).await??;
         let limit = self.shared.settings.context_tokens;
         if prompt.len() > limit {
             let count = |tokens: usize| i64::try_from(tokens).unwrap_or(i64::MAX);

@@ -1,6 +1,6 @@
 //! How to sample and when to end, checked once before a call waits for a slot.
 
-use crate::provider::{ChatParameters, ProviderError};
+use crate::{conversation::ChatParameters, provider::ProviderError};
 use llama_cpp_2::sampling::LlamaSampler;
 
 /// The model card's own examples use these two.

@@ -190,7 +190,7 @@ pub(super) fn shutting_down() -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::ChatParameters;
+    use crate::conversation::ChatParameters;
     use tokio::sync::mpsc;
 
     fn job() -> (ChatJob, mpsc::Receiver<super::super::delivery::Part>) {

@@ -1,18 +1,26 @@
 //! OpenAI's chat completions and embeddings, and with them every compatible server.
 //!
-//! Calls that come in this very dialect pass through (`native`); all others are put into it here. A stream is whole when `finish_reason` has been seen and `[DONE]` has come; without either it was cut.
+//! Calls that come in this very dialect pass through (`native`); all others are put into it (`request`), and their answers
+//! are read here. A stream is whole when `finish_reason` has been seen and `[DONE]` has come; without either it was cut.
 //! <https://platform.openai.com/docs/api-reference/chat-streaming>
 
 mod native;
+mod request;
 
 use super::{
     estimate,
     http::{Connection, ErrorObject, KeyHeader},
+    vector::unit_length,
 };
-use crate::provider::{ChatCall, ChatPart, ChatParts, Dialect, EmbedCall, Embeddings, Provider, ProviderError};
+use crate::{
+    conversation::Need,
+    provider::{
+        ChatCall, ChatPart, ChatParts, Dialect, EmbedCall, Embeddings, Provider, ProviderError, ToolPart,
+    },
+};
 use async_stream::try_stream;
 use async_trait::async_trait;
-use contract::{FinishReason, MessageRole, ProviderKind, TokenUsage};
+use contract::{FinishReason, ProviderKind, TokenUsage};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -61,7 +69,7 @@ impl Provider for OpenAi {
         if let Some(native) = &call.native {
             return native::chat(&self.connection, &call, native).await;
         }
-        let body = Request::new(&call, self.is_openai_itself());
+        let body = request::written(&call, self.is_openai_itself());
         let request = self.connection.post("/chat/completions").json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         let mut events = Box::pin(self.connection.events(response, call.cancel.clone())?);
@@ -69,6 +77,7 @@ impl Provider for OpenAi {
         let stream = try_stream! {
             let mut finish = None;
             let mut usage = TokenUsage::default();
+            let mut calls = Calls::default();
             while let Some(event) = events.next().await {
                 let event = event?;
                 if event.data == "[DONE]" {
@@ -90,6 +99,11 @@ impl Provider for OpenAi {
                         yield ChatPart::Text(text);
                     }
                 }
+                for part in choice.delta.tool_calls.into_iter().flatten() {
+                    for part in calls.hear(part)? {
+                        yield ChatPart::Tool(part);
+                    }
+                }
                 if let Some(reason) = choice.finish_reason {
                     finish = Some(finish_reason(&reason)?);
                 }
@@ -101,6 +115,12 @@ impl Provider for OpenAi {
 
     fn speaks(&self, dialect: Dialect) -> bool {
         dialect == Dialect::OpenAiChat
+    }
+
+    fn can(&self, need: Need) -> bool {
+        match need {
+            Need::Tools | Need::Pictures | Need::Json | Need::Schema => true,
+        }
     }
 
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError> {
@@ -128,6 +148,33 @@ impl Provider for OpenAi {
     }
 }
 
+/// The calls of tools in an answer, whose fragments come by number.
+#[derive(Default)]
+struct Calls {
+    begun: usize,
+}
+
+impl Calls {
+    /// Fragments of an earlier call after a later one has begun would end up in the wrong one.
+    fn hear(&mut self, part: CallPart) -> Result<Vec<ToolPart>, ProviderError> {
+        let function = part.function.unwrap_or_default();
+        // Some servers number none of them, and send each call whole.
+        let number = part.index.unwrap_or(if part.id.is_some() { self.begun } else { self.begun.saturating_sub(1) });
+        let mut heard = Vec::new();
+        if number == self.begun {
+            let name = function.name.filter(|name| !name.is_empty());
+            let name = name.ok_or_else(|| ProviderError::Malformed("a call of a tool without its name".to_owned()))?;
+            let id = part.id.filter(|id| !id.is_empty()).unwrap_or_else(|| format!("call_{number}"));
+            heard.push(ToolPart::Begins { id, name });
+            self.begun += 1;
+        } else if number + 1 != self.begun {
+            return Err(ProviderError::Malformed(format!("a fragment of call {number} among those of another")));
+        }
+        heard.extend(function.arguments.filter(|json| !json.is_empty()).map(ToolPart::Arguments));
+        Ok(heard)
+    }
+}
+
 fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
     match text {
         // A call of tools ends the turn like any other.
@@ -137,71 +184,6 @@ fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
         other => {
             let shown: String = other.escape_debug().take(40).collect();
             Err(ProviderError::Malformed(format!("finish_reason “{shown}”")))
-        }
-    }
-}
-
-fn unit_length(mut vector: Vec<f32>) -> Vec<f32> {
-    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if norm > 0.0 {
-        vector.iter_mut().for_each(|x| *x /= norm);
-    }
-    vector
-}
-
-#[derive(Serialize)]
-struct Request<'a> {
-    model: &'a str,
-    messages: Vec<Message<'a>>,
-    stream: bool,
-    stream_options: StreamOptions,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u32>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    stop: &'a [String],
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: &'a str,
-}
-
-impl<'a> Request<'a> {
-    fn new(call: &'a ChatCall, openai_itself: bool) -> Self {
-        let system = call.system.as_deref().map(|content| Message { role: "system", content });
-        let turns = call.turns.iter().map(|turn| Message {
-            role: match turn.role {
-                MessageRole::User => "user",
-                MessageRole::Assistant => "assistant",
-            },
-            content: &turn.text,
-        });
-        let limit = call.parameters.max_output_tokens;
-        Self {
-            model: &call.model,
-            messages: system.into_iter().chain(turns).collect(),
-            stream: true,
-            stream_options: StreamOptions { include_usage: true },
-            temperature: call.parameters.temperature,
-            top_p: call.parameters.top_p,
-            max_tokens: limit.filter(|_| !openai_itself),
-            max_completion_tokens: limit.filter(|_| openai_itself),
-            seed: call.parameters.seed,
-            stop: &call.parameters.stop,
         }
     }
 }
@@ -232,6 +214,26 @@ struct Delta {
     content: Option<String>,
     #[serde(default)]
     refusal: Option<String>,
+    #[serde(default)]
+    tool_calls: Option<Vec<CallPart>>,
+}
+
+#[derive(Deserialize)]
+struct CallPart {
+    #[serde(default)]
+    index: Option<usize>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    function: Option<FunctionPart>,
+}
+
+#[derive(Deserialize, Default)]
+struct FunctionPart {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    arguments: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -17,9 +17,7 @@ pub(in super::super) async fn create(
     Object(body): Object,
 ) -> Result<Response, Refusal> {
     let asked = EmbeddingsAsked::read(&body).map_err(|unusable| Refusal::unusable(&unusable))?;
-    if !program.may_ask(&asked.model) {
-        return Err(Refusal::unknown_model(&asked.model));
-    }
+    program.require_model(&asked.model)?;
     let request = EmbedRequest {
         request: RequestId::new(),
         model: asked.model.clone(),

@@ -2,4 +2,3 @@
 
 pub(super) mod chat;
 pub(super) mod embeddings;
-pub(super) mod models;

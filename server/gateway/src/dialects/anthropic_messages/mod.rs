@@ -1,0 +1,8 @@
+//! Anthropic's Messages. <https://docs.anthropic.com/en/api/messages>
+
+mod answer;
+mod portable;
+mod request;
+
+pub use answer::Telling;
+pub use request::{Counting, Messages};

@@ -1,0 +1,109 @@
+//! A request for a message, or for how many tokens one would read.
+
+use super::portable;
+use crate::{
+    dialects::{
+        ChatAsked, UnusableField,
+        asked::{decides_elsewhere, model_of, require_messages, truth},
+    },
+    provider::Dialect,
+};
+use serde_json::{Map, Value};
+
+/// A message that is asked for.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    pub chat: ChatAsked,
+}
+
+impl Messages {
+    /// Errors: what is wrong whoever answers. Everything else is left to the provider, which knows its own dialect.
+    pub fn read(body: Map<String, Value>) -> Result<Self, UnusableField> {
+        let model = model_of(&body)?;
+        let limit = body.get("max_tokens").and_then(Value::as_i64);
+        if limit.is_none_or(|limit| limit < 1) {
+            let detail = "max_tokens is a whole number from 1 on: how long the answer may get.";
+            return Err(UnusableField::new("max_tokens", detail));
+        }
+        let streamed = truth(&body, "stream")?;
+        Ok(Self { chat: chat(model, streamed, body)? })
+    }
+}
+
+/// A request to count.
+#[derive(Debug, Clone)]
+pub struct Counting {
+    pub chat: ChatAsked,
+}
+
+impl Counting {
+    pub fn read(body: Map<String, Value>) -> Result<Self, UnusableField> {
+        let model = model_of(&body)?;
+        Ok(Self { chat: chat(model, false, body)? })
+    }
+}
+
+fn chat(model: String, streamed: bool, body: Map<String, Value>) -> Result<ChatAsked, UnusableField> {
+    require_messages(&body)?;
+    if let Some((field, _)) = body.iter().find(|(name, value)| !is_usual(name, value)) {
+        return Err(decides_elsewhere(field));
+    }
+    let tools = body.get("tools").and_then(Value::as_array).into_iter().flatten();
+    if let Some(number) = tools.clone().position(costs_apart) {
+        return Err(decides_elsewhere(&format!("tools[{number}].type")));
+    }
+    let portable = portable::read(&body);
+    Ok(ChatAsked::new(Dialect::AnthropicMessages, model, streamed, body, portable))
+}
+
+/// Whether a field leaves it to Seam which model answers, and at what price.
+fn is_usual(name: &str, value: &Value) -> bool {
+    match name {
+        "mcp_servers" | "container" | "fallbacks" => value.is_null() || value.as_array().is_some_and(Vec::is_empty),
+        "service_tier" => value.is_null() || value == "auto" || value == "standard_only",
+        "speed" => value.is_null() || value == "standard",
+        "inference_geo" => value.is_null() || value == "global",
+        _ => true,
+    }
+}
+
+/// Tools that run at the provider and stand on its bill beside the tokens.
+fn costs_apart(tool: &Value) -> bool {
+    let kind = tool["type"].as_str().unwrap_or_default();
+    ["web_search_", "web_fetch_", "code_execution_", "advisor_"].iter().any(|costly| kind.starts_with(costly))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(body: &Value) -> Result<Messages, String> {
+        Messages::read(body.as_object().unwrap().clone()).map_err(|unusable| unusable.field)
+    }
+
+    #[test]
+    fn what_nobody_could_answer_is_refused_by_the_fields_name() {
+        let hi = json!([{ "role": "user", "content": "hi" }]);
+        let asked = json!({ "model": "m", "max_tokens": 9, "messages": hi });
+        assert!(read(&asked).is_ok());
+        for (name, value, field) in [
+            ("model", Value::Null, "model"),
+            ("messages", json!([]), "messages"),
+            ("max_tokens", Value::Null, "max_tokens"),
+            ("max_tokens", json!(0), "max_tokens"),
+            ("stream", json!("yes"), "stream"),
+            ("service_tier", json!("priority"), "service_tier"),
+            ("speed", json!("fast"), "speed"),
+            ("inference_geo", json!("us"), "inference_geo"),
+            ("mcp_servers", json!([{ "url": "https://a.test" }]), "mcp_servers"),
+            ("tools", json!([{ "name": "f" }, { "type": "web_search_20250305" }]), "tools[1].type"),
+        ] {
+            let mut body = asked.clone();
+            body[name] = value;
+            assert_eq!(read(&body).unwrap_err(), field, "{body}");
+        }
+        let without = json!({ "model": "m", "messages": hi });
+        assert!(Counting::read(without.as_object().unwrap().clone()).is_ok(), "a count needs no limit");
+    }
+}

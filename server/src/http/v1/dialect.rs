@@ -1,0 +1,77 @@
+//! In which dialect a request is made, and how each of them tells a refusal.
+
+use super::refusal::Refusal;
+use axum::extract::{FromRequestParts, Request};
+use gateway::dialects::Event;
+use http::{HeaderMap, Uri, request::Parts};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// `{"error": {"message", "type", "param", "code"}}`. <https://platform.openai.com/docs/guides/error-codes>
+    OpenAi,
+    /// `{"type": "error", "error": {"type", "message"}}`. <https://docs.anthropic.com/en/api/errors>
+    Anthropic,
+}
+
+impl Dialect {
+    pub fn of(request: &Request) -> Self {
+        Self::asked_in(request.uri(), request.headers())
+    }
+
+    /// Anthropic's SDKs name the version that they speak, also on paths that both have.
+    fn asked_in(uri: &Uri, headers: &HeaderMap) -> Self {
+        let messages = uri.path() == "/v1/messages" || uri.path().starts_with("/v1/messages/");
+        if messages || headers.contains_key("anthropic-version") { Self::Anthropic } else { Self::OpenAi }
+    }
+
+    /// The event in place of a stream's end.
+    pub fn error(self, refusal: &Refusal) -> Event {
+        let name = match self {
+            Self::OpenAi => None,
+            Self::Anthropic => Some("error".to_owned()),
+        };
+        Event { name, data: self.refusal(refusal).to_string() }
+    }
+
+    pub fn refusal(self, refusal: &Refusal) -> Value {
+        match self {
+            Self::OpenAi => {
+                let kind = match refusal.status().as_u16() {
+                    429 => "rate_limit_error",
+                    400..500 => "invalid_request_error",
+                    _ => "server_error",
+                };
+                let error = json!({ "message": refusal.detail(), "type": kind, "param": refusal.field(), "code": refusal.code() });
+                json!({ "error": error })
+            }
+            Self::Anthropic => {
+                let kind = match refusal.status().as_u16() {
+                    401 => "authentication_error",
+                    403 => "permission_error",
+                    404 => "not_found_error",
+                    413 => "request_too_large",
+                    429 => "rate_limit_error",
+                    400..500 => "invalid_request_error",
+                    503 => "overloaded_error",
+                    _ => "api_error",
+                };
+                // The dialect has no place for the field; its own errors name it first too.
+                let message = match refusal.field() {
+                    Some(field) => format!("{field}: {}", refusal.detail()),
+                    None => refusal.detail().to_owned(),
+                };
+                json!({ "type": "error", "error": { "type": kind, "message": message } })
+            }
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Dialect {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::asked_in(&parts.uri, &parts.headers))
+    }
+}
