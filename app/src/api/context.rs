@@ -42,15 +42,28 @@ pub fn principal() -> Result<Principal, ServerProblem> {
     })
 }
 
-/// The scope of the tenant in which the signed-in user works.
+/// The field of an address that says on the page of which tenant a form stood.
+pub const PAGE_OF: &str = "of";
+
+/// The tenant whose page this is; none where nobody works in one.
+pub fn tenant_of_page() -> Option<TenantId> {
+    visitor()?.scope().ok().map(|scope| scope.tenant())
+}
+
+/// The scope of the tenant in which the signed-in user works; refused for a form of another tenant's page.
 pub fn scope() -> Result<Scope, ServerProblem> {
-    Ok(principal()?.scope()?)
+    let posted = use_context::<Parts>().filter(|parts| parts.method == Method::POST);
+    let stood_on = posted.and_then(|parts| {
+        let fields = parts.uri.query()?.split('&');
+        fields.filter_map(|field| field.split_once('=')).find(|(name, _)| *name == PAGE_OF)?.1.parse().ok()
+    });
+    scope_of_page(stood_on)
 }
 
 /// The same for what was written on a page of `tenant`: another tab may have gone to another tenant meanwhile, and
 /// what is meant for one must not end up in another.
 pub fn scope_of_page(tenant: Option<TenantId>) -> Result<Scope, ServerProblem> {
-    let scope = scope()?;
+    let scope = principal()?.scope()?;
     if tenant.is_some_and(|tenant| tenant != scope.tenant()) {
         let detail = "In another tab you went to another tenant, and this page is of the one before. Nothing was sent. \
                       Copy what you wrote, and reload the page or go back to its tenant.";

@@ -4,7 +4,7 @@
 
 use crate::{
     api::{RefusedForm, ServerProblem},
-    components::problem::ProblemPage,
+    components::{form::of_page, problem::ProblemPage},
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -120,7 +120,7 @@ pub fn Consent(
     view! {
         <button class="button button-small" r#type="button" popovertarget=id.clone() aria-label=label>{act}" …"</button>
         <div class="menu question" id=id popover="auto">
-            <form method="post" action=to class="form">
+            <form method="post" action=of_page(to) class="form">
                 <p>{consequence}</p>
                 {children()}
                 <button class="button button-main">{act}</button>
@@ -149,7 +149,7 @@ pub fn Question(
     view! {
         <button class="button button-danger button-small" r#type="button" popovertarget=id.clone()>{act}" …"</button>
         <div class="menu question" id=id popover="auto">
-            <form method="post" action=to class="form">
+            <form method="post" action=of_page(to) class="form">
                 <p>{consequence}</p>
                 {children()}
                 <div class="field">

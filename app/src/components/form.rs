@@ -3,7 +3,10 @@
 //! Rendered on the server only. Posted by the browser itself, a refused form comes back with the
 //! problem and is rendered with it; `forms.js` posts it in the background and fills in the same places.
 
-use crate::api::{RefusedForm, ServerProblem};
+use crate::api::{
+    RefusedForm, ServerProblem,
+    context::{self, PAGE_OF},
+};
 use leptos::prelude::*;
 
 /// What was wrong with a form that came back; its fields read it from context.
@@ -24,6 +27,14 @@ impl Refused {
     }
 }
 
+/// Where a form posts to, with the tenant whose page it stands on: another tab may have gone to another tenant by then.
+pub fn of_page(path: &str) -> String {
+    match context::tenant_of_page() {
+        Some(tenant) => format!("{path}?{PAGE_OF}={tenant}"),
+        None => path.to_owned(),
+    }
+}
+
 #[component]
 pub fn PlainForm(
     /// The path of the server function it posts to, such as `SignIn::PATH`.
@@ -37,7 +48,7 @@ pub fn PlainForm(
     let quiet = general.is_none();
     provide_context(Refused(refused));
     view! {
-        <form method="post" action=to class=class novalidate=true>
+        <form method="post" action=of_page(to) class=class novalidate=true>
             {children()}
             <div class="note note-problem form-note" role="alert" hidden=quiet>
                 <p class="note-title">{title}</p>

@@ -16,7 +16,10 @@ use metering::AttemptStatus;
 use serde_json::Value;
 use std::time::Duration;
 use store::share;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::{sync::DropGuard, task::TaskTracker};
 
 /// Texts on their way to the reader: enough to ride out a hiccup, not enough to run ahead of it.
@@ -43,6 +46,8 @@ pub(crate) struct Chat {
     pub asked: Asked,
     pub request: ChatRequest,
     pub interest: Interest,
+    /// When the first words must have come.
+    pub deadline: Option<Instant>,
 }
 
 /// Starts the chat's task and returns with its first text.
@@ -54,7 +59,7 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
     tasks.spawn(share::split(async move {
         let interest = chat.interest.clone();
         let telling = Telling { chat, texts };
-        let outcome = router::answer(&telling, &legs, &interest).await;
+        let outcome = router::answer(&telling, &legs, telling.chat.deadline, &interest).await;
         // A reader that is gone needs no end.
         let _ = end.send(outcome);
     }));
@@ -146,6 +151,10 @@ impl Operation for Telling {
             }
         }
     }
+
+    fn first_token(answer: &Outcome) -> Option<Duration> {
+        answer.first_token_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis)
+    }
 }
 
 impl Telling {
@@ -162,7 +171,9 @@ impl Telling {
         let _end = call.cancel.clone().drop_guard();
         let whole = call.native.as_ref().is_some_and(|native| !native.streamed);
         let limit = if whole { WHOLE_ANSWER } else { leg.provider.timeout };
-        let deadline = open.dispatched() + limit;
+        let own = open.dispatched() + limit;
+        let deadline = self.chat.deadline.map_or(own, |in_all| in_all.min(own));
+        let limit = deadline - open.dispatched();
         let first = tokio::select! {
             biased;
             () = self.chat.interest.lost() => return Err(Broken::Unwanted),

@@ -6,22 +6,29 @@ use crate::{
 };
 use contract::{ProviderKind, Slug, Timestamp};
 use serde_json::Value;
-use store::{FromRow, Row, StoreError, Transaction};
+use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::{Change, Vault};
 
 const BY_NAME: &str = "
-SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options
+SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled
 FROM provider WHERE name = $1";
 
 const UPSERT: &str = "
 INSERT INTO provider
-    (name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options,
+    (name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled,
      created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
 ON CONFLICT (name) DO UPDATE SET
     kind = excluded.kind, base_url = excluded.base_url, api_key_sealed = excluded.api_key_sealed,
     region = excluded.region, zero_retention = excluded.zero_retention, timeout_ms = excluded.timeout_ms,
-    max_retries = excluded.max_retries, options = excluded.options, updated_at = excluded.updated_at";
+    max_retries = excluded.max_retries, options = excluded.options, enabled = excluded.enabled,
+    updated_at = excluded.updated_at";
+const SWITCH: &str = "UPDATE provider SET enabled = $2, updated_at = $3 WHERE name = $1 AND enabled <> $2";
+const NAMES: &str = "SELECT name AS value FROM provider ORDER BY name";
+
+const LIST: &str = "
+SELECT name, kind, base_url, region, zero_retention, enabled, (api_key_sealed IS NOT NULL) AS has_key
+FROM provider ORDER BY name";
 
 const LONGEST_TIMEOUT_MS: i64 = 600_000;
 const MOST_RETRIES: i64 = 10;
@@ -44,6 +51,8 @@ pub struct NewProvider {
     pub max_retries: i64,
     /// What only one kind needs; an object.
     pub options: Value,
+    /// Whether it is asked at all. None keeps what holds.
+    pub enabled: Option<bool>,
 }
 
 impl std::fmt::Debug for NewProvider {
@@ -70,6 +79,7 @@ impl NewProvider {
             timeout_ms: 60_000,
             max_retries: 1,
             options: Value::Object(serde_json::Map::new()),
+            enabled: None,
         }
     }
 
@@ -117,6 +127,7 @@ struct Stored {
     timeout_ms: i64,
     max_retries: i64,
     options: String,
+    enabled: bool,
 }
 
 impl FromRow for Stored {
@@ -130,6 +141,7 @@ impl FromRow for Stored {
             timeout_ms: row.get("timeout_ms")?,
             max_retries: row.get("max_retries")?,
             options: row.get("options")?,
+            enabled: row.get("enabled")?,
         })
     }
 }
@@ -187,10 +199,65 @@ pub(crate) async fn apply(
         .bind(provider.timeout_ms)
         .bind(provider.max_retries)
         .bind(options)
+        .bind(enabled(before.as_ref(), provider))
         .bind(now)
         .execute()
         .await?;
     Ok(change)
+}
+
+fn enabled(before: Option<&Stored>, after: &NewProvider) -> bool {
+    after.enabled.unwrap_or_else(|| before.is_none_or(|before| before.enabled))
+}
+
+/// A provider as it is configured, without its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderRecord {
+    pub name: String,
+    pub kind: ProviderKind,
+    pub base_url: Option<String>,
+    pub region: Option<String>,
+    pub zero_retention: bool,
+    pub enabled: bool,
+    pub has_key: bool,
+}
+
+impl FromRow for ProviderRecord {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            name: row.get("name")?,
+            kind: row.get("kind")?,
+            base_url: row.get("base_url")?,
+            region: row.get("region")?,
+            zero_retention: row.get("zero_retention")?,
+            enabled: row.get("enabled")?,
+            has_key: row.get("has_key")?,
+        })
+    }
+}
+
+pub(crate) async fn list(control: &ControlStore) -> Result<Vec<ProviderRecord>, GatewayError> {
+    Ok(control.read(LIST).fetch_all().await?)
+}
+
+/// Switches a provider off, or on again. Whether that changed anything.
+///
+/// # Errors
+/// `UnknownProvider` when there is none of this name.
+pub(crate) async fn switch(
+    tx: &mut Transaction,
+    now: Timestamp,
+    name: &str,
+    enabled: bool,
+) -> Result<bool, GatewayError> {
+    if tx.query(SWITCH).bind(name).bind(enabled).bind(now).execute().await? == 1 {
+        return Ok(true);
+    }
+    let names: Vec<String> = tx.query(NAMES).fetch_all().await?;
+    if names.iter().any(|known| known == name) {
+        return Ok(false);
+    }
+    Err(GatewayError::UnknownProvider { name: name.chars().take(60).collect(), known: names.join(", ") })
 }
 
 fn differences(before: &Stored, after: &NewProvider, options: &str) -> Vec<String> {
@@ -207,6 +274,7 @@ fn differences(before: &Stored, after: &NewProvider, options: &str) -> Vec<Strin
         ("timeout_ms", before.timeout_ms.to_string(), after.timeout_ms.to_string()),
         ("max_retries", before.max_retries.to_string(), after.max_retries.to_string()),
         ("options", old_options, options.to_owned()),
+        ("enabled", before.enabled.to_string(), enabled(Some(before), after).to_string()),
     ];
     fields
         .into_iter()

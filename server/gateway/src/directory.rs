@@ -6,6 +6,7 @@
 use crate::{
     GatewayError,
     configure::key_context,
+    health::Health,
     provider::Provider,
     providers::{Anthropic, Gemini, OpenAi, Simulated, SimulatedOptions, Unusable},
 };
@@ -25,7 +26,8 @@ const MAX_AGE: Duration = registry::MAX_AGE;
 const RELOAD_PATIENCE: Duration = Duration::from_millis(250);
 
 const PROVIDERS: &str = "
-SELECT name, kind, base_url, api_key_sealed, timeout_ms, max_retries, options FROM provider ORDER BY name";
+SELECT name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled
+FROM provider ORDER BY name";
 
 #[derive(Debug, Clone, PartialEq)]
 struct ProviderRow {
@@ -33,9 +35,12 @@ struct ProviderRow {
     kind: ProviderKind,
     base_url: Option<String>,
     api_key_sealed: Option<Vec<u8>>,
+    region: Option<String>,
+    zero_retention: bool,
     timeout_ms: i64,
     max_retries: i64,
     options: String,
+    enabled: bool,
 }
 
 impl FromRow for ProviderRow {
@@ -45,9 +50,12 @@ impl FromRow for ProviderRow {
             kind: row.get("kind")?,
             base_url: row.get("base_url")?,
             api_key_sealed: row.get("api_key_sealed")?,
+            region: row.get("region")?,
+            zero_retention: row.get("zero_retention")?,
             timeout_ms: row.get("timeout_ms")?,
             max_retries: row.get("max_retries")?,
             options: row.get("options")?,
+            enabled: row.get("enabled")?,
         })
     }
 }
@@ -59,7 +67,49 @@ pub(crate) struct Configured {
     pub timeout: Duration,
     pub max_retries: u32,
     pub instance: Arc<dyn Provider>,
+    pub region: Option<String>,
+    /// Whether it is known to keep nothing of what it is sent.
+    pub zero_retention: bool,
+    /// How its models are doing. Forgotten when its configuration changes: it may be mended.
+    pub health: Health,
     row: ProviderRow,
+}
+
+impl Configured {
+    /// Why it cannot answer right now; none when it can.
+    pub fn unavailable_reason(&self, model: &str) -> Option<String> {
+        if !self.row.enabled {
+            return Some("it is switched off".to_owned());
+        }
+        self.instance.unavailable_reason(model)
+    }
+
+    #[cfg(test)]
+    pub fn of_test(name: &str, instance: Arc<dyn Provider>) -> Self {
+        let row = ProviderRow {
+            name: name.to_owned(),
+            kind: instance.kind(),
+            base_url: None,
+            api_key_sealed: None,
+            region: None,
+            zero_retention: false,
+            timeout_ms: 1_000,
+            max_retries: 0,
+            options: "{}".to_owned(),
+            enabled: true,
+        };
+        let timeout = Duration::from_secs(1);
+        Self {
+            name: name.to_owned(),
+            timeout,
+            max_retries: 0,
+            instance,
+            region: None,
+            zero_retention: false,
+            health: Health::default(),
+            row,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -139,7 +189,16 @@ impl Directory {
             Arc::new(Unusable { kind: row.kind, reason })
         });
         let max_retries = u32::try_from(row.max_retries).unwrap_or(0);
-        Configured { name: row.name.clone(), timeout, max_retries, instance, row }
+        Configured {
+            name: row.name.clone(),
+            timeout,
+            max_retries,
+            instance,
+            region: row.region.clone(),
+            zero_retention: row.zero_retention,
+            health: Health::default(),
+            row,
+        }
     }
 
     fn instance(&self, row: &ProviderRow, timeout: Duration) -> Result<Arc<dyn Provider>, String> {

@@ -10,7 +10,8 @@ use crate::{
 use contract::{AttemptNo, TokenUsage};
 use metering::AttemptStatus;
 use store::share;
-use tokio::sync::oneshot;
+use std::time::Duration;
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// An embedding and all that its attempts need.
@@ -19,6 +20,7 @@ pub(crate) struct Embedding {
     pub asked: Asked,
     pub request: EmbedRequest,
     pub interest: Interest,
+    pub deadline: Option<Instant>,
 }
 
 /// Runs in a task of its own: it settles also when nobody waits any more.
@@ -27,7 +29,7 @@ pub(crate) async fn run(embedding: Embedding, legs: Vec<Leg>, tasks: &TaskTracke
     let _waiting = embedding.interest.wanted.clone().drop_guard();
     tasks.spawn(share::split(async move {
         let interest = embedding.interest.clone();
-        let embedded = router::answer(&embedding, &legs, &interest).await;
+        let embedded = router::answer(&embedding, &legs, embedding.deadline, &interest).await;
         // Whoever went away needs no vectors.
         let _ = end.send(embedded);
     }));
@@ -47,7 +49,8 @@ impl Operation for Embedding {
             cancel: CancellationToken::new(),
         };
         let _end = call.cancel.clone().drop_guard();
-        let timeout = leg.provider.timeout;
+        let own = open.dispatched() + leg.provider.timeout;
+        let timeout = self.deadline.map_or(own, |in_all| in_all.min(own)) - open.dispatched();
         let embedded = tokio::select! {
             biased;
             () = self.interest.lost() => None,
@@ -89,6 +92,11 @@ impl Operation for Embedding {
                 Err(GatewayError::Interrupted { outcome: Box::new(outcome), cause: ProviderError::Cancelled })
             }
         }
+    }
+
+    /// Vectors have no first words.
+    fn first_token(_answer: &Embedded) -> Option<Duration> {
+        None
     }
 }
 

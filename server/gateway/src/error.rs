@@ -28,6 +28,8 @@ pub enum GatewayError {
     /// The answer ended before its end; what it came to is settled. `Cancelled`: nobody wanted it any more.
     #[error("the answer was interrupted: {cause}")]
     Interrupted { outcome: Box<PartialOutcome>, cause: ProviderError },
+    #[error("there is no provider “{name}”; those there are: {known}")]
+    UnknownProvider { name: String, known: String },
     #[error("the provider “{name}” cannot be set up: {reason}")]
     InvalidProvider { name: String, reason: String },
     #[error("the server is restarting; try again in a moment")]

@@ -1,23 +1,27 @@
 //! The gateway as others call it.
 
 use crate::{
-    Answering, ChatRequest, EmbedRequest, Embedded, GatewayError, NewProvider,
+    Answering, ChatRequest, EmbedRequest, Embedded, GatewayError, NewProvider, ProviderRecord,
     accounting::{Accounting, Asked},
     chat::{self, Chat},
     configure,
+    conversation::Conversation,
     directory::Directory,
     embedding::{self, Embedding},
     onboarding,
     provider::{Provider, ProviderError},
-    route::{self, Leg},
+    prices::Prices,
+    residency::{Residency, Rules},
+    route::{self, Leg, Route},
     router::Interest,
 };
 use contract::{ModelView, ProviderKind, RequestId, Timestamp};
 use metering::{Feature, Metering};
-use registry::Registry;
+use registry::{ModelConfig, Registry, Strategy};
 use std::sync::Arc;
 use store::{ControlStore, Transaction};
-use tenancy::{Change, Scope, Tenancy, Vault};
+use tenancy::{Change, OperatorScope, Scope, Tenancy, Vault};
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// All model traffic. Cheap to clone.
@@ -28,6 +32,8 @@ pub struct Gateway {
     registry: Registry,
     accounting: Accounting,
     directory: Arc<Directory>,
+    residency: Arc<Residency>,
+    prices: Arc<Prices>,
     /// One task a request under way; each settles its attempts before it ends.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -43,7 +49,9 @@ impl Gateway {
         local: Arc<impl Provider>,
     ) -> Self {
         Self {
-            accounting: Accounting::new(metering, Arc::clone(tenancy.clock())),
+            accounting: Accounting::new(metering.clone(), Arc::clone(tenancy.clock())),
+            prices: Arc::new(Prices::new(metering)),
+            residency: Arc::new(Residency::new(control.clone())),
             directory: Arc::new(Directory::new(control.clone(), tenancy.vault().clone(), local)),
             control,
             tenancy,
@@ -63,17 +71,17 @@ impl Gateway {
     /// `UnknownModel`, `NoTarget`, `Untranslatable`: nothing was dispatched. `AllAttemptsFailed`, `Rejected`: before the first
     /// text. `Interrupted` as the last item of the answer, or here when it was cancelled before its first text.
     pub async fn chat(&self, scope: &Scope, request: ChatRequest) -> Result<Answering, GatewayError> {
-        let legs = able(self.legs(&request.model).await?, &request)?;
+        let (legs, deadline) = self.able(scope, &request).await?;
         let asked = self.asked(scope, request.request, request.feature, &request.model, request.prompt.clone());
         let interest = self.interest(&request.cancel);
-        let chat = Chat { accounting: self.accounting.clone(), asked, request, interest };
+        let chat = Chat { accounting: self.accounting.clone(), asked, request, interest, deadline };
         chat::start(chat, legs, &self.tasks).await
     }
 
     /// How many tokens a model would read. Nothing is generated, and nothing is billed.
     pub async fn count_tokens(&self, scope: &Scope, request: &ChatRequest) -> Result<i64, GatewayError> {
         let mut last = None;
-        for leg in able(self.legs(&request.model).await?, request)? {
+        for leg in self.able(scope, request).await?.0 {
             let call = leg.call(scope.tenant(), request);
             let counted = tokio::time::timeout(leg.provider.timeout, leg.provider.instance.count(call)).await;
             match counted.unwrap_or(Err(ProviderError::TimedOut(leg.provider.timeout))) {
@@ -89,10 +97,16 @@ impl Gateway {
 
     /// Turns texts into vectors, with the same guarantees.
     pub async fn embed(&self, scope: &Scope, request: EmbedRequest) -> Result<Embedded, GatewayError> {
-        let legs = self.legs(&request.model).await?;
+        let (route, config) = self.route(scope, &request.model).await?;
+        let deadline = route.deadline.map(|limit| Instant::now() + limit);
+        let costs = match config.strategy {
+            Strategy::Cheapest => self.prices.of(&route.legs, &Conversation::default(), self.now()).await?,
+            Strategy::Fallback | Strategy::Weighted | Strategy::Fastest => Vec::new(),
+        };
+        let legs = route::ordered(config.strategy, route.legs, &costs, rand::random);
         let asked = self.asked(scope, request.request, request.feature, &request.model, None);
         let interest = self.interest(&request.cancel);
-        let embedding = Embedding { accounting: self.accounting.clone(), asked, request, interest };
+        let embedding = Embedding { accounting: self.accounting.clone(), asked, request, interest, deadline };
         embedding::run(embedding, legs, &self.tasks).await
     }
 
@@ -100,8 +114,7 @@ impl Gateway {
     pub async fn models(&self) -> Result<Vec<ModelView>, GatewayError> {
         let mut views = Vec::new();
         for config in self.registry.models().await? {
-            // Zero draws the first of the weighted targets: the picker should not flicker.
-            let route = route::plan(&config, &self.directory, || 0.0).await?;
+            let route = route::plan(&config, &self.directory, &Rules::default()).await?;
             let first_written = config.targets.first().map(|target| target.route());
             let first = route.legs.first().map(Leg::route);
             views.push(ModelView {
@@ -121,6 +134,32 @@ impl Gateway {
         tx.commit().await?;
         self.invalidate();
         Ok(change)
+    }
+
+    /// Switches a provider off, or on again: within a second no node asks it any more. Whether that changed anything.
+    ///
+    /// # Errors
+    /// `UnknownProvider` names those there are.
+    pub async fn provider_switch(
+        control: &ControlStore,
+        now: Timestamp,
+        operator: &OperatorScope,
+        name: &str,
+        enabled: bool,
+    ) -> Result<bool, GatewayError> {
+        let mut tx = control.begin().await?;
+        let changed = configure::switch(&mut tx, now, name, enabled).await?;
+        if changed {
+            let action = if enabled { "provider.enable" } else { "provider.disable" };
+            Tenancy::note_of_platform(&mut tx, now, operator, action, name).await?;
+        }
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    /// The configured providers, by name. Their keys are not among what is told.
+    pub async fn provider_list(control: &ControlStore) -> Result<Vec<ProviderRecord>, GatewayError> {
+        configure::list(control).await
     }
 
     /// Creates or changes a provider inside a transaction, for `seam apply`.
@@ -180,17 +219,32 @@ impl Gateway {
         self.tasks.wait().await;
     }
 
-    async fn legs(&self, model: &str) -> Result<Vec<Leg>, GatewayError> {
+    /// The places that can do justice to a chat, in the order in which they are asked, and when the first words must
+    /// have come.
+    async fn able(&self, scope: &Scope, request: &ChatRequest) -> Result<(Vec<Leg>, Option<Instant>), GatewayError> {
+        let (route, config) = self.route(scope, &request.model).await?;
+        let legs = able(route.legs, request)?;
+        let costs = match config.strategy {
+            Strategy::Cheapest => self.prices.of(&legs, &request.conversation, self.now()).await?,
+            Strategy::Fallback | Strategy::Weighted | Strategy::Fastest => Vec::new(),
+        };
+        let legs = route::ordered(config.strategy, legs, &costs, rand::random);
+        Ok((legs, route.deadline.map(|limit| Instant::now() + limit)))
+    }
+
+    /// The places that may answer, in the order of the config.
+    async fn route(&self, scope: &Scope, model: &str) -> Result<(Route, ModelConfig), GatewayError> {
         if self.closing.is_cancelled() {
             return Err(GatewayError::ShuttingDown);
         }
         let config = self.registry.model(model).await?;
-        let route = route::plan(&config, &self.directory, rand::random).await?;
+        let rules = self.residency.of(scope.tenant()).await?;
+        let route = route::plan(&config, &self.directory, &rules).await?;
         if route.legs.is_empty() {
             let reason = route.left_out.join("; ");
             return Err(GatewayError::NoTarget { model: config.name, reason });
         }
-        Ok(route.legs)
+        Ok((route, config))
     }
 
     fn asked(

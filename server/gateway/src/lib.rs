@@ -5,7 +5,8 @@
 //! - Before the first text another attempt may be made; after it the answer goes on or is `Interrupted`.
 //! - A stream that was cut never looks like a finished answer.
 //!
-//! `gateway.rs` is what others call, `route.rs` finds the places to ask, `router.rs` asks them in order,
+//! `gateway.rs` is what others call, `route.rs` finds the places to ask (`residency.rs`: those that may see a tenant's data;
+//! `prices.rs`: what they charge; `health.rs`: how they are doing), `router.rs` asks them in order,
 //! `chat.rs` and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
 //! the configured providers, `configure.rs` writes them, `onboarding.rs` takes a pasted key with the help of
 //! `catalogue.rs`. `dialects/` are the languages
@@ -22,14 +23,17 @@ mod directory;
 mod embedding;
 mod error;
 mod gateway;
+mod health;
 mod onboarding;
+mod prices;
 pub mod provider;
 pub mod providers;
+mod residency;
 mod retry;
 mod route;
 mod router;
 
 pub use answer::{AnswerPart, Answering, ChatRequest, EmbedRequest, Embedded, Foreign, Outcome, PartialOutcome};
-pub use configure::NewProvider;
+pub use configure::{NewProvider, ProviderRecord};
 pub use error::GatewayError;
 pub use gateway::Gateway;

@@ -207,6 +207,26 @@ impl ProviderError {
         }
     }
 
+    /// Whether it says something about the place that was asked, rather than about who asked what.
+    pub const fn is_the_places_own(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::TimedOut(_)
+            | Self::Unauthorised
+            | Self::UnknownModel(_)
+            | Self::Failed { .. }
+            | Self::Malformed(_)
+            | Self::Cut => true,
+            // It answers others, or says itself when to come back.
+            Self::Saturated
+            | Self::RateLimited { .. }
+            | Self::NotReady(_)
+            | Self::Rejected { .. }
+            | Self::ContextExceeded { .. }
+            | Self::Cancelled => false,
+        }
+    }
+
     /// Whether a model may have read the prompt before it failed. Where not, no token was used.
     pub const fn may_have_used_tokens(&self) -> bool {
         match self {

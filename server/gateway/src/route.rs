@@ -4,10 +4,11 @@ use crate::{
     ChatRequest, GatewayError,
     directory::{Configured, Directory},
     provider::ChatCall,
+    residency::Rules,
 };
-use contract::TenantId;
-use registry::{ModelConfig, Strategy, Target};
-use std::sync::Arc;
+use contract::{NanoUsd, TenantId};
+use registry::{ModelConfig, Strategy};
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// A place that can be asked.
@@ -16,6 +17,8 @@ pub(crate) struct Leg {
     pub provider: Arc<Configured>,
     /// The provider's own name of the model.
     pub model: String,
+    /// Its share where the strategy is `weighted`.
+    weight: u32,
 }
 
 impl Leg {
@@ -42,71 +45,121 @@ pub(crate) struct Route {
     pub legs: Vec<Leg>,
     /// Why those that are not among the legs are not, in the order of the config.
     pub left_out: Vec<String>,
+    /// How long it may take until the first words, whoever is asked.
+    pub deadline: Option<Duration>,
 }
 
-/// Looks up each target's provider and leaves out what cannot answer now. `draw` gives numbers in 0..1.
-pub(crate) async fn plan(
-    config: &ModelConfig,
-    directory: &Directory,
-    draw: impl FnMut() -> f64 + Send,
-) -> Result<Route, GatewayError> {
-    let mut route = Route { legs: Vec::new(), left_out: Vec::new() };
-    for target in ordered(config.strategy, &config.targets, draw) {
-        match directory.get(&target.provider).await? {
-            None => route.left_out.push(format!("there is no provider “{}”", target.provider)),
-            Some(provider) => match provider.instance.unavailable_reason(&target.model) {
-                Some(reason) => route.left_out.push(format!("{}: {reason}", target.route())),
-                None => route.legs.push(Leg { provider, model: target.model.clone() }),
-            },
+/// Looks up each target's provider and leaves out what cannot answer now, or must not: in the order of the config.
+pub(crate) async fn plan(config: &ModelConfig, directory: &Directory, rules: &Rules) -> Result<Route, GatewayError> {
+    let mut route = Route { legs: Vec::new(), left_out: Vec::new(), deadline: config.deadline() };
+    for target in &config.targets {
+        let Some(provider) = directory.get(&target.provider).await? else {
+            route.left_out.push(format!("there is no provider “{}”", target.provider));
+            continue;
+        };
+        let reason = rules.forbid(&provider).or_else(|| provider.unavailable_reason(&target.model));
+        match reason {
+            Some(reason) => route.left_out.push(format!("{}: {reason}", target.route())),
+            None => route.legs.push(Leg { provider, model: target.model.clone(), weight: target.weight }),
         }
     }
     Ok(route)
 }
 
-/// `weighted` draws without putting back, so that the others follow as fallbacks. `cheapest` and `fastest`
-/// keep the order of the config until prices and measured times are looked at.
-fn ordered(strategy: Strategy, targets: &[Target], mut draw: impl FnMut() -> f64) -> Vec<Target> {
+/// Puts places into the order in which they are asked. `costs`: what the request would come to at each, where prices
+/// are known; `draw` gives numbers in 0..1.
+pub(crate) fn ordered(
+    strategy: Strategy,
+    mut legs: Vec<Leg>,
+    costs: &[Option<NanoUsd>],
+    draw: impl FnMut() -> f64,
+) -> Vec<Leg> {
     match strategy {
-        Strategy::Fallback | Strategy::Cheapest | Strategy::Fastest => targets.to_vec(),
-        Strategy::Weighted => {
-            let mut left = targets.to_vec();
-            let mut drawn = Vec::with_capacity(left.len());
-            while !left.is_empty() {
-                let total: f64 = left.iter().map(|target| f64::from(target.weight)).sum();
-                let mut at = draw() * total;
-                let hit = left.iter().position(|target| {
-                    at -= f64::from(target.weight);
-                    at < 0.0
-                });
-                drawn.push(left.remove(hit.unwrap_or(left.len() - 1)));
-            }
-            drawn
+        Strategy::Fallback => legs,
+        Strategy::Weighted => drawn(legs, draw),
+        Strategy::Cheapest => {
+            let mut priced: Vec<(Option<NanoUsd>, Leg)> =
+                costs.iter().copied().chain(std::iter::repeat(None)).zip(legs).collect();
+            // What costs nobody knows how much comes last.
+            priced.sort_by_key(|(cost, _)| (cost.is_none(), *cost));
+            priced.into_iter().map(|(_, leg)| leg).collect()
+        }
+        Strategy::Fastest => {
+            // One that nobody has measured lately is asked first, and is measured thereby; not when it has just failed.
+            legs.sort_by_cached_key(|leg| {
+                let health = &leg.provider.health;
+                (health.failed_last(&leg.model), health.first_token(&leg.model).unwrap_or(Duration::ZERO))
+            });
+            legs
         }
     }
+}
+
+/// By chance in proportion to the weights, without putting back, so that the others follow as fallbacks.
+fn drawn(mut left: Vec<Leg>, mut draw: impl FnMut() -> f64) -> Vec<Leg> {
+    let mut drawn = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let total: f64 = left.iter().map(|leg| f64::from(leg.weight)).sum();
+        let mut at = draw() * total;
+        let hit = left.iter().position(|leg| {
+            at -= f64::from(leg.weight);
+            at < 0.0
+        });
+        drawn.push(left.remove(hit.unwrap_or(left.len() - 1)));
+    }
+    drawn
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::{Simulated, SimulatedOptions};
 
-    fn targets() -> Vec<Target> {
-        let target = |provider: &str, weight| Target { provider: provider.to_owned(), model: "m".to_owned(), weight };
-        vec![target("a", 1), target("b", 3)]
+    fn legs() -> Vec<Leg> {
+        let leg = |name: &str, weight| {
+            let instance = Simulated::new(SimulatedOptions::default(), Duration::from_secs(1));
+            let provider = Arc::new(Configured::of_test(name, Arc::new(instance)));
+            Leg { provider, model: "m".to_owned(), weight }
+        };
+        vec![leg("a", 1), leg("b", 3), leg("c", 1)]
     }
 
-    fn names(targets: &[Target]) -> String {
-        targets.iter().map(|target| target.provider.as_str()).collect()
+    fn names(legs: &[Leg]) -> String {
+        legs.iter().map(|leg| leg.provider.name.as_str()).collect()
     }
 
     #[test]
     fn fallback_keeps_the_order() {
-        assert_eq!(names(&ordered(Strategy::Fallback, &targets(), || 0.9)), "ab");
+        assert_eq!(names(&ordered(Strategy::Fallback, legs(), &[], || 0.9)), "abc");
     }
 
     #[test]
     fn weights_decide_who_is_first_and_nobody_is_lost() {
-        assert_eq!(names(&ordered(Strategy::Weighted, &targets(), || 0.24)), "ab");
-        assert_eq!(names(&ordered(Strategy::Weighted, &targets(), || 0.26)), "ba");
-        assert_eq!(names(&ordered(Strategy::Weighted, &targets(), || 1.0)), "ba");
+        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], || 0.0)), "abc");
+        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], || 0.3)), "bac");
+        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], || 1.0)), "cba");
+    }
+
+    #[test]
+    fn the_cheapest_is_first_and_the_unpriced_last() {
+        let costs = [None, Some(NanoUsd::from_nanos(9)), Some(NanoUsd::from_nanos(7))];
+        assert_eq!(names(&ordered(Strategy::Cheapest, legs(), &costs, || 0.0)), "cba");
+        assert_eq!(names(&ordered(Strategy::Cheapest, legs(), &[], || 0.0)), "abc");
+    }
+
+    #[tokio::test]
+    async fn the_fastest_is_first_once_all_are_measured() {
+        let legs = legs();
+        let answered = |leg: usize, milliseconds| {
+            let admitted = legs[leg].provider.health.admit("m").unwrap();
+            admitted.answered(Some(Duration::from_millis(milliseconds)));
+        };
+        answered(0, 300);
+        answered(1, 200);
+        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "cba", "who is not known yet");
+        answered(2, 400);
+        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "bac");
+        legs[1].provider.health.admit("m").unwrap().failed(&crate::provider::ProviderError::Cut);
+        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "acb", "who has just failed");
     }
 }

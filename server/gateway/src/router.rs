@@ -4,7 +4,8 @@
 
 use crate::{GatewayError, PartialOutcome, provider::ProviderError, retry, route::Leg};
 use contract::{AttemptNo, TokenUsage};
-use std::future::Future;
+use std::{future::Future, time::Duration};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Whether anybody still wants the answer.
@@ -42,21 +43,40 @@ pub(crate) trait Operation: Send + Sync {
         leg: &Leg,
         number: AttemptNo,
     ) -> impl Future<Output = Result<Attempted<Self::Answer>, GatewayError>> + Send;
+
+    /// How soon the first words came, where there are any.
+    fn first_token(answer: &Self::Answer) -> Option<Duration>;
 }
 
-/// Makes attempts until one answers.
+/// Makes attempts until one answers, or until it would be too late.
 pub(crate) async fn answer<O: Operation>(
     operation: &O,
     legs: &[Leg],
+    deadline: Option<Instant>,
     interest: &Interest,
 ) -> Result<O::Answer, GatewayError> {
     let mut attempts = 0;
     let mut last = None;
+    let too_late = |pause: Duration| deadline.is_some_and(|deadline| Instant::now() + pause >= deadline);
     for leg in legs {
         let mut retries = 0;
-        loop {
+        while !too_late(Duration::ZERO) {
+            let admission = match leg.provider.health.admit(&leg.model) {
+                Ok(admission) => admission,
+                Err(resting) => {
+                    last.get_or_insert_with(|| resting.told(&leg.provider.name));
+                    break;
+                }
+            };
             attempts += 1;
-            let cause = match operation.attempt(leg, AttemptNo(attempts)).await? {
+            let attempted = operation.attempt(leg, AttemptNo(attempts)).await;
+            match &attempted {
+                Ok(Attempted::Answered(answer)) => admission.answered(O::first_token(answer)),
+                Ok(Attempted::Unheard(cause)) | Err(GatewayError::Interrupted { cause, .. }) => admission.failed(cause),
+                // It says nothing about the place.
+                Err(_) => drop(admission),
+            }
+            let cause = match attempted? {
                 Attempted::Answered(answer) => return Ok(answer),
                 Attempted::Unheard(cause) => cause,
             };
@@ -66,7 +86,7 @@ pub(crate) async fn answer<O: Operation>(
             }
             let pause = retry::pause(&cause, retries, leg.provider.max_retries, rand::random());
             last = Some(cause);
-            let Some(pause) = pause else { break };
+            let Some(pause) = pause.filter(|pause| !too_late(*pause)) else { break };
             retries += 1;
             tokio::select! {
                 biased;

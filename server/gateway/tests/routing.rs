@@ -8,8 +8,10 @@ use fixture::{
     House, chat, hear,
     upstream::{Reply, Upstream},
 };
-use gateway::{GatewayError, NewProvider, provider::ProviderError};
+use gateway::{Gateway, GatewayError, NewProvider, provider::ProviderError};
+use registry::Strategy;
 use serde_json::json;
+use tenancy::{NewTenant, OperatorScope};
 use std::time::{Duration, Instant};
 
 /// What the caller of an answer sees of it, short enough for a table.
@@ -231,4 +233,143 @@ async fn where_nothing_can_be_asked_nothing_is_dispatched() {
     let Err(GatewayError::NoTarget { reason, .. }) = house.ask(&request).await else { panic!("no target") };
     assert_eq!(reason, "keyless/claude: this provider has no API key yet");
     assert!(house.ledger(&request).await.is_empty());
+}
+
+/// Who answered a request, asked once more.
+async fn answered(house: &House, model: &str) -> String {
+    seen(house, &chat(model)).await.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_cheapest_is_asked_first_and_one_without_a_price_last() {
+    let house = House::new().await;
+    for name in ["dear", "cheap", "unknown"] {
+        house.simulated(name, json!({"tokens": 3})).await;
+    }
+    house.price_of("dear", "x", "2", "10").await;
+    house.price_of("cheap", "x", "3", "1").await;
+    let routes = ["unknown/x", "dear/x", "cheap/x"];
+    house.model_with("assistant", &routes, Strategy::Cheapest, None).await;
+    assert_eq!(answered(&house, "assistant").await, "cheap/x", "what is said costs more than what is read");
+    house.simulated("cheap", json!({"fault": "error"})).await;
+    assert_eq!(answered(&house, "assistant").await, "dear/x");
+    house.simulated("dear", json!({"fault": "error"})).await;
+    assert_eq!(answered(&house, "assistant").await, "unknown/x");
+}
+
+#[tokio::test]
+async fn the_fastest_is_asked_first_once_all_are_measured() {
+    let house = House::new().await;
+    house.simulated("slow", json!({"tokens": 3, "first_token_ms": 120})).await;
+    house.simulated("quick", json!({"tokens": 3, "first_token_ms": 2})).await;
+    house.model_with("assistant", &["slow/m", "quick/m"], Strategy::Fastest, None).await;
+    assert_eq!(answered(&house, "assistant").await, "slow/m");
+    for _ in 0..3 {
+        assert_eq!(answered(&house, "assistant").await, "quick/m");
+    }
+    house.simulated("quick", json!({"fault": "error"})).await;
+    assert_eq!(answered(&house, "assistant").await, "slow/m", "it takes over when the quick one fails");
+}
+
+#[tokio::test]
+async fn a_place_that_keeps_failing_is_not_asked_until_it_is_mended() {
+    let house = House::new().await;
+    house.simulated("sim", json!({"fault": "error"})).await;
+    house.simulated("spare", json!({"tokens": 3})).await;
+    house.model("alone", &["sim/m"]).await;
+    house.model("backed", &["sim/m", "spare/m"]).await;
+    for _ in 0..5 {
+        let request = chat("backed");
+        assert_eq!(seen(&house, &request).await, "3 texts from spare/m");
+        assert_eq!(house.told(&request).await, ["sim failed failed", "spare succeeded"]);
+    }
+    let request = chat("backed");
+    assert_eq!(seen(&house, &request).await, "3 texts from spare/m");
+    assert_eq!(house.told(&request).await, ["spare succeeded"], "nobody waits for the one that fails");
+    let request = chat("alone");
+    assert_eq!(seen(&house, &request).await, "nothing after 0: not_ready");
+    assert!(house.ledger(&request).await.is_empty());
+    // Whoever mends its configuration need not wait.
+    house.simulated("sim", json!({"tokens": 4})).await;
+    assert_eq!(seen(&house, &chat("alone")).await, "4 texts from sim/m");
+}
+
+#[tokio::test]
+async fn a_model_says_how_long_its_first_words_may_take_whoever_is_asked() {
+    let house = House::new().await;
+    for name in ["one", "two", "three"] {
+        house.simulated(name, json!({"fault": "hang"})).await;
+    }
+    house.model_with("assistant", &["one/m", "two/m", "three/m"], Strategy::Fallback, Some(250)).await;
+    let (request, asked) = (chat("assistant"), Instant::now());
+    assert_eq!(seen(&house, &request).await, "nothing after 2: timed_out");
+    assert!(asked.elapsed() < Duration::from_millis(390), "{:?}", asked.elapsed());
+    assert_eq!(house.told(&request).await, ["one failed timed_out", "two failed timed_out"]);
+    // An answer that has begun is not cut short by it.
+    house.simulated("slow", json!({"tokens": 5, "tokens_per_second": 10.0})).await;
+    house.model_with("slow", &["slow/m"], Strategy::Fallback, Some(150)).await;
+    assert_eq!(seen(&house, &chat("slow")).await, "5 texts from slow/m");
+}
+
+#[tokio::test]
+async fn a_tenants_region_is_left_by_nobody_also_when_all_fail_there() {
+    let mut house = House::new().await;
+    let fails = Upstream::replying(Reply::json(500, &json!({"error": {"message": "down"}}))).await;
+    let elsewhere = Upstream::replying(Reply::json(500, &json!({"error": {"message": "down"}}))).await;
+    for (name, region, upstream) in [("us", "us", &elsewhere), ("eu", "eu", &fails), ("unsaid", "", &elsewhere)] {
+        let mut provider = NewProvider::new(name, ProviderKind::Openai);
+        provider.base_url = Some(upstream.url.clone());
+        provider.region = Some(region.to_owned()).filter(|region| !region.is_empty());
+        (provider.timeout_ms, provider.max_retries) = (300, 0);
+        house.gateway.provider_add(&provider).await.unwrap();
+    }
+    house.model("assistant", &["us/m", "eu/m", "unsaid/m"]).await;
+    house.model("abroad", &["us/m"]).await;
+    let new = NewTenant {
+        slug: "acme".parse().unwrap(),
+        display_name: "Acme".to_owned(),
+        plan: None,
+        monthly_budget: None,
+        soft_budget: None,
+        region: Some("eu".to_owned()),
+        zero_retention: false,
+    };
+    let acme = house.tenancy.tenant_create(new).await.unwrap().id;
+    let anywhere = std::mem::replace(&mut house.scope, house.tenancy.upkeep_scope(acme));
+    let request = chat("assistant");
+    assert_eq!(seen(&house, &request).await, "nothing after 1: failed");
+    assert_eq!(house.told(&request).await, ["eu failed failed"]);
+    let Err(GatewayError::NoTarget { reason, .. }) = house.ask(&chat("abroad")).await else { panic!("it was asked") };
+    assert_eq!(reason, "us/m: it is not in the region “eu”");
+    assert!(elsewhere.seen().is_empty(), "not a word went abroad");
+    house.scope = anywhere;
+    assert_eq!(seen(&house, &chat("assistant")).await, "nothing after 3: failed");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_switched_off_is_not_asked_a_second_later() {
+    let house = House::new().await;
+    house.simulated("sim", json!({"tokens": 4})).await;
+    house.simulated("spare", json!({"tokens": 3})).await;
+    house.model("assistant", &["sim/m", "spare/m"]).await;
+    assert_eq!(answered(&house, "assistant").await, "sim/m");
+    let (operator, now) = (OperatorScope::command_line(), house.tenancy.clock().now());
+    let switch = async |name: &str, on| Gateway::provider_switch(&house.control, now, &operator, name, on).await;
+    assert!(switch("sim", false).await.unwrap());
+    assert!(!switch("sim", false).await.unwrap(), "it is off already");
+    // As another process would: nobody tells this one.
+    let switched = Instant::now();
+    while answered(&house, "assistant").await == "sim/m" {
+        assert!(switched.elapsed() < Duration::from_millis(1_500), "it is still asked");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    house.simulated("sim", json!({"tokens": 4, "first_token_ms": 1})).await;
+    assert_eq!(answered(&house, "assistant").await, "spare/m", "a change of something else does not switch it on");
+    assert!(switch("sim", true).await.unwrap());
+    house.gateway.invalidate();
+    assert_eq!(answered(&house, "assistant").await, "sim/m");
+    let unknown = switch("gone", false).await.unwrap_err().to_string();
+    assert_eq!(unknown, "there is no provider “gone”; those there are: local, sim, spare");
+    let log = house.tenancy.audit_list_of_platform(&operator, None, "provider.").await.unwrap();
+    assert_eq!(log.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["provider.enable", "provider.disable"]);
 }

@@ -109,6 +109,16 @@ impl Metering {
         price::apply(tx, now, price).await
     }
 
+    /// What an attempt at a place would be billed by; none when nobody knows.
+    pub async fn price_in_force(
+        &self,
+        provider: &str,
+        model: &str,
+        at: Timestamp,
+    ) -> Result<Option<AttemptPrice>, MeteringError> {
+        Ok(price::in_force_now(&self.control, provider, model, at).await?)
+    }
+
     /// Creates or changes a plan.
     pub async fn apply_plan(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) -> Result<Change, MeteringError> {
         plan::apply(tx, now, plan).await

@@ -2,7 +2,7 @@
 
 use crate::{AttemptPrice, MeteringError};
 use contract::{NanoUsd, Timestamp, TokenPrice};
-use store::{FromRow, Row, StoreError, Transaction};
+use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::Change;
 
 const VERSION_AT: &str = "
@@ -78,6 +78,17 @@ async fn version_at(
     tx.query(VERSION_AT).bind(provider).bind(model).bind(at).fetch_optional().await
 }
 
+/// The same outside of a transaction.
+pub(crate) async fn in_force_now(
+    control: &ControlStore,
+    provider: &str,
+    model: &str,
+    at: Timestamp,
+) -> Result<Option<AttemptPrice>, StoreError> {
+    let version = control.read(VERSION_AT).bind(provider).bind(model).bind(at).fetch_optional::<Version>().await?;
+    Ok(version.as_ref().map(Version::as_attempts))
+}
+
 /// What an attempt dispatched at a moment is billed by.
 pub(crate) async fn in_force(
     tx: &mut Transaction,
@@ -85,12 +96,7 @@ pub(crate) async fn in_force(
     model: &str,
     at: Timestamp,
 ) -> Result<Option<AttemptPrice>, StoreError> {
-    Ok(version_at(tx, provider, model, at).await?.map(|version| AttemptPrice {
-        version: version.id,
-        input: version.input,
-        cached_input: version.cached_input,
-        output: version.output,
-    }))
+    Ok(version_at(tx, provider, model, at).await?.as_ref().map(Version::as_attempts))
 }
 
 pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, price: &NewPrice) -> Result<Change, MeteringError> {
@@ -136,6 +142,15 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, price: &NewPrice
 }
 
 impl Version {
+    const fn as_attempts(&self) -> AttemptPrice {
+        AttemptPrice {
+            version: self.id,
+            input: self.input,
+            cached_input: self.cached_input,
+            output: self.output,
+        }
+    }
+
     /// What `price` changes, in the words of the file it came from.
     fn differences(&self, price: &NewPrice) -> Vec<String> {
         let money = |price: Option<TokenPrice>| price.map(|price| price.as_per_million().to_string());

@@ -26,6 +26,7 @@ pub(crate) fn of_gateway(error: &GatewayError) -> Problem {
         | GatewayError::Registry(RegistryError::Store(error)) => of_store(error),
         GatewayError::ShuttingDown => shutting_down(),
         GatewayError::InvalidProvider { .. }
+        | GatewayError::UnknownProvider { .. }
         // Conversations are asked about in Seam's own words.
         | GatewayError::Untranslatable { .. }
         | GatewayError::Abandoned

@@ -239,7 +239,7 @@ impl IntoProblem for GatewayError {
             Self::UnknownModel { .. } => Problem::field("model", said),
             Self::NoTarget { .. } => Problem::new(ProblemCode::ModelUnavailable, said),
             Self::Untranslatable { field, .. } => Problem::field(&field, said),
-            Self::InvalidProvider { .. } => Problem::field("provider", said),
+            Self::InvalidProvider { .. } | Self::UnknownProvider { .. } => Problem::field("provider", said),
             Self::AllAttemptsFailed { last, .. } => last.into_problem(),
             Self::Rejected { cause } | Self::Interrupted { cause, .. } => cause.into_problem(),
             Self::ShuttingDown => Problem::new(ProblemCode::ShuttingDown, said).retry_after(5),

@@ -3,23 +3,25 @@
 use crate::RegistryError;
 use contract::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 use store::{FromRow, Row, StoreError, Transaction};
 use tenancy::Change;
 
-pub(crate) const MODELS: &str = "SELECT name, strategy, targets FROM model ORDER BY name";
+pub(crate) const MODELS: &str = "SELECT name, strategy, targets, deadline_ms FROM model ORDER BY name";
 
-const MODEL_BY_NAME: &str = "SELECT name, strategy, targets FROM model WHERE name = $1";
+const MODEL_BY_NAME: &str = "SELECT name, strategy, targets, deadline_ms FROM model WHERE name = $1";
 
 const MODEL_UPSERT: &str = "
-INSERT INTO model (name, strategy, targets, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $4)
+INSERT INTO model (name, strategy, targets, deadline_ms, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $5)
 ON CONFLICT (name) DO UPDATE SET
-    strategy = excluded.strategy, targets = excluded.targets, updated_at = excluded.updated_at";
+    strategy = excluded.strategy, targets = excluded.targets, deadline_ms = excluded.deadline_ms,
+    updated_at = excluded.updated_at";
 
 const PROVIDER_COUNT: &str = "SELECT COUNT(*) AS value FROM provider WHERE name = $1";
 
 const MOST_TARGETS: usize = 16;
+const LONGEST_DEADLINE_MS: i64 = 600_000;
 const HIGHEST_WEIGHT: u32 = 1_000_000;
 
 /// In which order a model's targets are tried.
@@ -30,9 +32,9 @@ pub enum Strategy {
     Fallback,
     /// One by chance in proportion to its weight, the others after it.
     Weighted,
-    /// The lowest price first. Stored; routed in the order written until routing knows prices.
+    /// The lowest price first, for what is asked; without a price last.
     Cheapest,
-    /// The shortest time to the first token first. Stored; routed in the order written until it is measured.
+    /// The shortest time to the first words first, as it was lately.
     Fastest,
 }
 
@@ -101,6 +103,14 @@ pub struct ModelConfig {
     pub strategy: Strategy,
     /// In order of preference; never empty.
     pub targets: Vec<Target>,
+    /// How long it may take until the first words, over all attempts. None: as long as each of them may.
+    pub deadline_ms: Option<i64>,
+}
+
+impl ModelConfig {
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis)
+    }
 }
 
 impl FromRow for ModelConfig {
@@ -113,6 +123,7 @@ impl FromRow for ModelConfig {
             name: row.get("name")?,
             strategy: strategy.parse().map_err(|error: UnknownStrategy| unexpected("strategy", error.to_string()))?,
             targets: serde_json::from_str(&targets).map_err(|error| unexpected("targets", error.to_string()))?,
+            deadline_ms: row.get("deadline_ms")?,
         })
     }
 }
@@ -138,6 +149,7 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, model: &ModelCon
         .bind(model.name.as_str())
         .bind(model.strategy.as_str())
         .bind(targets)
+        .bind(model.deadline_ms)
         .bind(now)
         .execute()
         .await?;
@@ -149,8 +161,12 @@ fn differences(old: &ModelConfig, new: &ModelConfig) -> Vec<String> {
         let each: Vec<String> = model.targets.iter().map(|t| format!("{}×{}", t.route(), t.weight)).collect();
         each.join(", ")
     };
-    let fields =
-        [("strategy", old.strategy.to_string(), new.strategy.to_string()), ("targets", targets(old), targets(new))];
+    let limit = |model: &ModelConfig| model.deadline_ms.map_or_else(|| "none".to_owned(), |ms| ms.to_string());
+    let fields = [
+        ("strategy", old.strategy.to_string(), new.strategy.to_string()),
+        ("targets", targets(old), targets(new)),
+        ("deadline_ms", limit(old), limit(new)),
+    ];
     fields
         .into_iter()
         .filter(|(_, old, new)| old != new)
@@ -168,6 +184,10 @@ fn check(model: &ModelConfig) -> Result<(), RegistryError> {
     }
     if model.targets.is_empty() {
         return Err(invalid(model, "targets", "are missing; name at least one provider and its model".to_owned()));
+    }
+    if model.deadline_ms.is_some_and(|limit| !(1..=LONGEST_DEADLINE_MS).contains(&limit)) {
+        let reason = format!("must be between 1 and {LONGEST_DEADLINE_MS}");
+        return Err(invalid(model, "deadline_ms", reason));
     }
     if model.targets.len() > MOST_TARGETS {
         return Err(invalid(model, "targets", format!("are more than {MOST_TARGETS}; leave some out")));

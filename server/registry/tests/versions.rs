@@ -112,6 +112,7 @@ fn model(name: &str, targets: &[(&str, &str, u32)]) -> ModelConfig {
                 weight: *weight,
             })
             .collect(),
+        deadline_ms: None,
     }
 }
 

@@ -181,7 +181,7 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared:
     }
     let (region, zero_retention) = (fields.text("region"), fields.truth("zero_retention"));
     let (timeout_ms, max_retries) = (fields.integer("timeout_ms"), fields.integer("max_retries"));
-    let options = fields.json("options");
+    let (options, enabled) = (fields.json("options"), fields.truth("enabled"));
     let mut provider = NewProvider::new(name?.as_str(), kind?);
     provider.base_url = base_url;
     provider.api_key = written_key.or(environment_key);
@@ -190,6 +190,7 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared:
     provider.timeout_ms = timeout_ms.unwrap_or(provider.timeout_ms);
     provider.max_retries = max_retries.unwrap_or(provider.max_retries);
     provider.options = options.unwrap_or(provider.options);
+    provider.enabled = enabled;
     Some(provider)
 }
 
@@ -232,7 +233,8 @@ fn model(fields: &mut Fields<'_, '_>, declared: &mut Declared) -> Option<Model> 
         }
         target.finish();
     });
-    Some(Model { config: ModelConfig { name: name?, strategy, targets }, target_lines })
+    let deadline_ms = fields.integer("deadline_ms");
+    Some(Model { config: ModelConfig { name: name?, strategy, targets, deadline_ms }, target_lines })
 }
 
 fn price(fields: &mut Fields<'_, '_>) -> Option<NewPrice> {

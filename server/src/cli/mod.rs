@@ -11,6 +11,7 @@ mod key;
 mod lock;
 mod migrate;
 mod models;
+mod provider;
 mod serve;
 mod tenant;
 mod tenant_lifecycle;
@@ -51,6 +52,9 @@ enum Command {
     /// The weights of the models that run in this process
     #[command(subcommand)]
     Models(models::Models),
+    /// The places that answer
+    #[command(subcommand)]
+    Provider(provider::Providers),
     /// Makes the database what a file of resources declares
     Apply(apply::Apply),
     /// The operator's customers
@@ -85,6 +89,7 @@ pub fn main() -> ExitCode {
             Command::Serve => run(serve::run(config)),
             Command::Migrate(migrate) => run(migrate.run(config)),
             Command::Models(models) => models.run(&config),
+            Command::Provider(providers) => run(providers.run(config)),
             Command::Apply(apply) => run(apply.run(config)),
             Command::Tenant(tenants) => run(tenants.run(config)),
             Command::User(users) => run(users.run(config)),

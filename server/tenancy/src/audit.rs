@@ -152,6 +152,20 @@ pub(crate) async fn record_in_both(
     Ok(())
 }
 
+impl Tenancy {
+    /// Writes what an operator did to something of the platform, inside the transaction that does it.
+    pub async fn note_of_platform(
+        tx: &mut Transaction,
+        now: Timestamp,
+        operator: &OperatorScope,
+        action: &'static str,
+        target: &str,
+    ) -> Result<(), StoreError> {
+        let deed = Deed { action, target, before: Value::Null, after: Value::Null };
+        record(tx, now, Chain::Platform, operator.author(), deed).await
+    }
+}
+
 /// SHA-256 over the fields as a JSON list, which says where each of them ends.
 fn hash(chain: &str, before: &str, entry: &AuditEntry) -> String {
     let AuditEntry { seq, at, actor, name, on_behalf_of, address, action, target, change } = entry;

@@ -52,10 +52,12 @@ impl Manages for Scope {
         Self::author(self)
     }
 
+    #[cfg_attr(feature = "mutants", track_caller)]
     fn require_manager(&self) -> Result<(), TenancyError> {
         self.require(Role::Admin)
     }
 
+    #[cfg_attr(feature = "mutants", track_caller)]
     fn require_lasting(&self, what: &'static str) -> Result<(), TenancyError> {
         Self::require_lasting(self, what)
     }

@@ -126,11 +126,13 @@ impl Fixture {
             timeout_ms: i64::try_from(HANG.as_millis())?,
             max_retries: 0,
             options,
+            enabled: None,
         };
         let model = ModelConfig {
             name: name.to_owned(),
             strategy: Strategy::Fallback,
             targets: vec![Target { provider: name.to_owned(), model: name.to_owned(), weight: 1 }],
+            deadline_ms: None,
         };
         let price = NewPrice {
             provider: name.to_owned(),

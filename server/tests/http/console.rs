@@ -191,6 +191,41 @@ async fn what_is_written_on_a_page_of_one_tenant_does_not_end_up_in_another() {
 }
 
 #[tokio::test]
+async fn a_form_of_one_tenants_console_changes_nothing_in_another() {
+    let server = Server::start().await;
+    let ada = server.member("acme", "ada@acme.test").await;
+    let (globex, eve) = server.tenant("globex", "eve@globex.test").await;
+    let tenancy = &server.platform.tenancy;
+    let user = tenancy.user_by_email(&"ada@acme.test".parse().unwrap()).await.unwrap().unwrap().id;
+    let acme = tenancy.tenant_by_slug(&"acme".parse().unwrap()).await.unwrap().unwrap().id;
+    for tenant in [acme, globex] {
+        tenancy.member_add(tenant, user, Role::Admin).await.unwrap();
+    }
+    // Eve is a member of both, so that her id means somebody in each.
+    tenancy.member_add(acme, eve, Role::Member).await.unwrap();
+    for (page, function) in
+        [("members", "member-invite"), ("members", "member-role-set"), ("members", "member-remove"), ("keys", "key-create"), ("sign-in", "domain-claim"), ("sign-in", "sign-in-settings-save")]
+    {
+        let shown = ada.page(&format!("/admin/{page}")).await.text();
+        assert!(shown.contains(&format!("/api/ui/{function}?of={acme}\"")), "{function}: {shown}");
+    }
+    ada.form("/api/ui/tenant-enter", &[("tenant", &globex.to_string())]).await;
+    let eve = eve.to_string();
+    for (function, fields) in [
+        ("member-invite", vec![("email", "new@acme.test"), ("role", "member")]),
+        ("member-role-set", vec![("user", eve.as_str()), ("role", "viewer")]),
+        ("member-remove", vec![("user", eve.as_str()), ("email", "x"), ("typed", "x")]),
+        ("key-create", vec![("name", "ci"), ("may", "inference"), ("models", "")]),
+        ("domain-claim", vec![("domain", "acme.test")]),
+    ] {
+        let answer = ada.script_form(&format!("/api/ui/{function}?of={acme}"), &fields).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{function}: {}", answer.text());
+        let here = ada.script_form(&format!("/api/ui/{function}?of={globex}"), &fields).await;
+        assert_ne!(here.status, StatusCode::CONFLICT, "{function}: {}", here.text());
+    }
+}
+
+#[tokio::test]
 async fn an_operator_opens_a_tenant_whose_first_admin_joins_by_link() {
     let server = Server::start().await;
     let olga = operator(&server).await;

@@ -1,7 +1,11 @@
 //! From the one-time link to the first answer, over HTTP and without JavaScript.
 
 use crate::browser::{PASSWORD, Server};
+use contract::{Password, ProviderKind};
 use http::{StatusCode, header};
+use platform::ConnectError;
+use std::net::IpAddr;
+use tenancy::TenancyError;
 
 #[tokio::test]
 async fn the_link_makes_the_operator_once_and_the_start_ends_in_a_chat() {
@@ -44,6 +48,15 @@ async fn only_the_operator_founds_tenants_and_connects_providers() {
         assert!(!refused.header(header::LOCATION).starts_with("/start/model"), "{path}");
         assert!(!refused.header(header::LOCATION).starts_with("/chat"), "{path}");
     }
-    let tenants = server.platform.tenancy.tenant_list().await.unwrap();
+    // Nor past the pages: the layer beneath them asks for itself.
+    let tenancy = &server.platform.tenancy;
+    let password = Password::offered(PASSWORD.to_owned()).unwrap();
+    let claims = tenancy.sign_in("ada@acme.test", password, IpAddr::from([192, 0, 2, 1])).await.unwrap().claims;
+    let ada = tenancy.authenticate(&claims).await.unwrap().unwrap();
+    let refused = server.platform.provider_connect(&ada, ProviderKind::Openai, "sk-x".to_owned()).await;
+    assert!(matches!(refused, Err(ConnectError::Tenancy(TenancyError::PermissionDenied { .. }))), "{refused:?}");
+    let refused = server.platform.tenant_found(&ada, "Mine".to_owned(), "mine".parse().unwrap()).await;
+    assert!(matches!(refused, Err(TenancyError::PermissionDenied { .. })), "{refused:?}");
+    let tenants = tenancy.tenant_list().await.unwrap();
     assert_eq!(tenants.len(), 1);
 }

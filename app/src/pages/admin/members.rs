@@ -4,7 +4,7 @@ use crate::{
     api::people::{InvitationWithdraw, MemberInvite, MemberRemove, MemberRoleSet, MembersView, members},
     components::{
         console::{Console, Once, Question, loaded},
-        form::{Field, PlainForm, Submit},
+        form::{Field, PlainForm, Submit, of_page},
         list::{OnDay, Pages, Search, SortHead, list_query},
     },
     wording::absolute,
@@ -83,7 +83,7 @@ fn row(member: MemberView) -> impl IntoView {
         <tr>
             <td>{email.clone()}</td>
             <td>
-                <form method="post" action=MemberRoleSet::PATH class="row-form">
+                <form method="post" action=of_page(MemberRoleSet::PATH) class="row-form">
                     <input r#type="hidden" name="user" value=user.clone() />
                     <select name="role" aria-label=label>{options(member.role)}</select>
                     <button class="button button-small">"Set"</button>
@@ -125,7 +125,7 @@ fn Invitations(invitations: Vec<InvitationView>) -> impl IntoView {
                     <span class="hint">" · by "{invitation.invited_by}", until "{absolute(invitation.expires_at)}</span>
                     {mail}
                 </span>
-                <form method="post" action=InvitationWithdraw::PATH>
+                <form method="post" action=of_page(InvitationWithdraw::PATH)>
                     <input r#type="hidden" name="id" value=invitation.id />
                     <button class="button button-small" aria-label=label>"Withdraw"</button>
                 </form>

@@ -99,6 +99,7 @@ impl Refusal {
             | GatewayError::Rejected { .. }
             | GatewayError::Interrupted { .. }
             | GatewayError::InvalidProvider { .. }
+            | GatewayError::UnknownProvider { .. }
             | GatewayError::ShuttingDown
             | GatewayError::Abandoned
             | GatewayError::Metering(_)

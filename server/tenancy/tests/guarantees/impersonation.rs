@@ -166,6 +166,8 @@ async fn nothing_made_in_it_opens_the_tenant_afterwards() {
     assert!(matches!(refused, Err(TenancyError::OutlivesImpersonation { .. })), "{refused:?}");
     let refused = tenancy.invitation_create(&scope, &email(OPERATOR), Role::Admin).await.map(drop);
     assert!(matches!(refused, Err(TenancyError::OutlivesImpersonation { .. })), "{refused:?}");
+    let refused = scope.management().map(drop);
+    assert!(matches!(refused, Err(TenancyError::OutlivesImpersonation { .. })), "{refused:?}");
 }
 
 #[tokio::test]

@@ -180,6 +180,8 @@ async fn only_admins_manage_and_strangers_are_not_found() {
     assert!(denied(fixture.tenancy.invitation_list(&vic).await.map(drop)));
     assert!(denied(fixture.tenancy.key_list(&vic).await.map(drop)));
     assert!(denied(fixture.tenancy.audit_list(&vic, None, "").await.map(drop)));
+    assert!(denied(fixture.tenancy.impersonation_list(&vic).await.map(drop)));
+    assert!(denied(fixture.tenancy.impersonation_revoke(&vic, contract::ImpersonationId::new()).await));
 
     let missing = |result: Result<(), TenancyError>| matches!(result, Err(TenancyError::NotFound { .. }));
     assert!(missing(fixture.tenancy.member_role_set(&ada, stranger, Role::Admin).await));

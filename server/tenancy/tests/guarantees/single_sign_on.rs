@@ -298,6 +298,8 @@ async fn demanding_it_shuts_passwords_out_of_that_tenant_and_of_no_other() {
     fixture.member("guest@elsewhere.test", &world.acme, Role::Member).await;
     let open = fixture.claims("bob@acme.test").await;
     let demanded = NewSingleSignOn { required: true, client_secret: None, ..setting(&world.provider) };
+    // Somebody else's coming by it proves nothing about her own.
+    world.enter("carl", "carl@acme.test").await.unwrap();
     let early = tenancy.single_sign_on_save(&world.ada, demanded.clone()).await;
     assert!(matches!(early, Err(TenancyError::Invalid { field: "required", .. })), "{early:?}");
     let ada = world.enter("ada", "ada@acme.test").await.unwrap();
@@ -396,4 +398,84 @@ async fn without_the_operators_leave_no_private_network_is_asked() {
     assert!(matches!(refused, Err(TenancyError::Invalid { field: "issuer", .. })), "{refused:?}");
     let begun = strict.single_sign_on_begin(&domain("acme.test"), CALLBACK, "/", home()).await;
     assert!(matches!(why(begun), SingleSignOnError::Unusable { .. }));
+}
+
+/// Globex, at the same provider as Acme.
+async fn globex_at_the_same_provider(world: &World) -> (TenantRecord, Scope) {
+    let tenancy = &world.fixture.tenancy;
+    let globex = world.fixture.tenant("globex").await;
+    world.fixture.member("eve@globex.test", &globex, Role::Admin).await;
+    let eve = world.fixture.scope("eve@globex.test").await;
+    tenancy.single_sign_on_save(&eve, setting(&world.provider)).await.unwrap();
+    tenancy.domain_confirm(&OperatorScope::command_line(), globex.id, &domain("globex.test")).await.unwrap();
+    (globex, eve)
+}
+
+#[tokio::test]
+async fn two_tenants_of_one_provider_know_their_own_people_alone() {
+    const USED: &str = "SELECT last_used_at AS value FROM external_identity WHERE tenant_id = $1";
+    let world = World::new().await;
+    let (tenancy, operator) = (&world.fixture.tenancy, OperatorScope::command_line());
+    let (globex, _) = globex_at_the_same_provider(&world).await;
+    let enter_globex = async |at: &str, subject: &str, address: &str| {
+        let departure = tenancy.single_sign_on_begin(&domain(at), CALLBACK, "/chat", home()).await.unwrap();
+        world.provider.vouch(&departure.url, subject, address);
+        world.finish(&departure).await
+    };
+    let here = world.enter("sub-1", "grace@acme.test").await.unwrap();
+    let there = enter_globex("globex.test", "sub-1", "gina@globex.test").await.unwrap();
+    assert_ne!(here.user, there.user, "who somebody is, each tenant knows for itself");
+    let used = async || tenancy.control().read(USED).bind(globex.id).fetch_one::<i64>().await.unwrap();
+    let before = used().await;
+    world.fixture.clock.advance(Duration::from_secs(60));
+    world.enter("sub-1", "grace@acme.test").await.unwrap();
+    assert_eq!(used().await, before);
+    // The domain moves over: whom Acme's provider vouched for may come into Globex by another subject.
+    tenancy.domain_withdraw(&operator, world.acme.id, &domain("acme.test")).await.unwrap();
+    tenancy.domain_confirm(&operator, globex.id, &domain("acme.test")).await.unwrap();
+    let moved = enter_globex("acme.test", "sub-2", "grace@acme.test").await.unwrap();
+    assert_eq!((moved.user, moved.tenant), (here.user, Some(globex.id)));
+}
+
+#[tokio::test]
+async fn an_invitation_counts_in_its_own_tenant_and_in_time() {
+    let world = World::new().await;
+    let tenancy = &world.fixture.tenancy;
+    let (_, eve) = globex_at_the_same_provider(&world).await;
+    tenancy.invitation_create(&eve, &email("ivy@acme.test"), Role::Admin).await.unwrap();
+    let ivy = world.enter("ivy", "ivy@acme.test").await.unwrap();
+    assert_eq!(world.principal(&ivy).await.scope().unwrap().role(), Role::Member);
+    assert_eq!(tenancy.invitation_list(&eve).await.unwrap().len(), 1, "it is still open");
+    tenancy.invitation_create(&world.ada, &email("ken@acme.test"), Role::Admin).await.unwrap();
+    world.fixture.clock.advance(tenancy::INVITATION_LIFETIME);
+    let ken = world.enter("ken", "ken@acme.test").await.unwrap();
+    assert_eq!(world.principal(&ken).await.scope().unwrap().role(), Role::Member, "it had run out");
+}
+
+#[tokio::test]
+async fn who_came_by_it_elsewhere_does_not_know_that_it_works_here() {
+    let world = World::new().await;
+    let tenancy = &world.fixture.tenancy;
+    let (globex, _) = globex_at_the_same_provider(&world).await;
+    let ada = world.enter("ada", "ada@acme.test").await.unwrap().user;
+    tenancy.member_add(globex.id, ada, Role::Admin).await.unwrap();
+    let claims = SessionClaims { tenant: Some(globex.id), ..world.fixture.claims("ada@acme.test").await };
+    let there = world.principal(&claims).await.scope().unwrap();
+    assert_eq!(there.tenant(), globex.id);
+    let demanded = NewSingleSignOn { required: true, client_secret: None, ..setting(&world.provider) };
+    let refused = tenancy.single_sign_on_save(&there, demanded).await;
+    assert!(matches!(refused, Err(TenancyError::Invalid { field: "required", .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_tenant_claims_so_many_domains_of_its_own() {
+    let world = World::new().await;
+    let tenancy = &world.fixture.tenancy;
+    let (_, eve) = globex_at_the_same_provider(&world).await;
+    for number in 0..49 {
+        tenancy.domain_claim(&eve, &domain(&format!("g{number}.test"))).await.unwrap();
+    }
+    tenancy.domain_claim(&world.ada, &domain("more.acme.test")).await.unwrap();
+    let refused = tenancy.domain_claim(&eve, &domain("one.more.test")).await;
+    assert!(matches!(refused, Err(TenancyError::Invalid { field: "domain", .. })), "{refused:?}");
 }

@@ -174,8 +174,6 @@ async fn a_stream_that_fails_falls_back_before_its_first_word_and_says_so_after_
     let stop = json!({ "type": "message_stop" });
     let reply = |events: &[&Value], breaks| Reply::Events { events: events.iter().map(|event| event.to_string()).collect(), breaks };
     let upstream = Upstream::start(reply(&[], true)).await;
-    let server = server_with(&upstream).await;
-    let caller = Program::new(&server, "acme").await;
     let asked = with(greeting("safe-claude"), &json!({ "stream": true }));
     for silent in [
         reply(&[], true),
@@ -185,6 +183,9 @@ async fn a_stream_that_fails_falls_back_before_its_first_word_and_says_so_after_
         Reply::Events { events: vec!["not json".to_owned()], breaks: false },
     ] {
         upstream.answers(silent);
+        // One that has not seen the failures before: it would leave the provider alone.
+        let server = server_with(&upstream).await;
+        let caller = Program::new(&server, "acme").await;
         let answer = caller.message("/v1/messages", &asked).await;
         assert_eq!(types(&events(&answer)).last(), Some(&"message_stop"), "{}", answer.text());
         assert!(!answer.text().contains("msg_up"), "nothing of the first one is heard: {}", answer.text());
@@ -198,6 +199,8 @@ async fn a_stream_that_fails_falls_back_before_its_first_word_and_says_so_after_
         ("an error in mid-stream", reply(&[&start, &block, &word, &error], false)),
     ] {
         upstream.answers(cut);
+        let server = server_with(&upstream).await;
+        let caller = Program::new(&server, "acme").await;
         let answer = caller.message("/v1/messages", &asked).await;
         let told = events(&answer);
         assert_eq!(said(&told), "Hello", "{what}");

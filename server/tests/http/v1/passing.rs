@@ -84,8 +84,6 @@ async fn a_stream_passes_event_by_event() {
 async fn before_the_first_word_another_provider_answers() {
     let role = chunk(&json!({ "role": "assistant", "content": "" }), None);
     let upstream = Upstream::start(Reply::Refusal(500, json!({ "error": { "message": "down" } }))).await;
-    let server = server_with(&upstream).await;
-    let caller = Program::new(&server, "acme").await;
     let error = json!({ "error": { "message": "overloaded", "type": "server_error" } }).to_string();
     for reply in [
         Reply::Refusal(500, json!({ "error": { "message": "down" } })),
@@ -97,6 +95,8 @@ async fn before_the_first_word_another_provider_answers() {
         stream_of(&["not json".to_owned()], false),
     ] {
         upstream.answers(reply);
+        let server = server_with(&upstream).await;
+        let caller = Program::new(&server, "acme").await;
         let mut asked = hello("safe");
         asked["stream"] = json!(true);
         let answer = caller.complete(&asked).await;
@@ -106,6 +106,8 @@ async fn before_the_first_word_another_provider_answers() {
         assert_eq!(answer.header("x-seam-route".parse::<http::HeaderName>().unwrap()), "sim/sim");
     }
     // Where only the one that failed could have answered, nobody does.
+    let server = server_with(&upstream).await;
+    let caller = Program::new(&server, "acme").await;
     upstream.answers(Reply::Refusal(500, json!({ "error": { "message": "down" } })));
     let answer = caller.complete(&asks_for_tools("safe", true)).await;
     assert_eq!(refused(&answer).0, 502, "{}", answer.text());
@@ -119,8 +121,6 @@ async fn after_the_first_word_a_cut_is_an_error_and_never_an_end() {
     let ended = chunk(&json!({}), Some("stop"));
     let error = json!({ "error": { "message": "overloaded", "type": "server_error" } }).to_string();
     let upstream = Upstream::start(stream_of(&begun, true)).await;
-    let server = server_with(&upstream).await;
-    let caller = Program::new(&server, "acme").await;
     for (what, reply) in [
         ("the connection breaks", stream_of(&begun, true)),
         ("it ends without an end", stream_of(&begun, false)),
@@ -130,6 +130,9 @@ async fn after_the_first_word_a_cut_is_an_error_and_never_an_end() {
         ("something else than JSON", stream_of(&more(&["not json".to_owned()]), false)),
     ] {
         upstream.answers(reply);
+        // One that has not seen the failures before: it would leave the provider alone.
+        let server = server_with(&upstream).await;
+        let caller = Program::new(&server, "acme").await;
         let mut asked = hello("safe");
         asked["stream"] = json!(true);
         let answer = caller.complete(&asked).await;

@@ -1,0 +1,296 @@
+//! How the places of a provider are doing, as this process sees it: from real traffic, and forgotten with the provider's
+//! configuration.
+//!
+//! A place that fails again and again is left alone for a while, then tried with one request, whose outcome decides. A
+//! place that asked to wait is left alone until then. Nobody waits at a door that is shut: the next place is asked.
+
+use crate::provider::ProviderError;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What happened longer ago says nothing about whether a place answers now.
+const WINDOW: Duration = Duration::from_secs(30);
+/// So many failures within the window, and at least as many as successes, shut a door.
+const FAILURES: usize = 5;
+const FIRST_REST: Duration = Duration::from_secs(5);
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// A shorter pause is over before anybody is at the door again.
+const WORTH_WAITING: Duration = Duration::from_millis(100);
+/// How many outcomes are kept of each place.
+const KEPT: usize = 100;
+/// How quick a place is, is told by answers that are no older.
+const PACE_AGE: Duration = Duration::from_secs(600);
+
+/// The places of one provider: its models.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    places: Mutex<HashMap<String, Arc<Mutex<Place>>>>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    outcomes: VecDeque<Outcome>,
+    door: Door,
+    /// How often it was shut in a row.
+    shut: u32,
+    /// It asked not to be asked before this.
+    asked_to_wait: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Door {
+    #[default]
+    Open,
+    /// Until then; afterwards one request may try.
+    Shut(Instant),
+    /// One request is trying.
+    Trying,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Outcome {
+    at: Instant,
+    succeeded: bool,
+    first_token: Option<Duration>,
+}
+
+/// Why a place is not asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resting {
+    /// It failed again and again.
+    Failing(Duration),
+    /// It asked for time.
+    AskedToWait(Duration),
+}
+
+impl Resting {
+    /// What whoever asks is told when no other place is left.
+    pub fn told(self, provider: &str) -> ProviderError {
+        match self {
+            Self::Failing(rest) => ProviderError::NotReady(format!(
+                "the provider {provider} failed again and again and is left alone; try again in {} s",
+                rest.as_secs().max(1)
+            )),
+            Self::AskedToWait(wait) => ProviderError::RateLimited { retry_after: Some(wait) },
+        }
+    }
+}
+
+impl Health {
+    /// Whether a place may be asked now. Whoever is admitted says what became of it.
+    pub fn admit(&self, model: &str) -> Result<Admission, Resting> {
+        let place = self.place(model);
+        let now = Instant::now();
+        let mut known = lock(&place);
+        if let Some(until) = known.asked_to_wait {
+            if now < until {
+                return Err(Resting::AskedToWait(until - now));
+            }
+            known.asked_to_wait = None;
+        }
+        let trying = match known.door {
+            Door::Open => false,
+            Door::Shut(until) if now < until => return Err(Resting::Failing(until - now)),
+            Door::Shut(_) => {
+                known.door = Door::Trying;
+                true
+            }
+            Door::Trying => return Err(Resting::Failing(FIRST_REST)),
+        };
+        drop(known);
+        Ok(Admission { place, trying })
+    }
+
+    /// How soon its first words usually come; none when nobody knows.
+    pub fn first_token(&self, model: &str) -> Option<Duration> {
+        let place = self.place(model);
+        let known = lock(&place);
+        let recent = known.outcomes.iter().filter(|outcome| outcome.at.elapsed() < PACE_AGE);
+        let mut times: Vec<Duration> = recent.filter_map(|outcome| outcome.first_token).collect();
+        drop(known);
+        times.sort_unstable();
+        times.get(times.len() / 2).copied()
+    }
+
+    /// Whether the last thing that is known of it is a failure.
+    pub fn failed_last(&self, model: &str) -> bool {
+        let place = self.place(model);
+        let known = lock(&place);
+        known.outcomes.back().is_some_and(|outcome| !outcome.succeeded && outcome.at.elapsed() < WINDOW)
+    }
+
+    fn place(&self, model: &str) -> Arc<Mutex<Place>> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.get(model) {
+            return Arc::clone(place);
+        }
+        Arc::clone(places.entry(model.to_owned()).or_default())
+    }
+}
+
+fn lock(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One request that was let in. Dropped without a word, it says nothing about the place.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    place: Arc<Mutex<Place>>,
+    trying: bool,
+}
+
+impl Admission {
+    /// It answered; its first words came after so long, if there were any.
+    pub fn answered(mut self, first_token: Option<Duration>) {
+        self.trying = false;
+        let mut place = lock(&self.place);
+        place.note(true, first_token);
+        place.door = Door::Open;
+        place.shut = 0;
+    }
+
+    pub fn failed(mut self, cause: &ProviderError) {
+        if let ProviderError::RateLimited { retry_after: Some(wait) } = cause {
+            if *wait >= WORTH_WAITING {
+                lock(&self.place).asked_to_wait = Some(Instant::now() + (*wait).min(LONGEST_REST));
+            }
+            return;
+        }
+        if !cause.is_the_places_own() {
+            return;
+        }
+        let tried = std::mem::take(&mut self.trying);
+        let mut place = lock(&self.place);
+        place.note(false, None);
+        if tried || (place.door == Door::Open && place.keeps_failing()) {
+            let rest = FIRST_REST.saturating_mul(2u32.saturating_pow(place.shut)).min(LONGEST_REST);
+            place.shut = place.shut.saturating_add(1);
+            // Not all nodes come back at once.
+            place.door = Door::Shut(Instant::now() + rest.mul_f64(0.8 + rand::random::<f64>() * 0.4));
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if self.trying {
+            // It never came to an end: the next one may try.
+            lock(&self.place).door = Door::Shut(Instant::now());
+        }
+    }
+}
+
+impl Place {
+    fn note(&mut self, succeeded: bool, first_token: Option<Duration>) {
+        if self.outcomes.len() == KEPT {
+            self.outcomes.pop_front();
+        }
+        self.outcomes.push_back(Outcome { at: Instant::now(), succeeded, first_token });
+    }
+
+    fn keeps_failing(&self) -> bool {
+        let recent = self.outcomes.iter().filter(|outcome| outcome.at.elapsed() < WINDOW);
+        let (mut succeeded, mut failed) = (0, 0);
+        for outcome in recent {
+            if outcome.succeeded { succeeded += 1 } else { failed += 1 }
+        }
+        failed >= FAILURES && failed >= succeeded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOWN: ProviderError = ProviderError::Cut;
+
+    async fn later(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    fn fail(health: &Health, times: usize) {
+        for _ in 0..times {
+            health.admit("m").unwrap().failed(&DOWN);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_keeps_failing_is_left_alone_then_tried_by_one() {
+        let health = Health::default();
+        fail(&health, 4);
+        health.admit("m").unwrap().failed(&DOWN);
+        assert!(matches!(health.admit("m"), Err(Resting::Failing(rest)) if rest <= Duration::from_secs(6)));
+        assert!(health.admit("another").is_ok());
+        later(7).await;
+        let trying = health.admit("m").unwrap();
+        assert!(health.admit("m").is_err(), "one at a time");
+        trying.failed(&DOWN);
+        later(7).await;
+        assert!(health.admit("m").is_err(), "twice as long the second time");
+        later(6).await;
+        health.admit("m").unwrap().answered(None);
+        assert!(health.admit("m").is_ok() && health.admit("m").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_tries_and_goes_away_leaves_the_door_to_the_next() {
+        let health = Health::default();
+        fail(&health, 5);
+        later(7).await;
+        drop(health.admit("m").unwrap());
+        health.admit("m").unwrap().answered(None);
+        assert!(health.admit("m").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_among_many_successes_or_long_ago_shut_nothing() {
+        let health = Health::default();
+        for _ in 0..9 {
+            health.admit("m").unwrap().answered(None);
+        }
+        fail(&health, 8);
+        assert!(health.admit("m").is_ok());
+        let health = Health::default();
+        fail(&health, 4);
+        later(31).await;
+        fail(&health, 4);
+        assert!(health.admit("m").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_the_places_own_fault_counts_for_nothing() {
+        let health = Health::default();
+        for _ in 0..20 {
+            let refused = ProviderError::Rejected { status: 400, message: String::new() };
+            health.admit("m").unwrap().failed(&refused);
+            health.admit("m").unwrap().failed(&ProviderError::Cancelled);
+        }
+        assert!(health.admit("m").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_to_wait_is_waited_for() {
+        let health = Health::default();
+        let busy = ProviderError::RateLimited { retry_after: Some(Duration::from_secs(3)) };
+        health.admit("m").unwrap().failed(&busy);
+        assert!(matches!(health.admit("m"), Err(Resting::AskedToWait(_))));
+        later(3).await;
+        assert!(health.admit("m").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_usual_time_to_the_first_words_is_the_middle_one() {
+        let health = Health::default();
+        assert_eq!(health.first_token("m"), None);
+        for milliseconds in [900, 100, 200] {
+            health.admit("m").unwrap().answered(Some(Duration::from_millis(milliseconds)));
+        }
+        assert_eq!(health.first_token("m"), Some(Duration::from_millis(200)));
+        later(601).await;
+        assert_eq!(health.first_token("m"), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! What a tenant's data must not do, whoever could answer: leave its region, or stay with a provider.
+//!
+//! What runs in this process keeps nothing, and is where the tenant's data lies anyway.
+
+use crate::{GatewayError, directory::Configured};
+use contract::{ProviderKind, TenantId};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+use store::{ControlStore, FromRow, Row, StoreError};
+use tokio::time::Instant;
+
+const RULES: &str = "SELECT region, zero_retention FROM tenant WHERE id = $1";
+/// As old as what is known of providers.
+const MAX_AGE: std::time::Duration = registry::MAX_AGE;
+/// Tenants that are remembered; they are read again when there are more.
+const MOST: usize = 10_000;
+
+/// What holds for a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Rules {
+    pub region: Option<String>,
+    pub zero_retention: bool,
+}
+
+impl FromRow for Rules {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { region: row.get("region")?, zero_retention: row.get("zero_retention")? })
+    }
+}
+
+impl Rules {
+    /// Why a provider must not be asked; none when it may.
+    pub fn forbid(&self, provider: &Configured) -> Option<String> {
+        match provider.instance.kind() {
+            ProviderKind::Local | ProviderKind::Simulated => return None,
+            ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Gemini => {}
+        }
+        if let Some(region) = &self.region
+            && provider.region.as_ref().is_none_or(|where_it_is| !where_it_is.eq_ignore_ascii_case(region))
+        {
+            return Some(format!("it is not in the region “{region}”"));
+        }
+        (self.zero_retention && !provider.zero_retention).then(|| "it may keep what it is sent".to_owned())
+    }
+}
+
+/// The rules of tenants, at most a second old.
+pub(crate) struct Residency {
+    control: ControlStore,
+    /// Held for an assignment, never across an await.
+    known: RwLock<HashMap<TenantId, (Instant, Rules)>>,
+}
+
+impl Residency {
+    pub fn new(control: ControlStore) -> Self {
+        Self { control, known: RwLock::default() }
+    }
+
+    /// Errors: rules that cannot be read are not taken for none.
+    pub async fn of(&self, tenant: TenantId) -> Result<Rules, GatewayError> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned();
+        if let Some((at, rules)) = known
+            && at.elapsed() < MAX_AGE
+        {
+            return Ok(rules);
+        }
+        let at = Instant::now();
+        let rules: Option<Rules> = self.control.read(RULES).bind(tenant).fetch_optional().await?;
+        // A tenant that is gone has no data to protect, and nobody asks for it.
+        let rules = rules.unwrap_or_default();
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(tenant, (at, rules.clone()));
+        Ok(rules)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::{OpenAi, Simulated, SimulatedOptions};
+    use std::{sync::Arc, time::Duration};
+
+    #[test]
+    fn what_leaves_the_region_or_is_kept_is_forbidden() {
+        let second = Duration::from_secs(1);
+        let remote = || Arc::new(OpenAi::new(Some("http://a.test"), None, second).unwrap());
+        let mut provider = Configured::of_test("p", remote());
+        let eu = Rules { region: Some("eu".to_owned()), zero_retention: false };
+        let nothing_kept = Rules { region: None, zero_retention: true };
+        assert!(Rules::default().forbid(&provider).is_none());
+        assert!(eu.forbid(&provider).unwrap().contains("eu"), "nobody knows where it is");
+        provider.region = Some("us".to_owned());
+        assert!(eu.forbid(&provider).is_some());
+        provider.region = Some("EU".to_owned());
+        assert!(eu.forbid(&provider).is_none());
+        assert!(nothing_kept.forbid(&provider).is_some());
+        provider.zero_retention = true;
+        assert!(nothing_kept.forbid(&provider).is_none());
+        let here = Configured::of_test("sim", Arc::new(Simulated::new(SimulatedOptions::default(), second)));
+        assert!(eu.forbid(&here).is_none() && nothing_kept.forbid(&here).is_none());
+    }
+}
