@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 pub enum Dialect {
     /// <https://platform.openai.com/docs/api-reference/chat>
     OpenAiChat,
+    /// <https://platform.openai.com/docs/api-reference/responses>
+    OpenAiResponses,
     /// <https://docs.anthropic.com/en/api/messages>
     AnthropicMessages,
 }
@@ -34,7 +36,7 @@ pub struct Native {
 impl Native {
     /// About how many tokens a model reads of it, by `count` for its texts.
     pub(crate) fn estimate(&self, count: &impl Fn(&str) -> i64) -> i64 {
-        let read = ["system", "messages", "tools", "functions", "response_format", "output_config"];
+        let read = ["system", "instructions", "messages", "input", "tools", "functions", "response_format", "text", "output_config"];
         read.iter().filter_map(|name| self.body.get(*name)).map(|value| estimate(value, count)).sum()
     }
 }

@@ -150,6 +150,7 @@ pub const COVERAGE: &[Covered] = &[
     control("tenant_operation", Rows::Operators("imports and deletions under way; a row goes with the operation")),
     tenant("conversation"),
     tenant("message"),
+    tenant("response"),
     tenant("run"),
     tenant("run_event"),
 ];

@@ -6,6 +6,7 @@
 //! - `start.rs`: how a run begins; `run.rs`: the task that drives one run; `event_log.rs`: its events in the database.
 //! - `hub.rs`: which runs live in this process; `subscription.rs`: how readers follow one.
 //! - `elsewhere.rs`: runs that another node drives; `places.rs`: where a node's runs are found when it dies.
+//! - `responses.rs`: answers to programs, kept so that another request can follow on one.
 //! - `problem.rs`: what a member is told when an answer fails.
 //!
 //! What always holds: a run's events are numbered from 1 without gaps and exactly one, the last, is
@@ -22,6 +23,7 @@ mod hub;
 mod message;
 mod places;
 mod problem;
+mod responses;
 mod run;
 mod search;
 mod start;
@@ -30,3 +32,4 @@ mod subscription;
 pub use chats::{Chats, PROMPT_LABEL, PROMPT_NAME};
 pub use error::ChatError;
 pub use places::AbandonedPlace;
+pub use responses::{KeptResponse, Responses};

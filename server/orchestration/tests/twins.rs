@@ -12,6 +12,7 @@ use contract::{
 };
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use orchestration::{KeptResponse, Responses};
 use store::{Matching, Table, Value};
 use tenancy::{Scope, SystemClock};
 use testkit::{Fixture, Scratch, text_of};
@@ -330,4 +331,42 @@ async fn a_page_of_the_list_goes_on_from_the_tenants_own_moments() {
     twins.plant().await;
     assert_eq!(page(None).await, first);
     assert_eq!(page(Some(first[1].updated_at)).await, second);
+}
+
+#[tokio::test]
+async fn a_response_is_followed_and_forgotten_in_its_own_tenant() {
+    const OLD: &str = "
+        INSERT INTO response (tenant_id, id, input, response, created_at) VALUES ($1, 'resp_old', '[]', '{}', 1)";
+    const COUNT: &str = "SELECT COUNT(*) AS value FROM response WHERE tenant_id = $1";
+    let twins = Twins::new().await;
+    let responses = Responses::new(twins.one.stores.clone(), Arc::new(SystemClock));
+    let kept = |whose: &str, id: &str, previous: Option<&str>| KeptResponse {
+        id: id.to_owned(),
+        previous: previous.map(str::to_owned),
+        input: vec![json!(format!("{whose} asked for {id}"))],
+        response: json!({ "output": [format!("{whose} was told {id}")] }),
+    };
+    let store = twins.globex.store(&twins.one.stores).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.query(OLD).bind(store.tenant()).execute().await.unwrap();
+    tx.commit().await.unwrap();
+    let count = async || store.read(COUNT).bind(store.tenant()).fetch_one::<i64>().await.unwrap();
+    responses.keep(&twins.acme, &kept("acme", "resp_1", None)).await.unwrap();
+    responses.keep(&twins.acme, &kept("acme", "resp_2", Some("resp_1"))).await.unwrap();
+    assert_eq!(count().await, 1, "what is too old is its own tenant's to throw away");
+    responses.keep(&twins.globex, &kept("globex", "resp_1", None)).await.unwrap();
+    responses.keep(&twins.globex, &kept("globex", "resp_2", Some("resp_1"))).await.unwrap();
+    assert_eq!(count().await, 2);
+    let said = async |scope: &Scope| responses.said_until(scope, "resp_2").await.unwrap();
+    for (scope, whose) in [(&twins.acme, "acme"), (&twins.globex, "globex")] {
+        let expected = ["asked for resp_1", "was told resp_1", "asked for resp_2", "was told resp_2"];
+        let expected: Vec<_> = expected.iter().map(|words| json!(format!("{whose} {words}"))).collect();
+        assert_eq!(said(scope).await, Some(expected));
+        let found = responses.find(scope, "resp_1").await.unwrap();
+        assert_eq!(found, Some(kept(whose, "resp_1", None)));
+    }
+    assert!(responses.forget(&twins.acme, "resp_1").await.unwrap());
+    assert!(!responses.forget(&twins.acme, "resp_1").await.unwrap());
+    assert_eq!(said(&twins.acme).await, None, "a chain is whole or not there");
+    assert_eq!(said(&twins.globex).await.map(|said| said.len()), Some(4));
 }

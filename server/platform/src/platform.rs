@@ -15,7 +15,7 @@ use gateway::{
 use lifecycle::Lifecycle;
 use metering::Metering;
 use nodes::{NodeSettings, Nodes};
-use orchestration::Chats;
+use orchestration::{Chats, Responses};
 use registry::Registry;
 use std::{
     path::PathBuf,
@@ -66,6 +66,7 @@ pub struct Platform {
     pub registry: Registry,
     pub gateway: Gateway,
     pub chats: Chats,
+    pub responses: Responses,
     pub lifecycle: Lifecycle,
     pub nodes: Nodes,
     pub(crate) mailer: Option<Mailer>,
@@ -96,6 +97,7 @@ impl Platform {
         let local = LocalProvider::start(settings.local);
         let gateway = Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local.clone());
         let lifecycle = Lifecycle::new(settings.database.clone(), control.clone(), stores.clone(), tenancy.clone());
+        let responses = Responses::new(stores.clone(), clock.clone());
         let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock, nodes.clone());
         let caretaker = Caretaker {
             nodes: nodes.clone(),
@@ -113,6 +115,7 @@ impl Platform {
             registry,
             gateway,
             chats,
+            responses,
             lifecycle,
             nodes,
             mailer,

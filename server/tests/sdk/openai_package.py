@@ -53,6 +53,45 @@ def an_answer_comes_as_it_is_made(model, whole):
         assert events.get_final_completion().choices[0].message.content == whole
 
 
+def a_response_comes_whole_or_as_it_is_made(model):
+    ask = lambda **more: client.responses.create(model=model, instructions="Be brief.", input="Hello", **more)
+    whole = ask(store=False)
+    assert (whole.object, whole.status, whole.model) == ("response", "completed", model), whole
+    assert len(whole.output_text) > 20 and whole.usage.output_tokens == 12, whole
+    events = list(ask(stream=True, store=False))
+    said = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    assert said == whole.output_text, (said, whole.output_text)
+    assert [events[0].type, events[-1].type] == ["response.created", "response.completed"], events
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    with client.responses.stream(model=model, instructions="Be brief.", input="Hello", store=False) as stream:
+        for _ in stream:
+            pass
+        assert stream.get_final_response().output_text == whole.output_text
+    short = ask(max_output_tokens=16, store=False)
+    assert short.status == "completed", short
+    raises(openai.NotFoundError, lambda: client.responses.retrieve(whole.id), code="response_not_found")
+
+
+def a_response_is_followed_until_it_is_deleted():
+    first = client.responses.create(model="sim", input="one two three")
+    for streamed in (False, True):
+        second = client.responses.create(model="sim", input="four", previous_response_id=first.id, stream=streamed)
+        if streamed:
+            second = list(second)[-1].response
+        # Three words, the twelve that were answered, and one more.
+        assert second.usage.input_tokens == 16 and second.previous_response_id == first.id, second
+        third = client.responses.create(model="sim", input="five", previous_response_id=second.id)
+        assert third.usage.input_tokens == 16 + 12 + 1, third
+    assert client.responses.retrieve(first.id).output_text == first.output_text
+    items = client.responses.input_items.list(first.id).data
+    assert [item.content[0].text for item in items] == ["one two three"], items
+    client.responses.delete(first.id)
+    raises(openai.NotFoundError, lambda: client.responses.retrieve(first.id), code="response_not_found")
+    follow = lambda id: client.responses.create(model="sim", input="six", previous_response_id=id)
+    for gone in (first.id, second.id, "resp_never"):
+        raises(openai.BadRequestError, lambda: follow(gone), code="previous_response_not_found", param="previous_response_id")
+
+
 def texts_become_vectors():
     # The package asks for base64 and turns it into numbers.
     several = client.embeddings.create(model="sim", input=["one", "two"], dimensions=384)
@@ -82,6 +121,11 @@ def errors_are_the_packages_own():
     # The same through a provider that speaks the dialect: it is the one who refuses, and its reason arrives.
     through = raises(openai.BadRequestError, lambda: ask(model="chained", tools=TOOLS))
     assert "tools" in str(through), through
+    respond = lambda **more: client.responses.create(**{"model": "sim", "input": "Hello", **more})
+    raises(openai.NotFoundError, lambda: respond(model="gone"), code="model_not_found")
+    raises(openai.BadRequestError, lambda: respond(input=[]), param="input")
+    raises(openai.BadRequestError, lambda: respond(tools=[{"type": "function", "name": "weather", "parameters": {}}]), param="tools")
+    raises(openai.BadRequestError, lambda: respond(tools=[{"type": "web_search"}]), param="tools[0].type")
     picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}]
     raises(openai.BadRequestError, lambda: ask(messages=picture), param="messages[0].content[0]")
 
@@ -94,6 +138,8 @@ def a_cut_is_an_error_and_never_an_end():
                 said.append(chunk.choices[0].delta.content or "")
         raises(openai.APIError, read)
         assert "".join(said), "something had been said before"
+        raises(openai.APIError, lambda: list(client.responses.create(model=model, input="Hello", stream=True)))
+        raises(openai.InternalServerError, lambda: client.responses.create(model=model, input="Hello"))
         raises(openai.InternalServerError, lambda: client.chat.completions.create(model=model, messages=HELLO))
 
 
@@ -107,6 +153,8 @@ async def many_at_once():
 models_are_listed()
 for name in ("sim", "chained"):
     an_answer_comes_as_it_is_made(name, an_answer_comes_whole(name))
+    a_response_comes_whole_or_as_it_is_made(name)
+a_response_is_followed_until_it_is_deleted()
 texts_become_vectors()
 who_leaves_early_is_let_go()
 errors_are_the_packages_own()

@@ -10,6 +10,7 @@ pub mod anthropic_messages;
 mod asked;
 pub mod openai_chat;
 pub mod openai_embeddings;
+pub mod openai_responses;
 mod told;
 
 pub use asked::{ChatAsked, UnusableField};

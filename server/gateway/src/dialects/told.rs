@@ -26,6 +26,11 @@ pub trait Telling: Send + Sync + 'static {
     /// What a part of a streamed answer becomes.
     fn events(&mut self, part: AnswerPart) -> Vec<Event>;
 
+    /// The answer as it was told at the end of a stream, for dialects that keep it.
+    fn told(&self) -> Option<&Value> {
+        None
+    }
+
     /// A whole answer. Errors: a model said something that the dialect has no place for.
     fn whole(&self, answer: Whole) -> Result<Value, ProviderError>;
 }

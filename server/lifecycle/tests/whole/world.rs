@@ -35,6 +35,8 @@ INSERT INTO run (tenant_id, id, conversation_id, message_id, request_id, account
 VALUES ($1, $2, $3, $4, $5, $6, 'finished', 4, 5)";
 const EVENT: &str = "
 INSERT INTO run_event (tenant_id, run_id, seq, event, created_at) VALUES ($1, $2, $3, $4, 6)";
+const RESPONSE: &str = "
+INSERT INTO response (tenant_id, id, input, response, created_at) VALUES ($1, 'resp_1', $2, '{}', 7)";
 const SESSION: &str = "INSERT INTO browser_session (id_hash, data, expires_at) VALUES ($1, $2, 9000000000000)";
 const IMPERSONATION: &str = "
 INSERT INTO impersonation (tenant_id, id, account_id, role, reason, started_at, expires_at)
@@ -171,6 +173,8 @@ impl World {
         }
         let run = tx.query(RUN).bind(tenant).bind("r1").bind("c1").bind("m1").bind("q1");
         run.bind(account).execute().await.unwrap();
+        let said = format!("[\"{marker}\"]");
+        tx.query(RESPONSE).bind(tenant).bind(said).execute().await.unwrap();
         for seq in 1..=3_i64 {
             let event = tx.query(EVENT).bind(tenant).bind("r1").bind(seq).bind(format!("{{\"delta\":\"{marker}\"}}"));
             event.execute().await.unwrap();

@@ -15,12 +15,31 @@ use axum::{
 use contract::RequestId;
 use futures::{Stream, StreamExt};
 use gateway::{
-    Answering,
+    AnswerPart, Answering,
     dialects::{ChatAsked, Event, Telling, Whole},
 };
 use platform::{current_trace_id, with_trace_id};
+use orchestration::{KeptResponse, Responses};
+use serde_json::Value;
 use std::convert::Infallible;
+use tenancy::Scope;
 use tokio_util::sync::CancellationToken;
+
+/// Where an answer is kept once it is whole.
+pub(super) struct Keeping {
+    pub responses: Responses,
+    pub scope: Scope,
+    pub id: String,
+    pub previous: Option<String>,
+    pub input: Vec<Value>,
+}
+
+impl Keeping {
+    async fn keep(self, response: Value) -> Result<(), Refusal> {
+        let Self { responses, scope, id, previous, input } = self;
+        Ok(responses.keep(&scope, &KeptResponse { id, previous, input, response }).await?)
+    }
+}
 
 pub(super) async fn answer(
     state: &WebState,
@@ -29,6 +48,7 @@ pub(super) async fn answer(
     asked: ChatAsked,
     telling: impl Telling,
     dialect: Dialect,
+    keeping: Option<Keeping>,
 ) -> Result<Response, Refusal> {
     program.require_model(&asked.model)?;
     let streamed = asked.streamed;
@@ -36,18 +56,25 @@ pub(super) async fn answer(
     let answering = state.platform().gateway.chat(&program.scope, chat).await.map_err(Refusal::of_gateway)?;
     let route = answering.route.clone();
     let mut response = if streamed {
-        answer::event_stream(events(answering, telling, dialect))
+        answer::event_stream(events(answering, telling, dialect, keeping))
     } else {
-        whole(answering, &telling).await?
+        whole(answering, &telling, keeping).await?
     };
     told::route(&mut response, &route);
     Ok(response)
 }
 
-async fn whole(answering: Answering, telling: &impl Telling) -> Result<Response, Refusal> {
+async fn whole(
+    answering: Answering,
+    telling: &impl Telling,
+    keeping: Option<Keeping>,
+) -> Result<Response, Refusal> {
     let answer = Whole::of(answering.parts).await.map_err(Refusal::of_gateway)?;
     let cost = answer.outcome.cost;
     let answer = telling.whole(answer).map_err(|error| Refusal::unsayable(&error))?;
+    if let Some(keeping) = keeping {
+        keeping.keep(answer.clone()).await?;
+    }
     let mut response = Json(answer).into_response();
     told::cost(&mut response, cost);
     Ok(response)
@@ -58,13 +85,23 @@ fn events(
     mut answering: Answering,
     mut telling: impl Telling,
     dialect: Dialect,
+    mut keeping: Option<Keeping>,
 ) -> impl Stream<Item = Result<sse::Event, Infallible>> + Send {
     let trace_id = current_trace_id();
     let events = stream! {
         while let Some(part) = answering.parts.next().await {
             match part {
                 Ok(part) => {
-                    for event in telling.events(part) {
+                    let over = matches!(part, AnswerPart::Finished(_));
+                    let events = telling.events(part);
+                    // Before its last event: whoever has seen that may follow on it at once.
+                    if let (Some(keeping), Some(told)) = (keeping.take_if(|_| over), telling.told().cloned())
+                        && let Err(refusal) = keeping.keep(told).await
+                    {
+                        yield written(dialect.error(&refusal));
+                        return;
+                    }
+                    for event in events {
                         yield written(event);
                     }
                 }

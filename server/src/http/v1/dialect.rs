@@ -11,6 +11,8 @@ use std::convert::Infallible;
 pub(super) enum Dialect {
     /// `{"error": {"message", "type", "param", "code"}}`. <https://platform.openai.com/docs/guides/error-codes>
     OpenAi,
+    /// The same shape; in a stream an event `error` that has it as well.
+    OpenAiResponses,
     /// `{"type": "error", "error": {"type", "message"}}`. <https://docs.anthropic.com/en/api/errors>
     Anthropic,
 }
@@ -28,16 +30,23 @@ impl Dialect {
 
     /// The event in place of a stream's end.
     pub fn error(self, refusal: &Refusal) -> Event {
-        let name = match self {
-            Self::OpenAi => None,
-            Self::Anthropic => Some("error".to_owned()),
-        };
-        Event { name, data: self.refusal(refusal).to_string() }
+        let (name, mut data) = (Some("error".to_owned()), self.refusal(refusal));
+        match self {
+            Self::OpenAi => return Event { name: None, data: data.to_string() },
+            Self::Anthropic => {}
+            Self::OpenAiResponses => {
+                let told = json!({ "type": "error", "code": refusal.code(), "message": refusal.detail(), "param": refusal.field() });
+                if let (Some(data), Value::Object(told)) = (data.as_object_mut(), told) {
+                    data.extend(told);
+                }
+            }
+        }
+        Event { name, data: data.to_string() }
     }
 
     pub fn refusal(self, refusal: &Refusal) -> Value {
         match self {
-            Self::OpenAi => {
+            Self::OpenAi | Self::OpenAiResponses => {
                 let kind = match refusal.status().as_u16() {
                     429 => "rate_limit_error",
                     400..500 => "invalid_request_error",

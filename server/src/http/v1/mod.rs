@@ -30,11 +30,15 @@ use http::Method;
 use refusal::Refusal;
 
 /// Method and path of every route, for whoever checks that each refuses strangers.
-const ROUTES: [(Method, &str); 6] = [
+const ROUTES: [(Method, &str); 10] = [
     (Method::POST, "/v1/chat/completions"),
     (Method::POST, "/v1/embeddings"),
     (Method::POST, "/v1/messages"),
     (Method::POST, "/v1/messages/count_tokens"),
+    (Method::POST, "/v1/responses"),
+    (Method::GET, "/v1/responses/{id}"),
+    (Method::DELETE, "/v1/responses/{id}"),
+    (Method::GET, "/v1/responses/{id}/input_items"),
     (Method::GET, "/v1/models"),
     (Method::GET, "/v1/models/{id}"),
 ];
@@ -45,6 +49,9 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/v1/embeddings", post(openai::embeddings::create))
         .route("/v1/messages", post(anthropic::messages::create))
         .route("/v1/messages/count_tokens", post(anthropic::messages::count))
+        .route("/v1/responses", post(openai::responses::create))
+        .route("/v1/responses/{id}", get(openai::responses::show).delete(openai::responses::delete))
+        .route("/v1/responses/{id}/input_items", get(openai::responses::input_items))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::show))
         .route("/v1/{*path}", any(no_such_address))

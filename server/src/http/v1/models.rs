@@ -16,7 +16,7 @@ pub(super) async fn list(
     let names: Vec<&str> = models.iter().map(|m| m.name.as_str()).filter(|name| program.may_ask(name)).collect();
     let data: Vec<Value> = names.iter().map(|name| told(dialect, name)).collect();
     Ok(Json(match dialect {
-        Dialect::OpenAi => json!({ "object": "list", "data": data }),
+        Dialect::OpenAi | Dialect::OpenAiResponses => json!({ "object": "list", "data": data }),
         Dialect::Anthropic => {
             json!({ "data": data, "has_more": false, "first_id": names.first(), "last_id": names.last() })
         }
@@ -37,7 +37,7 @@ pub(super) async fn show(
 /// Whose they are, and since when, is the operator's business.
 fn told(dialect: Dialect, name: &str) -> Value {
     match dialect {
-        Dialect::OpenAi => json!({ "id": name, "object": "model", "created": 0, "owned_by": "seam" }),
+        Dialect::OpenAi | Dialect::OpenAiResponses => json!({ "id": name, "object": "model", "created": 0, "owned_by": "seam" }),
         Dialect::Anthropic => {
             json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z" })
         }

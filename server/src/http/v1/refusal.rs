@@ -62,6 +62,23 @@ impl Refusal {
         Self::with(Problem::field("model", detail), StatusCode::NOT_FOUND, "model_not_found")
     }
 
+    /// One that never was, was deleted, is too old, or is another tenant's: there is no telling which.
+    pub fn no_response(id: &str) -> Self {
+        let shown: String = id.chars().take(100).collect();
+        let detail = format!("There is no response “{shown}”. Responses are kept for 30 days, unless “store” is false.");
+        Self::with(Problem::new(ProblemCode::NotFound, detail), StatusCode::NOT_FOUND, "response_not_found")
+    }
+
+    pub fn no_previous_response(id: &str) -> Self {
+        let shown: String = id.chars().take(100).collect();
+        let detail = format!(
+            "There is no response “{shown}” to follow on, or one before it is gone. Responses are kept for 30 days, \
+             unless “store” is false. Send the conversation as “input” instead."
+        );
+        let problem = Problem::field("previous_response_id", detail);
+        Self::with(problem, StatusCode::BAD_REQUEST, "previous_response_not_found")
+    }
+
     pub fn unusable(unusable: &UnusableField) -> Self {
         Problem::field(&unusable.field, &unusable.detail).into()
     }

@@ -4,6 +4,7 @@ mod chat;
 mod embeddings;
 mod messages;
 mod passing;
+mod responses;
 mod translated;
 mod upstream;
 
@@ -115,6 +116,7 @@ async fn every_route_opens_for_keys_that_may_call_models_alone() {
         let body = match path.as_str() {
             "/v1/embeddings" => json!({ "model": "sim", "input": "Hello" }),
             "/v1/messages" => greeting("sim"),
+            "/v1/responses" => json!({ "model": "sim", "input": "Hello" }),
             _ => hello("sim"),
         };
         for key in [&unknown.key, "", "nonsense"] {
@@ -139,7 +141,9 @@ async fn every_route_opens_for_keys_that_may_call_models_alone() {
             }
         }
         let answer = caller.call(method.clone(), &path, body.to_string()).await;
-        assert_eq!(answer.status, StatusCode::OK, "{method} {path}: {}", answer.text());
+        // There is no response of that name.
+        let expected = if path.starts_with("/v1/responses/") { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text());
     }
     let tenancy = &server.platform.tenancy;
     let acme = tenancy.tenant_by_slug(&"acme".parse().unwrap()).await.unwrap().unwrap().id;

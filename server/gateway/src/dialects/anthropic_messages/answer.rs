@@ -26,14 +26,14 @@ pub struct Telling {
     open: Option<Block>,
     blocks: usize,
     called: bool,
-    /// Whether a provider that speaks the dialect says it all itself.
-    passed_on: bool,
+    /// The last event of a provider that speaks the dialect, until its end is settled.
+    last: Option<Event>,
 }
 
 impl Telling {
     pub fn new(id: impl std::fmt::Display, model: String) -> Self {
         let id = format!("msg_{id}");
-        Self { id, model, begun: false, open: None, blocks: 0, called: false, passed_on: false }
+        Self { id, model, begun: false, open: None, blocks: 0, called: false, last: None }
     }
 
     /// What comes before everything else. How much was read is told at the end, when it is known.
@@ -91,13 +91,16 @@ impl Telling {
         events.push(named(&json!({ "type": "message_stop" })));
     }
 
-    /// An event of a provider that speaks the dialect itself.
-    fn event_of_provider(&mut self, mut event: Value) -> Event {
-        self.passed_on = true;
+    /// An event of a provider that speaks the dialect itself; the last one waits until the answer is settled.
+    fn event_of_provider(&mut self, mut event: Value) -> Option<Event> {
+        if event["type"] == "message_stop" {
+            self.last = Some(named(&event));
+            return None;
+        }
         if let Some(message) = event.get_mut("message").and_then(Value::as_object_mut) {
             message.insert("model".to_owned(), self.model.as_str().into());
         }
-        named(&event)
+        Some(named(&event))
     }
 
     fn message(&self, content: &Value, stop_reason: &Value, usage: &Value) -> Value {
@@ -120,9 +123,11 @@ impl dialects::Telling for Telling {
         match part {
             AnswerPart::Text(text) => self.text(&text, &mut events),
             AnswerPart::Tool(part) => self.tool(part, &mut events),
-            AnswerPart::Native(event) => events.push(self.event_of_provider(event)),
-            AnswerPart::Finished(_) if self.passed_on => {}
-            AnswerPart::Finished(outcome) => self.end(&outcome, &mut events),
+            AnswerPart::Native(event) => events.extend(self.event_of_provider(event)),
+            AnswerPart::Finished(outcome) => match self.last.take() {
+                Some(last) => events.push(last),
+                None => self.end(&outcome, &mut events),
+            },
         }
         events
     }
@@ -247,6 +252,7 @@ mod tests {
         let event: Value = serde_json::from_str(&told.data).unwrap();
         assert_eq!(event["message"], json!({ "id": "x", "model": "assistant", "new": 1 }));
         assert_eq!(told.name.as_deref(), Some("message_start"));
-        assert!(telling.events(AnswerPart::Finished(outcome())).is_empty());
+        assert!(telling.events(AnswerPart::Native(json!({ "type": "message_stop" }))).is_empty(), "before it is settled");
+        assert_eq!(telling.events(AnswerPart::Finished(outcome()))[0].name.as_deref(), Some("message_stop"));
     }
 }

@@ -1,11 +1,12 @@
 //! OpenAI's chat completions and embeddings, and with them every compatible server.
 //!
-//! Calls that come in this very dialect pass through (`native`); all others are put into it (`request`), and their answers
+//! Calls that come in this very dialect pass through (`native`, and `responses` at OpenAI itself); all others are put into it (`request`), and their answers
 //! are read here. A stream is whole when `finish_reason` has been seen and `[DONE]` has come; without either it was cut.
 //! <https://platform.openai.com/docs/api-reference/chat-streaming>
 
 mod native;
 mod request;
+mod responses;
 
 use super::{
     estimate,
@@ -66,8 +67,12 @@ impl Provider for OpenAi {
     }
 
     async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError> {
-        if let Some(native) = &call.native {
-            return native::chat(&self.connection, &call, native).await;
+        match &call.native {
+            Some(native) if native.dialect == Dialect::OpenAiResponses => {
+                return responses::chat(&self.connection, &call, native).await;
+            }
+            Some(native) => return native::chat(&self.connection, &call, native).await,
+            None => {}
         }
         let body = request::written(&call, self.is_openai_itself());
         let request = self.connection.post("/chat/completions").json(&body);
@@ -114,7 +119,12 @@ impl Provider for OpenAi {
     }
 
     fn speaks(&self, dialect: Dialect) -> bool {
-        dialect == Dialect::OpenAiChat
+        match dialect {
+            Dialect::OpenAiChat => true,
+            // Few compatible servers do, and those in part.
+            Dialect::OpenAiResponses => self.is_openai_itself(),
+            Dialect::AnthropicMessages => false,
+        }
     }
 
     fn can(&self, need: Need) -> bool {

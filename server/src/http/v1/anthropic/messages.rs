@@ -15,7 +15,7 @@ pub(in super::super) async fn create(
     let asked = Messages::read(body).map_err(|unusable| Refusal::unusable(&unusable))?;
     let request = RequestId::new();
     let telling = Telling::new(request, asked.chat.model.clone());
-    chat::answer(&state, &program, request, asked.chat, telling, Dialect::Anthropic).await
+    chat::answer(&state, &program, request, asked.chat, telling, Dialect::Anthropic, None).await
 }
 
 /// By the provider's own count where it has one, else by an estimate.

@@ -14,5 +14,5 @@ pub(in super::super) async fn complete(
     let request = RequestId::new();
     let created = state.platform().tenancy.clock().now().as_millis() / 1_000;
     let telling = Telling::new(request, created, asked.chat.model.clone(), asked.include_usage);
-    chat::answer(&state, &program, request, asked.chat, telling, Dialect::OpenAi).await
+    chat::answer(&state, &program, request, asked.chat, telling, Dialect::OpenAi, None).await
 }

@@ -1,0 +1,97 @@
+//! `POST /v1/responses`, and what is kept of them: `/v1/responses/{id}`.
+
+use super::super::{
+    super::WebState,
+    body::Object,
+    caller::Program,
+    chat::{self, Keeping},
+    dialect::Dialect,
+    refusal::Refusal,
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use contract::RequestId;
+use gateway::dialects::openai_responses::{Responses, Telling};
+use serde_json::{Value, json};
+
+pub(in super::super) async fn create(
+    State(state): State<WebState>,
+    program: Program,
+    Object(body): Object,
+) -> Result<Response, Refusal> {
+    let asked = Responses::read(body).map_err(|unusable| Refusal::unusable(&unusable))?;
+    program.require_model(&asked.model)?;
+    let responses = &state.platform().responses;
+    let before = match &asked.previous {
+        None => Vec::new(),
+        Some(id) => {
+            let said = responses.said_until(&program.scope, id).await?;
+            said.ok_or_else(|| Refusal::no_previous_response(id))?
+        }
+    };
+    let request = RequestId::new();
+    let created = state.platform().tenancy.clock().now().as_millis() / 1_000;
+    let telling = Telling::new(request, created, asked.model.clone(), asked.repeated());
+    let keeping = asked.stored.then(|| Keeping {
+        responses: responses.clone(),
+        scope: program.scope.clone(),
+        id: telling.id().to_owned(),
+        previous: asked.previous.clone(),
+        input: asked.input(),
+    });
+    chat::answer(&state, &program, request, asked.into_chat(before), telling, Dialect::OpenAiResponses, keeping).await
+}
+
+pub(in super::super) async fn show(
+    State(state): State<WebState>,
+    program: Program,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let found = state.platform().responses.find(&program.scope, &id).await?;
+    found.map(|kept| Json(kept.response)).ok_or_else(|| Refusal::no_response(&id))
+}
+
+pub(in super::super) async fn input_items(
+    State(state): State<WebState>,
+    program: Program,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let found = state.platform().responses.find(&program.scope, &id).await?;
+    let mut items = found.ok_or_else(|| Refusal::no_response(&id))?.input;
+    for (number, item) in items.iter_mut().enumerate() {
+        complete(item, &id, number);
+    }
+    // The newest first, as the dialect lists them unless it is told otherwise.
+    items.reverse();
+    let at = |item: Option<&Value>| item.map(|item| item["id"].clone());
+    let (first, last) = (at(items.first()), at(items.last()));
+    Ok(Json(json!({ "object": "list", "data": items, "has_more": false, "first_id": first, "last_id": last })))
+}
+
+/// What a short form leaves out, as the dialect lists it: an id, the kind of item, text as a part.
+fn complete(item: &mut Value, response: &str, number: usize) {
+    if item["id"].is_null() {
+        item["id"] = format!("item_{number}_{response}").into();
+    }
+    if item["type"].is_null() {
+        item["type"] = "message".into();
+    }
+    if let Some(text) = item["content"].as_str() {
+        item["content"] = json!([{ "type": "input_text", "text": text }]);
+    }
+}
+
+pub(in super::super) async fn delete(
+    State(state): State<WebState>,
+    program: Program,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    if state.platform().responses.forget(&program.scope, &id).await? {
+        Ok(Json(json!({ "id": id, "object": "response", "deleted": true })))
+    } else {
+        Err(Refusal::no_response(&id))
+    }
+}
