@@ -9,8 +9,8 @@ use crate::{
 };
 use contract::{AttemptNo, TokenUsage};
 use metering::AttemptStatus;
-use store::share;
 use std::time::Duration;
+use store::share;
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

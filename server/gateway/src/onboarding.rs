@@ -85,7 +85,12 @@ pub(crate) async fn register(
             None => model,
         };
         if is_there(&name).is_none() {
-            let config = ModelConfig { name: name.clone(), strategy: Strategy::Fallback, targets: vec![target], deadline_ms: None };
+            let config = ModelConfig {
+                name: name.clone(),
+                strategy: Strategy::Fallback,
+                targets: vec![target],
+                deadline_ms: None,
+            };
             Registry::apply_model(tx, now, &config).await?;
             let priced = match price {
                 Some(price) => Metering::apply_price(tx, now, &price).await.map(drop),

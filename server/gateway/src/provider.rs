@@ -36,7 +36,17 @@ pub struct Native {
 impl Native {
     /// About how many tokens a model reads of it, by `count` for its texts.
     pub(crate) fn estimate(&self, count: &impl Fn(&str) -> i64) -> i64 {
-        let read = ["system", "instructions", "messages", "input", "tools", "functions", "response_format", "text", "output_config"];
+        let read = [
+            "system",
+            "instructions",
+            "messages",
+            "input",
+            "tools",
+            "functions",
+            "response_format",
+            "text",
+            "output_config",
+        ];
         read.iter().filter_map(|name| self.body.get(*name)).map(|value| estimate(value, count)).sum()
     }
 }
@@ -93,7 +103,10 @@ pub enum ChatPart {
 /// A piece of a tool's call. Calls come one after the other: what comes after the beginning of one is its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolPart {
-    Begins { id: String, name: String },
+    Begins {
+        id: String,
+        name: String,
+    },
     /// A fragment of a JSON object's text.
     Arguments(String),
 }

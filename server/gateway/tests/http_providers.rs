@@ -149,7 +149,10 @@ async fn gemini_is_asked_in_its_own_words_and_its_thoughts_are_billed_but_not_to
     let usage = TokenUsage { input: Some(20), cached_input: Some(16), output: Some(9) };
     assert_eq!(end.unwrap(), (FinishReason::Stop, usage));
     let seen = upstream.seen().remove(0);
-    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1beta/models/the-model:streamGenerateContent?alt=sse"));
+    assert_eq!(
+        (seen.method.as_str(), seen.path.as_str()),
+        ("POST", "/v1beta/models/the-model:streamGenerateContent?alt=sse")
+    );
     assert_eq!(seen.header("x-goog-api-key"), Some("goog-test"));
     let expected = json!({
         "contents": [{"role": "user", "parts": [{"text": "Hello"}, {"text": "The capital of France?"}]}],
@@ -171,7 +174,12 @@ async fn gemini_calls_tools_filters_prompts_counts_and_embeds() {
     let chunk = json!({ "candidates": [{ "content": { "parts": [{ "functionCall": function, "thoughtSignature": "s" }] }, "finishReason": "STOP" }] });
     let upstream = Upstream::replying(Reply::events(&format!("data: {chunk}\n\n"))).await;
     let parts: Vec<_> = gemini(&upstream).chat(call()).await.unwrap().map(|part| part.unwrap()).collect().await;
-    let [ChatPart::Tool(ToolPart::Begins { id, name }), ChatPart::Tool(ToolPart::Arguments(arguments)), ChatPart::Finished { .. }] = &parts[..] else {
+    let [
+        ChatPart::Tool(ToolPart::Begins { id, name }),
+        ChatPart::Tool(ToolPart::Arguments(arguments)),
+        ChatPart::Finished { .. },
+    ] = &parts[..]
+    else {
         panic!("{parts:?}")
     };
     assert!(id.starts_with("call_"), "{id}");
@@ -201,7 +209,8 @@ async fn gemini_calls_tools_filters_prompts_counts_and_embeds() {
         cancel: CancellationToken::new(),
     };
     assert_eq!(gemini(&upstream).embed(embed).await.unwrap().vectors, [[0.6, 0.8]]);
-    let asked = json!({ "model": "models/embedder", "content": { "parts": [{ "text": "a" }] }, "outputDimensionality": 2 });
+    let asked =
+        json!({ "model": "models/embedder", "content": { "parts": [{ "text": "a" }] }, "outputDimensionality": 2 });
     assert_eq!(upstream.seen().pop().unwrap().body, json!({ "requests": [asked] }));
 
     let models = json!({ "models": [

@@ -11,8 +11,8 @@ use fixture::{
 use gateway::{Gateway, GatewayError, NewProvider, provider::ProviderError};
 use registry::Strategy;
 use serde_json::json;
-use tenancy::{NewTenant, OperatorScope};
 use std::time::{Duration, Instant};
+use tenancy::{NewTenant, OperatorScope};
 
 /// What the caller of an answer sees of it, short enough for a table.
 async fn seen(house: &House, request: &gateway::ChatRequest) -> String {
@@ -371,5 +371,8 @@ async fn a_provider_that_is_switched_off_is_not_asked_a_second_later() {
     let unknown = switch("gone", false).await.unwrap_err().to_string();
     assert_eq!(unknown, "there is no provider “gone”; those there are: local, sim, spare");
     let log = house.tenancy.audit_list_of_platform(&operator, None, "provider.").await.unwrap();
-    assert_eq!(log.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(), ["provider.enable", "provider.disable"]);
+    assert_eq!(
+        log.iter().map(|entry| entry.action.as_str()).collect::<Vec<_>>(),
+        ["provider.enable", "provider.disable"]
+    );
 }

@@ -143,12 +143,7 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, price: &NewPrice
 
 impl Version {
     const fn as_attempts(&self) -> AttemptPrice {
-        AttemptPrice {
-            version: self.id,
-            input: self.input,
-            cached_input: self.cached_input,
-            output: self.output,
-        }
+        AttemptPrice { version: self.id, input: self.input, cached_input: self.cached_input, output: self.output }
     }
 
     /// What `price` changes, in the words of the file it came from.

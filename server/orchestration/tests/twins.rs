@@ -10,9 +10,9 @@ use contract::{
     ConversationId, MessageId, MessageStatus, NewMessage, NodeId, Role, RunEvent, RunEventRecord, RunId, RunStarted,
     Timestamp,
 };
+use orchestration::{KeptResponse, Responses};
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use orchestration::{KeptResponse, Responses};
 use store::{Matching, Table, Value};
 use tenancy::{Scope, SystemClock};
 use testkit::{Fixture, Scratch, text_of};

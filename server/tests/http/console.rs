@@ -203,9 +203,14 @@ async fn a_form_of_one_tenants_console_changes_nothing_in_another() {
     }
     // Eve is a member of both, so that her id means somebody in each.
     tenancy.member_add(acme, eve, Role::Member).await.unwrap();
-    for (page, function) in
-        [("members", "member-invite"), ("members", "member-role-set"), ("members", "member-remove"), ("keys", "key-create"), ("sign-in", "domain-claim"), ("sign-in", "sign-in-settings-save")]
-    {
+    for (page, function) in [
+        ("members", "member-invite"),
+        ("members", "member-role-set"),
+        ("members", "member-remove"),
+        ("keys", "key-create"),
+        ("sign-in", "domain-claim"),
+        ("sign-in", "sign-in-settings-save"),
+    ] {
         let shown = ada.page(&format!("/admin/{page}")).await.text();
         assert!(shown.contains(&format!("/api/ui/{function}?of={acme}\"")), "{function}: {shown}");
     }

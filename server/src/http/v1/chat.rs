@@ -18,8 +18,8 @@ use gateway::{
     AnswerPart, Answering,
     dialects::{ChatAsked, Event, Telling, Whole},
 };
-use platform::{current_trace_id, with_trace_id};
 use orchestration::{KeptResponse, Responses};
+use platform::{current_trace_id, with_trace_id};
 use serde_json::Value;
 use std::convert::Infallible;
 use tenancy::Scope;
@@ -64,11 +64,7 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-async fn whole(
-    answering: Answering,
-    telling: &impl Telling,
-    keeping: Option<Keeping>,
-) -> Result<Response, Refusal> {
+async fn whole(answering: Answering, telling: &impl Telling, keeping: Option<Keeping>) -> Result<Response, Refusal> {
     let answer = Whole::of(answering.parts).await.map_err(Refusal::of_gateway)?;
     let cost = answer.outcome.cost;
     let answer = telling.whole(answer).map_err(|error| Refusal::unsayable(&error))?;

@@ -37,7 +37,9 @@ pub(super) async fn show(
 /// Whose they are, and since when, is the operator's business.
 fn told(dialect: Dialect, name: &str) -> Value {
     match dialect {
-        Dialect::OpenAi | Dialect::OpenAiResponses => json!({ "id": name, "object": "model", "created": 0, "owned_by": "seam" }),
+        Dialect::OpenAi | Dialect::OpenAiResponses => {
+            json!({ "id": name, "object": "model", "created": 0, "owned_by": "seam" })
+        }
         Dialect::Anthropic => {
             json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z" })
         }

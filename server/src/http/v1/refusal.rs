@@ -65,7 +65,8 @@ impl Refusal {
     /// One that never was, was deleted, is too old, or is another tenant's: there is no telling which.
     pub fn no_response(id: &str) -> Self {
         let shown: String = id.chars().take(100).collect();
-        let detail = format!("There is no response “{shown}”. Responses are kept for 30 days, unless “store” is false.");
+        let detail =
+            format!("There is no response “{shown}”. Responses are kept for 30 days, unless “store” is false.");
         Self::with(Problem::new(ProblemCode::NotFound, detail), StatusCode::NOT_FOUND, "response_not_found")
     }
 

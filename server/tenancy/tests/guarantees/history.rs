@@ -36,7 +36,9 @@ async fn sessions_are_counted_that_are_the_accounts_own_and_alive() {
     let fixture = Fixture::new().await;
     let (ada, bob) = (fixture.person("ada@acme.test").await, fixture.person("bob@acme.test").await);
     let now = fixture.tenancy.clock().now();
-    for (id, minutes, whose, epoch) in [("a", 1, ada, 0), ("b", 0, ada, 0), ("c", 1, ada, 1), ("d", 1, bob, 0), ("e", 1, bob, 0)] {
+    for (id, minutes, whose, epoch) in
+        [("a", 1, ada, 0), ("b", 0, ada, 0), ("c", 1, ada, 1), ("d", 1, bob, 0), ("e", 1, bob, 0)]
+    {
         let until = now.plus_millis(minutes * 60_000);
         let session = fixture.tenancy.control().write(BROWSER).bind(id).bind(until).bind(whose).bind(epoch);
         session.execute().await.unwrap();

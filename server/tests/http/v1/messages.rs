@@ -57,7 +57,10 @@ async fn a_message_comes_whole_or_as_it_is_made() {
     assert_eq!(whole.header("x-seam-route"), "sim/sim");
     assert!(whole.header("x-seam-cost-usd").starts_with("0.0000"));
     let message = whole.json();
-    assert_eq!((&message["type"], &message["role"], &message["model"]), (&json!("message"), &json!("assistant"), &json!("sim")));
+    assert_eq!(
+        (&message["type"], &message["role"], &message["model"]),
+        (&json!("message"), &json!("assistant"), &json!("sim"))
+    );
     assert_eq!((&message["stop_reason"], &message["usage"]["output_tokens"]), (&json!("end_turn"), &json!(12)));
     let streamed = events(&caller.message("/v1/messages", &with(greeting("sim"), &json!({ "stream": true }))).await);
     let expected = ["message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"];
@@ -85,7 +88,10 @@ async fn tokens_are_counted_without_an_answer() {
     let asked = json!({ "model": "claude-up", "system": "Be brief and kind.", "messages": body["messages"] });
     assert_eq!(upstream.asked(), asked);
     body["model"] = json!("gone");
-    assert_eq!(refused_message(&caller.message("/v1/messages/count_tokens", &body).await).0, (404, "not_found_error".to_owned()));
+    assert_eq!(
+        refused_message(&caller.message("/v1/messages/count_tokens", &body).await).0,
+        (404, "not_found_error".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -99,7 +105,12 @@ async fn refusals_have_the_dialects_shape_and_name_the_field() {
         (json!({ "model": "gone" }), 404, "not_found_error", "model: "),
         (json!({ "speed": "fast" }), 400, "invalid_request_error", "speed: "),
         (json!({ "tools": tools }), 400, "invalid_request_error", "tools: "),
-        (json!({ "thinking": { "type": "enabled", "budget_tokens": 2_000 } }), 400, "invalid_request_error", "thinking: "),
+        (
+            json!({ "thinking": { "type": "enabled", "budget_tokens": 2_000 } }),
+            400,
+            "invalid_request_error",
+            "thinking: ",
+        ),
     ] {
         let answer = caller.message("/v1/messages", &with(greeting("sim"), &more)).await;
         let (told, message) = refused_message(&answer);
@@ -166,13 +177,18 @@ async fn who_speaks_the_dialect_gets_everything_and_is_passed_on() {
 
 #[tokio::test]
 async fn a_stream_that_fails_falls_back_before_its_first_word_and_says_so_after_it() {
-    let start = json!({ "type": "message_start", "message": { "id": "msg_up", "model": "c", "usage": { "input_tokens": 9 } } });
+    let start =
+        json!({ "type": "message_start", "message": { "id": "msg_up", "model": "c", "usage": { "input_tokens": 9 } } });
     let block = json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "text", "text": "" } });
     let word = json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": "Hello" } });
     let error = json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } });
-    let reason = json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 7 } });
+    let reason =
+        json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 7 } });
     let stop = json!({ "type": "message_stop" });
-    let reply = |events: &[&Value], breaks| Reply::Events { events: events.iter().map(|event| event.to_string()).collect(), breaks };
+    let reply = |events: &[&Value], breaks| Reply::Events {
+        events: events.iter().map(|event| event.to_string()).collect(),
+        breaks,
+    };
     let upstream = Upstream::start(reply(&[], true)).await;
     let asked = with(greeting("safe-claude"), &json!({ "stream": true }));
     for silent in [
@@ -205,7 +221,12 @@ async fn a_stream_that_fails_falls_back_before_its_first_word_and_says_so_after_
         let told = events(&answer);
         assert_eq!(said(&told), "Hello", "{what}");
         let end = told.last().unwrap();
-        assert_eq!((&end["type"], &end["error"]["type"]), (&json!("error"), &json!("api_error")), "{what}: {}", answer.text());
+        assert_eq!(
+            (&end["type"], &end["error"]["type"]),
+            (&json!("error"), &json!("api_error")),
+            "{what}: {}",
+            answer.text()
+        );
         assert!(!types(&told).contains(&"message_stop"), "{what}");
     }
 }

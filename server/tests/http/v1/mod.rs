@@ -46,7 +46,8 @@ impl<'s> Program<'s> {
 
     /// As Anthropic's SDKs do: another header for the key, and the version of the dialect.
     pub async fn message(&self, path: &str, body: &Value) -> Answer {
-        let request = Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, "application/json");
+        let request =
+            Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, "application/json");
         let request = request.header("x-api-key", &self.key).header("anthropic-version", "2023-06-01");
         self.server.browser().send(request.body(body.to_string().into()).unwrap()).await
     }

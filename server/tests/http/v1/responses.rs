@@ -83,8 +83,11 @@ async fn a_streamed_response_is_kept_before_its_last_event() {
     let answer = respond(&caller, &body).await;
     assert_eq!(answer.header(header::CONTENT_TYPE), "text/event-stream");
     let text = answer.text();
-    let events: Vec<Value> =
-        text.lines().filter_map(|line| line.strip_prefix("data: ")).map(|data| serde_json::from_str(data).unwrap()).collect();
+    let events: Vec<Value> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
     let last = events.last().unwrap();
     assert_eq!(last["type"], "response.completed");
     let kept = caller.call(Method::GET, &format!("/v1/responses/{}", id(&last["response"])), "").await.json();
@@ -104,9 +107,13 @@ async fn a_cut_stream_ends_with_an_error_and_keeps_nothing() {
     let (_, last) = text.trim().rsplit_once("\n\n").unwrap();
     assert!(last.contains("event: error"), "{last}");
     let data: Value = serde_json::from_str(last.lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap();
-    assert_eq!((&data["type"], &data["code"], &data["error"]["code"]), (&json!("error"), &json!("provider_failed"), &json!("provider_failed")));
+    assert_eq!(
+        (&data["type"], &data["code"], &data["error"]["code"]),
+        (&json!("error"), &json!("provider_failed"), &json!("provider_failed"))
+    );
     assert!(!text.contains("response.completed"));
-    let begun: Value = serde_json::from_str(text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap();
+    let begun: Value =
+        serde_json::from_str(text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap();
     let shown = caller.call(Method::GET, &format!("/v1/responses/{}", id(&begun["response"])), "").await;
     assert_eq!(refused(&shown).0, 404);
 }

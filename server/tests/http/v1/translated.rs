@@ -1,8 +1,9 @@
 //! Any dialect in reaches any provider out: tools, pictures and schemas in the other's words, and their answers back.
 
 use super::{
-    Program, events as chunks_of, greeting, hello, refused, refused_message,
+    Program, events as chunks_of, greeting, hello,
     messages::{events, server_with},
+    refused, refused_message,
     upstream::{Reply, Upstream, chunk},
 };
 use http::StatusCode;
@@ -64,7 +65,8 @@ fn message(model: &str) -> Value {
 
 /// Text and two calls of tools, as Anthropic streams them.
 fn stream_of_blocks() -> Reply {
-    let block = |index: u64, block: Value| json!({ "type": "content_block_start", "index": index, "content_block": block });
+    let block =
+        |index: u64, block: Value| json!({ "type": "content_block_start", "index": index, "content_block": block });
     let delta = |index: u64, delta: Value| json!({ "type": "content_block_delta", "index": index, "delta": delta });
     let stop = |index: u64| json!({ "type": "content_block_stop", "index": index });
     let tool = |id: &str, name: &str| json!({ "type": "tool_use", "id": id, "name": name, "input": {} });
@@ -91,10 +93,20 @@ fn stream_of_chunks() -> Reply {
     let call = |part: Value| json!({ "tool_calls": [part] });
     let events = vec![
         chunk(&json!({ "role": "assistant", "content": "I look." }), None),
-        chunk(&call(json!({ "index": 0, "id": "toolu_1", "type": "function", "function": { "name": "weather", "arguments": "" } })), None),
+        chunk(
+            &call(
+                json!({ "index": 0, "id": "toolu_1", "type": "function", "function": { "name": "weather", "arguments": "" } }),
+            ),
+            None,
+        ),
         chunk(&call(json!({ "index": 0, "function": { "arguments": "{\"at\":" } })), None),
         chunk(&call(json!({ "index": 0, "function": { "arguments": "\"Ghent\"}" } })), None),
-        chunk(&call(json!({ "index": 1, "id": "toolu_2", "type": "function", "function": { "name": "time", "arguments": "{}" } })), None),
+        chunk(
+            &call(
+                json!({ "index": 1, "id": "toolu_2", "type": "function", "function": { "name": "time", "arguments": "{}" } }),
+            ),
+            None,
+        ),
         chunk(&json!({}), Some("tool_calls")),
         json!({ "choices": [], "usage": { "prompt_tokens": 9, "completion_tokens": 7 } }).to_string(),
         "[DONE]".to_owned(),
@@ -117,7 +129,8 @@ async fn what_is_asked_in_one_dialect_reaches_the_other() {
     let mut expected = completion("gpt-twin");
     expected.as_object_mut().unwrap().remove("max_completion_tokens");
     expected["response_format"]["json_schema"]["strict"] = json!(true);
-    let expected = with(expected, &json!({ "max_tokens": 900, "stream": true, "stream_options": { "include_usage": true } }));
+    let expected =
+        with(expected, &json!({ "max_tokens": 900, "stream": true, "stream_options": { "include_usage": true } }));
     assert_eq!(upstream.asked(), expected);
 }
 
@@ -127,9 +140,7 @@ async fn what_a_model_calls_comes_back_in_the_words_it_was_asked_in() {
     let server = server_with(&upstream).await;
     let caller = Program::new(&server, "acme").await;
     let whole = caller.complete(&completion("claude")).await.json();
-    let call = |id: &str, name: &str, arguments: &str| {
-        json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } })
-    };
+    let call = |id: &str, name: &str, arguments: &str| json!({ "id": id, "type": "function", "function": { "name": name, "arguments": arguments } });
     let calls = json!([call("toolu_1", "weather", "{\"at\":\"Ghent\"}"), call("toolu_2", "time", "{}")]);
     let choice = &whole["choices"][0];
     assert_eq!((&choice["message"]["content"], &choice["message"]["tool_calls"]), (&json!("I look."), &calls));
@@ -137,7 +148,9 @@ async fn what_a_model_calls_comes_back_in_the_words_it_was_asked_in() {
     let (streamed, done) = chunks_of(&caller.complete(&with(completion("claude"), &json!({ "stream": true }))).await);
     assert!(done);
     let arguments = |index: u64| -> String {
-        let deltas = streamed.iter().flat_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].as_array().into_iter().flatten());
+        let deltas = streamed
+            .iter()
+            .flat_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].as_array().into_iter().flatten());
         deltas.filter(|call| call["index"] == index).filter_map(|call| call["function"]["arguments"].as_str()).collect()
     };
     assert_eq!((arguments(0).as_str(), arguments(1).as_str()), ("{\"at\":\"Ghent\"}", "{}"));
@@ -153,15 +166,24 @@ async fn what_a_model_calls_comes_back_in_the_words_it_was_asked_in() {
     assert_eq!((&whole["content"], &whole["stop_reason"]), (&content, &json!("tool_use")));
     assert_eq!((&whole["usage"]["input_tokens"], &whole["usage"]["output_tokens"]), (&json!(9), &json!(7)));
     let streamed = events(&caller.message("/v1/messages", &with(message("twin"), &json!({ "stream": true }))).await);
-    let starts: Vec<&Value> = streamed.iter().filter(|event| event["type"] == "content_block_start").map(|event| &event["content_block"]["type"]).collect();
+    let starts: Vec<&Value> = streamed
+        .iter()
+        .filter(|event| event["type"] == "content_block_start")
+        .map(|event| &event["content_block"]["type"])
+        .collect();
     assert_eq!(starts, ["text", "tool_use", "tool_use"]);
-    let written: String = streamed.iter().filter(|event| event["index"] == 1).filter_map(|event| event["delta"]["partial_json"].as_str()).collect();
+    let written: String = streamed
+        .iter()
+        .filter(|event| event["index"] == 1)
+        .filter_map(|event| event["delta"]["partial_json"].as_str())
+        .collect();
     assert_eq!(written, "{\"at\":\"Ghent\"}");
 }
 
 #[tokio::test]
 async fn arguments_that_no_message_can_hold_are_an_error_and_no_empty_call() {
-    let call = json!({ "tool_calls": [{ "index": 0, "id": "c", "function": { "name": "weather", "arguments": "{\"at\"" } }] });
+    let call =
+        json!({ "tool_calls": [{ "index": 0, "id": "c", "function": { "name": "weather", "arguments": "{\"at\"" } }] });
     let events_of = vec![chunk(&call, None), chunk(&json!({}), Some("tool_calls")), "[DONE]".to_owned()];
     let upstream = Upstream::start(Reply::Events { events: events_of, breaks: false }).await;
     let server = server_with(&upstream).await;
@@ -189,7 +211,10 @@ async fn what_the_other_has_no_words_for_is_refused_by_its_name() {
     }
     for (more, field) in [
         (json!({ "thinking": { "type": "enabled", "budget_tokens": 2_000 } }), "thinking"),
-        (json!({ "messages": [{ "role": "user", "content": [{ "type": "document", "source": {} }] }] }), "messages[0].content[0]"),
+        (
+            json!({ "messages": [{ "role": "user", "content": [{ "type": "document", "source": {} }] }] }),
+            "messages[0].content[0]",
+        ),
     ] {
         let (told, reason) = refused_message(&caller.message("/v1/messages", &with(greeting("twin"), &more)).await);
         assert_eq!(told, (400, "invalid_request_error".to_owned()));
@@ -198,5 +223,10 @@ async fn what_the_other_has_no_words_for_is_refused_by_its_name() {
     // Of two that may answer, the one that can is asked, and no one else when it fails.
     let tools = json!({ "tools": [{ "name": "weather", "input_schema": schema() }] });
     let answer = caller.message("/v1/messages", &with(greeting("safe"), &tools)).await;
-    assert_eq!(refused_message(&answer).0, (502, "api_error".to_owned()), "the simulated one calls no tools: {}", answer.text());
+    assert_eq!(
+        refused_message(&answer).0,
+        (502, "api_error".to_owned()),
+        "the simulated one calls no tools: {}",
+        answer.text()
+    );
 }

@@ -145,7 +145,8 @@ impl dialects::Telling for Telling {
         }
         for call in &answer.calls {
             let input = serde_json::from_str::<Value>(&call.arguments).ok().filter(Value::is_object);
-            let unsayable = || ProviderError::Malformed(format!("arguments of the tool “{}”: no JSON object", call.name));
+            let unsayable =
+                || ProviderError::Malformed(format!("arguments of the tool “{}”: no JSON object", call.name));
             let input = input.ok_or_else(unsayable)?;
             content.push(json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input }));
         }
@@ -203,12 +204,19 @@ mod tests {
         let begins = |id: &str| AnswerPart::Tool(ToolPart::Begins { id: id.to_owned(), name: "f".to_owned() });
         let arguments = |json: &str| AnswerPart::Tool(ToolPart::Arguments(json.to_owned()));
         let text = |text: &str| AnswerPart::Text(text.to_owned());
-        let parts = [text("Hel"), text("lo"), begins("a"), arguments("{}"), begins("b"), AnswerPart::Finished(outcome())];
+        let parts =
+            [text("Hel"), text("lo"), begins("a"), arguments("{}"), begins("b"), AnswerPart::Finished(outcome())];
         let events: Vec<Event> = parts.into_iter().flat_map(|part| telling.events(part)).collect();
         let told: Vec<Value> = events.iter().map(|event| serde_json::from_str(&event.data).unwrap()).collect();
         let shape: Vec<String> = told
             .iter()
-            .map(|event| format!("{} {}", event["type"].as_str().unwrap(), event["index"].as_u64().map_or(String::new(), |n| n.to_string())))
+            .map(|event| {
+                format!(
+                    "{} {}",
+                    event["type"].as_str().unwrap(),
+                    event["index"].as_u64().map_or(String::new(), |n| n.to_string())
+                )
+            })
             .collect();
         let expected = [
             "message_start ",
@@ -227,7 +235,10 @@ mod tests {
         assert_eq!(shape, expected);
         assert!(events.iter().zip(&told).all(|(event, told)| event.name.as_deref() == told["type"].as_str()));
         assert_eq!(told[10]["delta"]["stop_reason"], "tool_use");
-        assert_eq!((&told[10]["usage"]["input_tokens"], &told[10]["usage"]["cache_read_input_tokens"]), (&json!(1), &json!(4)));
+        assert_eq!(
+            (&told[10]["usage"]["input_tokens"], &told[10]["usage"]["cache_read_input_tokens"]),
+            (&json!(1), &json!(4))
+        );
     }
 
     #[test]
@@ -252,7 +263,10 @@ mod tests {
         let event: Value = serde_json::from_str(&told.data).unwrap();
         assert_eq!(event["message"], json!({ "id": "x", "model": "assistant", "new": 1 }));
         assert_eq!(told.name.as_deref(), Some("message_start"));
-        assert!(telling.events(AnswerPart::Native(json!({ "type": "message_stop" }))).is_empty(), "before it is settled");
+        assert!(
+            telling.events(AnswerPart::Native(json!({ "type": "message_stop" }))).is_empty(),
+            "before it is settled"
+        );
         assert_eq!(telling.events(AnswerPart::Finished(outcome()))[0].name.as_deref(), Some("message_stop"));
     }
 }

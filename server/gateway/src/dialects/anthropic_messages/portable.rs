@@ -1,9 +1,7 @@
 //! What of a request can be said in other words: to providers of other dialects, and to models of this process.
 
 use crate::{
-    conversation::{
-        ChatTurn, Conversation, Format, Need, Picture, Piece, Tool, ToolCall, ToolChoice, ToolResult,
-    },
+    conversation::{ChatTurn, Conversation, Format, Need, Picture, Piece, Tool, ToolCall, ToolChoice, ToolResult},
     dialects::asked::{Portable, texts},
 };
 use contract::MessageRole;
@@ -67,7 +65,8 @@ fn field(read: &mut Portable, name: &str, value: &Value) -> Result<(), String> {
 /// The caller's own tools alone have the same meaning everywhere.
 fn described(tool: &Value) -> Option<Tool> {
     let tool = tool.as_object()?;
-    let known = |name: &str| matches!(name, "type" | "name" | "description" | "input_schema" | "strict" | "cache_control");
+    let known =
+        |name: &str| matches!(name, "type" | "name" | "description" | "input_schema" | "strict" | "cache_control");
     let custom = tool.get("type").is_none_or(|kind| kind.is_null() || kind == "custom");
     if !custom || tool.iter().any(|(name, value)| !known(name) && !value.is_null()) {
         return None;
@@ -241,8 +240,14 @@ mod tests {
             (json!({ "a_field_of_tomorrow": 1 }), "a_field_of_tomorrow"),
             (json!({ "messages": [{ "role": "system", "content": "x" }] }), "messages[0].role"),
             (content(json!({ "type": "document" })), "messages[0].content[0]"),
-            (content(json!({ "type": "image", "source": { "type": "file", "file_id": "f" } })), "messages[0].content[0]"),
-            (content(json!({ "type": "tool_result", "tool_use_id": "t", "content": [{ "type": "image" }] })), "messages[0].content[0][0]"),
+            (
+                content(json!({ "type": "image", "source": { "type": "file", "file_id": "f" } })),
+                "messages[0].content[0]",
+            ),
+            (
+                content(json!({ "type": "tool_result", "tool_use_id": "t", "content": [{ "type": "image" }] })),
+                "messages[0].content[0][0]",
+            ),
         ] {
             assert_eq!(of(more.clone()).unwrap_err(), field, "{more}");
         }

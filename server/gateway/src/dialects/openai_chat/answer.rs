@@ -215,16 +215,13 @@ mod tests {
     #[test]
     fn tools_are_called_by_number() {
         let mut telling = Telling::new("1", 7, "assistant".to_owned(), false);
-        let begins =
-            |id: &str| AnswerPart::Tool(ToolPart::Begins { id: id.to_owned(), name: "f".to_owned() });
+        let begins = |id: &str| AnswerPart::Tool(ToolPart::Begins { id: id.to_owned(), name: "f".to_owned() });
         let arguments = |json: &str| AnswerPart::Tool(ToolPart::Arguments(json.to_owned()));
         let mut deltas = Vec::new();
         for part in [begins("a"), arguments("{}"), begins("b"), arguments("{"), arguments("}")] {
             deltas.push(told(&mut telling, part)[0]["choices"][0]["delta"].clone());
         }
-        let call = |index: usize, id: &str| {
-            json!({ "index": index, "id": id, "type": "function", "function": { "name": "f", "arguments": "" } })
-        };
+        let call = |index: usize, id: &str| json!({ "index": index, "id": id, "type": "function", "function": { "name": "f", "arguments": "" } });
         assert_eq!(deltas[0], json!({ "role": "assistant", "tool_calls": [call(0, "a")] }));
         assert_eq!(deltas[2], json!({ "tool_calls": [call(1, "b")] }));
         assert_eq!(deltas[4], json!({ "tool_calls": [{ "index": 1, "function": { "arguments": "}" } }] }));

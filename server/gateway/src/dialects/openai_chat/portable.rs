@@ -251,7 +251,6 @@ fn text(content: Option<&Value>, at: &str) -> Result<String, String> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,7 +39,18 @@ enum Open {
 impl Telling {
     pub fn new(id: impl std::fmt::Display, created: i64, model: String, repeated: Map<String, Value>) -> Self {
         let id = format!("resp_{id}");
-        Self { id, created, model, repeated, sequence: 0, begun: false, output: Vec::new(), open: None, told: None, last: None }
+        Self {
+            id,
+            created,
+            model,
+            repeated,
+            sequence: 0,
+            begun: false,
+            output: Vec::new(),
+            open: None,
+            told: None,
+            last: None,
+        }
     }
 
     /// Under which it can be asked for again.
@@ -296,7 +307,14 @@ mod tests {
         let begins = AnswerPart::Tool(ToolPart::Begins { id: "c1".to_owned(), name: "f".to_owned() });
         let arguments = |json: &str| AnswerPart::Tool(ToolPart::Arguments(json.to_owned()));
         let text = |text: &str| AnswerPart::Text(text.to_owned());
-        let parts = [text("Hel"), text("lo"), begins, arguments("{"), arguments("}"), AnswerPart::Finished(outcome(FinishReason::Stop))];
+        let parts = [
+            text("Hel"),
+            text("lo"),
+            begins,
+            arguments("{"),
+            arguments("}"),
+            AnswerPart::Finished(outcome(FinishReason::Stop)),
+        ];
         let told: Vec<Value> = parts
             .into_iter()
             .flat_map(|part| telling.events(part))
@@ -306,28 +324,50 @@ mod tests {
                 data
             })
             .collect();
-        let kinds: Vec<&str> = told.iter().map(|event| event["type"].as_str().unwrap().strip_prefix("response.").unwrap()).collect();
+        let kinds: Vec<&str> =
+            told.iter().map(|event| event["type"].as_str().unwrap().strip_prefix("response.").unwrap()).collect();
         let expected = [
-            "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.delta",
-            "output_text.done", "content_part.done", "output_item.done", "output_item.added",
-            "function_call_arguments.delta", "function_call_arguments.delta", "function_call_arguments.done",
-            "output_item.done", "completed",
+            "created",
+            "in_progress",
+            "output_item.added",
+            "content_part.added",
+            "output_text.delta",
+            "output_text.delta",
+            "output_text.done",
+            "content_part.done",
+            "output_item.done",
+            "output_item.added",
+            "function_call_arguments.delta",
+            "function_call_arguments.delta",
+            "function_call_arguments.done",
+            "output_item.done",
+            "completed",
         ];
         assert_eq!(kinds, expected);
         let numbers: Vec<u64> = told.iter().map(|event| event["sequence_number"].as_u64().unwrap()).collect();
         assert_eq!(numbers, (0..15).collect::<Vec<_>>());
         let response = &told[14]["response"];
-        assert_eq!((&response["id"], &response["status"], &response["usage"]["total_tokens"]), (&json!("resp_1"), &json!("completed"), &json!(7)));
+        assert_eq!(
+            (&response["id"], &response["status"], &response["usage"]["total_tokens"]),
+            (&json!("resp_1"), &json!("completed"), &json!(7))
+        );
         assert_eq!(response["output"][0]["content"][0]["text"], "Hello");
-        assert_eq!((&response["output"][1]["call_id"], &response["output"][1]["arguments"]), (&json!("c1"), &json!("{}")));
+        assert_eq!(
+            (&response["output"][1]["call_id"], &response["output"][1]["arguments"]),
+            (&json!("c1"), &json!("{}"))
+        );
         assert_eq!(telling.told(), Some(response));
     }
 
     #[test]
     fn an_answer_that_was_cut_short_by_its_limit_is_incomplete() {
-        let answer = Whole { text: "Hi".to_owned(), calls: Vec::new(), native: None, outcome: outcome(FinishReason::Length) };
+        let answer =
+            Whole { text: "Hi".to_owned(), calls: Vec::new(), native: None, outcome: outcome(FinishReason::Length) };
         let response = telling().whole(answer).unwrap();
-        assert_eq!((&response["status"], &response["incomplete_details"]["reason"]), (&json!("incomplete"), &json!("max_output_tokens")));
+        assert_eq!(
+            (&response["status"], &response["incomplete_details"]["reason"]),
+            (&json!("incomplete"), &json!("max_output_tokens"))
+        );
     }
 
     #[test]

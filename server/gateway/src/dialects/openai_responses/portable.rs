@@ -1,9 +1,7 @@
 //! What of a request can be said in other words: to providers of other dialects, and to models of this process.
 
 use crate::{
-    conversation::{
-        ChatTurn, Conversation, Format, Need, Piece, Tool, ToolCall, ToolChoice, ToolResult,
-    },
+    conversation::{ChatTurn, Conversation, Format, Need, Piece, Tool, ToolCall, ToolChoice, ToolResult},
     dialects::asked::{Portable, picture},
 };
 use contract::MessageRole;

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn what_came_before_stands_in_front_and_nothing_is_kept_elsewhere() {
-        let asked = read(json!({ "model": "m", "input": "and?", "previous_response_id": "resp_1", "metadata": { "a": "b" } }));
+        let asked =
+            read(json!({ "model": "m", "input": "and?", "previous_response_id": "resp_1", "metadata": { "a": "b" } }));
         let asked = asked.unwrap();
         assert_eq!((asked.previous.as_deref(), asked.stored, asked.streamed), (Some("resp_1"), true, false));
         let repeated = asked.repeated();

@@ -14,9 +14,7 @@ use super::{
 };
 use crate::{
     conversation::Need,
-    provider::{
-        ChatCall, ChatPart, ChatParts, Dialect, EmbedCall, Embeddings, Provider, ProviderError, ToolPart,
-    },
+    provider::{ChatCall, ChatPart, ChatParts, Dialect, EmbedCall, Embeddings, Provider, ProviderError, ToolPart},
 };
 use async_stream::try_stream;
 use async_trait::async_trait;

@@ -141,12 +141,9 @@ mod tests {
     #[test]
     fn what_tools_said_stands_first_in_the_one_message_after_their_calls() {
         let turn = |role, pieces| ChatTurn { role, pieces };
-        let call = |id: &str| {
-            Piece::Call(ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: json!({ "a": 1 }) })
-        };
-        let result = |id: &str, failed| {
-            Piece::Result(ToolResult { call: id.to_owned(), text: "4".to_owned(), failed })
-        };
+        let call =
+            |id: &str| Piece::Call(ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: json!({ "a": 1 }) });
+        let result = |id: &str, failed| Piece::Result(ToolResult { call: id.to_owned(), text: "4".to_owned(), failed });
         let told = messages(&[
             ChatTurn::of_text(MessageRole::User, "How many?"),
             ChatTurn::of_text(MessageRole::Assistant, " "),

@@ -137,7 +137,8 @@ impl Provider for Gemini {
             .inputs
             .iter()
             .map(|text| {
-                let mut one = json!({ "model": format!("models/{}", call.model), "content": { "parts": [{ "text": text }] } });
+                let mut one =
+                    json!({ "model": format!("models/{}", call.model), "content": { "parts": [{ "text": text }] } });
                 if let Some(dimensions) = call.dimensions {
                     one["outputDimensionality"] = dimensions.into();
                 }

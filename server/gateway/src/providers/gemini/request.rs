@@ -155,7 +155,8 @@ mod tests {
             turn(MessageRole::User, vec![result("1", false)]),
         ])
         .unwrap();
-        let called = |name: &str| json!({ "functionCall": { "name": name, "args": { "a": 1 } }, "thoughtSignature": UNSIGNED });
+        let called =
+            |name: &str| json!({ "functionCall": { "name": name, "args": { "a": 1 } }, "thoughtSignature": UNSIGNED });
         assert_eq!(
             Value::from(told),
             json!([

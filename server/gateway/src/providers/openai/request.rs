@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 /// `openai_itself` wants `max_completion_tokens`; compatible servers know the older name.
 pub(super) fn written(call: &ChatCall, openai_itself: bool) -> Value {
     let Conversation { system, turns, parameters, tools, format } = &*call.conversation;
-    let mut messages: Vec<Value> =
-        system.iter().map(|system| json!({ "role": "system", "content": system })).collect();
+    let mut messages: Vec<Value> = system.iter().map(|system| json!({ "role": "system", "content": system })).collect();
     turns.iter().for_each(|turn| write_turn(turn, &mut messages));
     let mut body = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
@@ -157,9 +156,6 @@ mod tests {
         assert_eq!(choice(&toolbox.choice).unwrap(), json!({ "type": "function", "function": { "name": "f" } }));
         let format = Format::Schema { name: None, schema: json!({ "type": "object" }), strict: None };
         let described = json!({ "name": "answer", "schema": { "type": "object" } });
-        assert_eq!(
-            response_format(&format).unwrap(),
-            json!({ "type": "json_schema", "json_schema": described })
-        );
+        assert_eq!(response_format(&format).unwrap(), json!({ "type": "json_schema", "json_schema": described }));
     }
 }
