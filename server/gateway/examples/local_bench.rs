@@ -14,6 +14,7 @@ use gateway::providers::local::{
 use std::{
     path::Path,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;

@@ -66,10 +66,10 @@ async fn switch(tenancy: &Tenancy, name: &str, enabled: bool) -> Result<bool, Fa
 }
 
 fn failure(error: GatewayError) -> Failure {
-    match error {
-        GatewayError::Store(error) => error.into(),
-        other => Failure::of(&other).remedy("list them: seam provider list".to_owned()),
+    if let GatewayError::Store(error) = error {
+        return error.into();
     }
+    Failure::of(&error).remedy("list them: seam provider list".to_owned())
 }
 
 fn record(provider: &ProviderRecord) -> Value {

@@ -59,24 +59,24 @@ impl Responses {
 
     /// What the response repeats of the request.
     pub fn repeated(&self) -> Map<String, Value> {
-        const REPEATED: [(&str, fn() -> Value); 14] = [
-            ("instructions", || Value::Null),
-            ("max_output_tokens", || Value::Null),
-            ("metadata", || json!({})),
-            ("parallel_tool_calls", || true.into()),
-            ("previous_response_id", || Value::Null),
-            ("reasoning", || json!({ "effort": null, "summary": null })),
-            ("store", || true.into()),
-            ("temperature", || Value::Null),
-            ("text", || json!({ "format": { "type": "text" } })),
-            ("tool_choice", || "auto".into()),
-            ("tools", || json!([])),
-            ("top_p", || Value::Null),
-            ("truncation", || "disabled".into()),
-            ("user", || Value::Null),
+        let repeated: [(&str, Value); 14] = [
+            ("instructions", Value::Null),
+            ("max_output_tokens", Value::Null),
+            ("metadata", json!({})),
+            ("parallel_tool_calls", true.into()),
+            ("previous_response_id", Value::Null),
+            ("reasoning", json!({ "effort": null, "summary": null })),
+            ("store", true.into()),
+            ("temperature", Value::Null),
+            ("text", json!({ "format": { "type": "text" } })),
+            ("tool_choice", "auto".into()),
+            ("tools", json!([])),
+            ("top_p", Value::Null),
+            ("truncation", "disabled".into()),
+            ("user", Value::Null),
         ];
         let said = |name: &str| self.body.get(name).filter(|value| !value.is_null()).cloned();
-        REPEATED.iter().map(|(name, usual)| ((*name).to_owned(), said(name).unwrap_or_else(usual))).collect()
+        repeated.into_iter().map(|(name, usual)| (name.to_owned(), said(name).unwrap_or(usual))).collect()
     }
 
     /// As the gateway is asked: all that came before stands in front of what was sent. Nothing is kept elsewhere.

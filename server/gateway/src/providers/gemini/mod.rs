@@ -66,10 +66,12 @@ fn path(model: &str, method: &str) -> String {
 
 /// A wrong key is told as a wrong argument.
 fn meaning(error: ProviderError) -> ProviderError {
-    match error {
-        ProviderError::Rejected { ref message, .. } if message.contains("API key") => ProviderError::Unauthorised,
-        other => other,
+    if let ProviderError::Rejected { message, .. } = &error
+        && message.contains("API key")
+    {
+        return ProviderError::Unauthorised;
     }
+    error
 }
 
 #[async_trait]
