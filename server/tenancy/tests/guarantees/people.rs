@@ -179,6 +179,9 @@ async fn only_admins_manage_and_strangers_are_not_found() {
     assert!(denied(fixture.tenancy.invitation_create(&vic, &email("x@acme.test"), Role::Admin).await.map(drop)));
     assert!(denied(fixture.tenancy.invitation_list(&vic).await.map(drop)));
     assert!(denied(fixture.tenancy.key_list(&vic).await.map(drop)));
+    assert!(denied(fixture.tenancy.key_find(&vic, contract::KeyId::new()).await.map(drop)));
+    assert!(denied(fixture.tenancy.member_find(&vic, viewer).await.map(drop)));
+    assert!(denied(fixture.tenancy.tenant_own(&vic).await.map(drop)));
     assert!(denied(fixture.tenancy.audit_list(&vic, None, "").await.map(drop)));
     assert!(denied(fixture.tenancy.impersonation_list(&vic).await.map(drop)));
     assert!(denied(fixture.tenancy.impersonation_revoke(&vic, contract::ImpersonationId::new()).await));
