@@ -172,7 +172,8 @@ impl Telling {
         let whole = call.native.as_ref().is_some_and(|native| !native.streamed);
         let limit = if whole { WHOLE_ANSWER } else { leg.provider.timeout };
         let own = open.dispatched() + limit;
-        let deadline = self.chat.deadline.map_or(own, |in_all| in_all.min(own));
+        // Of a whole answer the first words are the last ones too.
+        let deadline = self.chat.deadline.filter(|_| !whole).map_or(own, |in_all| in_all.min(own));
         let limit = deadline - open.dispatched();
         let first = tokio::select! {
             biased;

@@ -47,8 +47,8 @@ enum Door {
     Open,
     /// Until then; afterwards one request may try.
     Shut(Instant),
-    /// One request is trying.
-    Trying,
+    /// One request is trying, since then.
+    Trying(Instant),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -96,10 +96,17 @@ impl Health {
             Door::Open => false,
             Door::Shut(until) if now < until => return Err(Resting::Failing(until - now)),
             Door::Shut(_) => {
-                known.door = Door::Trying;
+                known.door = Door::Trying(now);
                 true
             }
-            Door::Trying => return Err(Resting::Failing(FIRST_REST)),
+            Door::Trying(since) if now - since < FIRST_REST => {
+                return Err(Resting::Failing(FIRST_REST - (now - since)));
+            }
+            // It takes its time, or its reader does: nobody else is kept waiting for it.
+            Door::Trying(_) => {
+                known.door = Door::Trying(now);
+                true
+            }
         };
         drop(known);
         Ok(Admission { place, trying })
@@ -146,11 +153,16 @@ pub(crate) struct Admission {
 impl Admission {
     /// It answered; its first words came after so long, if there were any.
     pub fn answered(mut self, first_token: Option<Duration>) {
-        self.trying = false;
+        let tried = std::mem::take(&mut self.trying);
         let mut place = lock(&self.place);
         place.note(true, first_token);
-        place.door = Door::Open;
-        place.shut = 0;
+        // One that began before the door was shut says nothing about now.
+        if tried {
+            place.door = Door::Open;
+        }
+        if place.door == Door::Open {
+            place.shut = 0;
+        }
     }
 
     pub fn failed(mut self, cause: &ProviderError) {

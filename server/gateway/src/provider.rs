@@ -228,10 +228,11 @@ impl ProviderError {
             Self::Unreachable(_)
             | Self::TimedOut(_)
             | Self::Unauthorised
-            | Self::UnknownModel(_)
             | Self::Failed { .. }
             | Self::Malformed(_)
             | Self::Cut => true,
+            // What is not there may be something that the request points at.
+            Self::UnknownModel(_) => false,
             // It answers others, or says itself when to come back.
             Self::Saturated
             | Self::RateLimited { .. }

@@ -72,6 +72,8 @@ pub(crate) async fn answer<O: Operation>(
             let attempted = operation.attempt(leg, AttemptNo(attempts)).await;
             match &attempted {
                 Ok(Attempted::Answered(answer)) => admission.answered(O::first_token(answer)),
+                // The model's limit ran out, which is not the place's fault.
+                Ok(Attempted::Unheard(ProviderError::TimedOut(_))) if too_late(Duration::ZERO) => drop(admission),
                 Ok(Attempted::Unheard(cause)) | Err(GatewayError::Interrupted { cause, .. }) => admission.failed(cause),
                 // It says nothing about the place.
                 Err(_) => drop(admission),

@@ -62,6 +62,19 @@ impl FromRow for KeptResponse {
     }
 }
 
+/// An item of an answer as it is sent along later: no provider has kept it, so none knows its id, and a model's notes say
+/// nothing without their sealed content.
+fn said_before(mut item: Value) -> Option<Value> {
+    if let Some(fields) = item.as_object_mut() {
+        fields.remove("id");
+        let notes = fields.get("type").is_some_and(|kind| kind == "reasoning");
+        if notes && fields.get("encrypted_content").is_none_or(Value::is_null) {
+            return None;
+        }
+    }
+    Some(item)
+}
+
 /// The responses of all tenants, each tenant's by its scope. Cheap to clone.
 #[derive(Clone)]
 pub struct Responses {
@@ -101,7 +114,7 @@ impl Responses {
         }
         let said = chain.into_iter().flat_map(|kept| {
             let output = kept.response.get("output").and_then(Value::as_array).cloned().unwrap_or_default();
-            kept.input.into_iter().chain(output)
+            kept.input.into_iter().chain(output.into_iter().filter_map(said_before))
         });
         Ok(Some(said.collect()))
     }

@@ -110,7 +110,8 @@ fn events(
 
 fn written(event: Event) -> sse::Event {
     let written = sse::Event::default().data(event.data);
-    match event.name {
+    // A name of a provider's own must not end the line.
+    match event.name.filter(|name| !name.contains(char::is_control)) {
         Some(name) => written.event(name),
         None => written,
     }

@@ -59,7 +59,7 @@ fn is_usual(name: &str, value: &Value) -> bool {
         | "custom_llm_provider"
         | "model_list"
         | "mock_response" => value.is_null(),
-        "service_tier" => value.is_null() || value == "auto" || value == "default" || value == "flex",
+        "service_tier" => value.is_null() || value == "auto" || value == "default",
         "modalities" => value.as_array().is_none_or(|all| all.iter().all(|one| one == "text")),
         _ => true,
     }

@@ -108,7 +108,7 @@ fn is_usual(name: &str, value: &Value) -> bool {
         "models" | "route" | "provider" | "plugins" | "fallbacks" | "api_base" | "api_key" | "base_url" => {
             value.is_null()
         }
-        "service_tier" => value.is_null() || value == "auto" || value == "default" || value == "flex",
+        "service_tier" => value.is_null() || value == "auto" || value == "default",
         _ => true,
     }
 }

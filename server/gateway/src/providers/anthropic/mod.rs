@@ -187,7 +187,8 @@ impl Answer {
         let InputUsage { input_tokens, cache_creation_input_tokens, cache_read_input_tokens } = self.input;
         let cached = cache_read_input_tokens.unwrap_or(0);
         TokenUsage {
-            input: input_tokens.map(|fresh| fresh + cached + cache_creation_input_tokens.unwrap_or(0)),
+            input: input_tokens
+                .map(|fresh| fresh.saturating_add(cached).saturating_add(cache_creation_input_tokens.unwrap_or(0))),
             cached_input: cache_read_input_tokens,
             output: self.output,
         }

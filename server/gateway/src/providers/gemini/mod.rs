@@ -67,7 +67,7 @@ fn path(model: &str, method: &str) -> String {
 /// A wrong key is told as a wrong argument.
 fn meaning(error: ProviderError) -> ProviderError {
     if let ProviderError::Rejected { message, .. } = &error
-        && message.contains("API key")
+        && (message.starts_with("API key not valid") || message.starts_with("API key expired"))
     {
         return ProviderError::Unauthorised;
     }

@@ -43,7 +43,8 @@ impl OpenAi {
 
     /// OpenAI itself wants `max_completion_tokens`; compatible servers know the older name.
     fn is_openai_itself(&self) -> bool {
-        self.connection.base_url() == DEFAULT_BASE_URL
+        let host = self.connection.base_url().strip_prefix("https://").and_then(|rest| rest.split(['/', ':']).next());
+        host.is_some_and(|host| host == "api.openai.com" || host.ends_with(".api.openai.com"))
     }
 
     /// The models this server offers; costs nothing, so it also tries a key.

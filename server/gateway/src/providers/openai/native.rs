@@ -55,6 +55,10 @@ fn outgoing(native: &Native, model: &str) -> Map<String, Value> {
     let mut body = Map::clone(&native.body);
     body.insert("model".to_owned(), model.into());
     body.insert("stream".to_owned(), native.streamed.into());
+    // What is kept there is kept where all tenants look alike.
+    if body.contains_key("store") {
+        body.insert("store".to_owned(), false.into());
+    }
     if native.streamed {
         let options = body.entry("stream_options").or_insert_with(|| json!({}));
         match options.as_object_mut() {

@@ -39,7 +39,10 @@ pub(super) async fn chat(
                     yield ChatPart::Finished { reason, usage };
                     return;
                 }
-                Some("response.failed") => Err(failure(event["response"]["error"].take(), &connection, &model))?,
+                Some("response.failed") => {
+                    let error = event.pointer_mut("/response/error").map(Value::take).unwrap_or_default();
+                    Err(failure(error, &connection, &model))?;
+                }
                 Some("error") => {
                     let inner = event.get_mut("error").map(Value::take);
                     Err(failure(inner.unwrap_or(event), &connection, &model))?;

@@ -73,6 +73,9 @@ pub(in super::super) async fn input_items(
 
 /// What a short form leaves out, as the dialect lists it: an id, the kind of item, text as a part.
 fn complete(item: &mut Value, response: &str, number: usize) {
+    if !item.is_object() {
+        return;
+    }
     if item["id"].is_null() {
         item["id"] = format!("item_{number}_{response}").into();
     }
