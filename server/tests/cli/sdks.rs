@@ -16,6 +16,19 @@ secret_env = "SDK_KEY"
 name = "sim"
 kind = "simulated"
 options = { tokens = 12, tokens_per_second = 400 }
+# A place each, so that none has seen so many failures that it is left alone.
+[[provider]]
+name = "sim-2"
+kind = "simulated"
+[[provider]]
+name = "sim-3"
+kind = "simulated"
+[[model]]
+name = "flaky-2"
+targets = [{ provider = "sim-2", model = "sim-cut" }]
+[[model]]
+name = "flaky-3"
+targets = [{ provider = "sim-3", model = "sim-cut" }]
 [[provider]]
 name = "chain"
 kind = "openai"
@@ -39,13 +52,13 @@ name = "chained"
 targets = [{ provider = "chain", model = "sim" }]
 [[model]]
 name = "chained-flaky"
-targets = [{ provider = "chain", model = "flaky" }]
+targets = [{ provider = "chain", model = "flaky-2" }]
 [[model]]
 name = "claude-chained"
 targets = [{ provider = "claude-chain", model = "sim" }]
 [[model]]
 name = "claude-chained-flaky"
-targets = [{ provider = "claude-chain", model = "flaky" }]
+targets = [{ provider = "claude-chain", model = "flaky-3" }]
 "#;
 
 /// Runs a script of checks against a server with these models.
