@@ -99,11 +99,7 @@ impl Gateway {
     pub async fn embed(&self, scope: &Scope, request: EmbedRequest) -> Result<Embedded, GatewayError> {
         let (route, config) = self.route(scope, &request.model).await?;
         let deadline = route.deadline.map(|limit| Instant::now() + limit);
-        let costs = match config.strategy {
-            Strategy::Cheapest => self.prices.of(&route.legs, &Conversation::default(), self.now()).await?,
-            Strategy::Fallback | Strategy::Weighted | Strategy::Fastest => Vec::new(),
-        };
-        let legs = route::ordered(config.strategy, route.legs, &costs, rand::random);
+        let legs = self.in_order(config.strategy, route.legs, &Conversation::default()).await?;
         let asked = self.asked(scope, request.request, request.feature, &request.model, None);
         let interest = self.interest(&request.cancel);
         let embedding = Embedding { accounting: self.accounting.clone(), asked, request, interest, deadline };
@@ -223,13 +219,21 @@ impl Gateway {
     /// have come.
     async fn able(&self, scope: &Scope, request: &ChatRequest) -> Result<(Vec<Leg>, Option<Instant>), GatewayError> {
         let (route, config) = self.route(scope, &request.model).await?;
-        let legs = able(route.legs, request)?;
-        let costs = match config.strategy {
-            Strategy::Cheapest => self.prices.of(&legs, &request.conversation, self.now()).await?,
+        let legs = self.in_order(config.strategy, able(route.legs, request)?, &request.conversation).await?;
+        Ok((legs, route.deadline.map(|limit| Instant::now() + limit)))
+    }
+
+    async fn in_order(
+        &self,
+        strategy: Strategy,
+        legs: Vec<Leg>,
+        conversation: &Conversation,
+    ) -> Result<Vec<Leg>, GatewayError> {
+        let costs = match strategy {
+            Strategy::Cheapest => self.prices.of(&legs, conversation, self.now()).await?,
             Strategy::Fallback | Strategy::Weighted | Strategy::Fastest => Vec::new(),
         };
-        let legs = route::ordered(config.strategy, legs, &costs, rand::random);
-        Ok((legs, route.deadline.map(|limit| Instant::now() + limit)))
+        Ok(route::ordered(strategy, legs, &costs, rand::random))
     }
 
     /// The places that may answer, in the order of the config.

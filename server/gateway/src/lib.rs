@@ -28,6 +28,7 @@ mod onboarding;
 mod prices;
 pub mod provider;
 pub mod providers;
+mod recent;
 mod residency;
 mod retry;
 mod route;

@@ -1,16 +1,9 @@
 //! What a request would come to at each place, for models whose cheapest place is asked first.
 
-use crate::{GatewayError, conversation::Conversation, route::Leg};
+use crate::{GatewayError, conversation::Conversation, recent::Recent, route::Leg};
 use contract::{NanoUsd, Timestamp, TokenUsage};
 use metering::{AttemptPrice, Metering};
-use std::{
-    collections::HashMap,
-    sync::{PoisonError, RwLock},
-};
-use tokio::time::Instant;
 
-/// As old as what is known of providers.
-const MAX_AGE: std::time::Duration = registry::MAX_AGE;
 /// How long an answer is taken to be where no limit is asked for.
 const USUAL_ANSWER: i64 = 500;
 
@@ -20,13 +13,12 @@ type Place = (String, String);
 /// The price book as routing needs it, at most a second old.
 pub(crate) struct Prices {
     metering: Metering,
-    /// Held for an assignment, never across an await.
-    known: RwLock<HashMap<Place, (Instant, Option<AttemptPrice>)>>,
+    known: Recent<Place, Option<AttemptPrice>>,
 }
 
 impl Prices {
     pub fn new(metering: Metering) -> Self {
-        Self { metering, known: RwLock::default() }
+        Self { metering, known: Recent::default() }
     }
 
     /// What each place would charge for a conversation of this length; none where nobody knows.
@@ -51,15 +43,7 @@ impl Prices {
 
     async fn at(&self, leg: &Leg, now: Timestamp) -> Result<Option<AttemptPrice>, GatewayError> {
         let place = (leg.provider.name.clone(), leg.model.clone());
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
-        if let Some((at, price)) = known
-            && at.elapsed() < MAX_AGE
-        {
-            return Ok(price);
-        }
-        let at = Instant::now();
-        let price = self.metering.price_in_force(&place.0, &place.1, now).await?;
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(place, (at, price));
-        Ok(price)
+        let read = async || Ok(self.metering.price_in_force(&place.0, &place.1, now).await?);
+        self.known.get(place.clone(), read).await
     }
 }

@@ -2,20 +2,11 @@
 //!
 //! What runs in this process keeps nothing, and is where the tenant's data lies anyway.
 
-use crate::{GatewayError, directory::Configured};
+use crate::{GatewayError, directory::Configured, recent::Recent};
 use contract::{ProviderKind, TenantId};
-use std::{
-    collections::HashMap,
-    sync::{PoisonError, RwLock},
-};
 use store::{ControlStore, FromRow, Row, StoreError};
-use tokio::time::Instant;
 
 const RULES: &str = "SELECT region, zero_retention FROM tenant WHERE id = $1";
-/// As old as what is known of providers.
-const MAX_AGE: std::time::Duration = registry::MAX_AGE;
-/// Tenants that are remembered; they are read again when there are more.
-const MOST: usize = 10_000;
 
 /// What holds for a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,33 +40,22 @@ impl Rules {
 /// The rules of tenants, at most a second old.
 pub(crate) struct Residency {
     control: ControlStore,
-    /// Held for an assignment, never across an await.
-    known: RwLock<HashMap<TenantId, (Instant, Rules)>>,
+    known: Recent<TenantId, Rules>,
 }
 
 impl Residency {
     pub fn new(control: ControlStore) -> Self {
-        Self { control, known: RwLock::default() }
+        Self { control, known: Recent::default() }
     }
 
     /// Errors: rules that cannot be read are not taken for none.
     pub async fn of(&self, tenant: TenantId) -> Result<Rules, GatewayError> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned();
-        if let Some((at, rules)) = known
-            && at.elapsed() < MAX_AGE
-        {
-            return Ok(rules);
-        }
-        let at = Instant::now();
-        let rules: Option<Rules> = self.control.read(RULES).bind(tenant).fetch_optional().await?;
-        // A tenant that is gone has no data to protect, and nobody asks for it.
-        let rules = rules.unwrap_or_default();
-        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST {
-            all.clear();
-        }
-        all.insert(tenant, (at, rules.clone()));
-        Ok(rules)
+        let read = async || {
+            let rules: Option<Rules> = self.control.read(RULES).bind(tenant).fetch_optional().await?;
+            // A tenant that is gone has no data to protect, and nobody asks for it.
+            Ok(rules.unwrap_or_default())
+        };
+        self.known.get(tenant, read).await
     }
 }
 

@@ -84,8 +84,11 @@ pub(super) struct Portable {
 }
 
 impl Portable {
+    /// The first field of each need is the one to blame.
     pub fn needs(&mut self, need: Need, field: impl Into<String>) {
-        self.needs.push((need, field.into()));
+        if self.needs.iter().all(|(known, _)| *known != need) {
+            self.needs.push((need, field.into()));
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod anthropic_messages;
 mod asked;
+mod openai;
 pub mod openai_chat;
 pub mod openai_embeddings;
 pub mod openai_responses;

@@ -47,11 +47,10 @@ pub(super) async fn answer(
     request: RequestId,
     asked: ChatAsked,
     telling: impl Telling,
-    dialect: Dialect,
     keeping: Option<Keeping>,
 ) -> Result<Response, Refusal> {
     program.require_model(&asked.model)?;
-    let streamed = asked.streamed;
+    let (streamed, dialect) = (asked.streamed, Dialect::from(asked.foreign.native.dialect));
     let chat = asked.into_request(request, CancellationToken::new());
     let answering = state.platform().gateway.chat(&program.scope, chat).await.map_err(Refusal::of_gateway)?;
     let route = answering.route.clone();

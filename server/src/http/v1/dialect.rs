@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use axum::extract::{FromRequestParts, Request};
-use gateway::dialects::Event;
+use gateway::{dialects::Event, provider};
 use http::{HeaderMap, Uri, request::Parts};
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -73,6 +73,16 @@ impl Dialect {
                 };
                 json!({ "type": "error", "error": { "type": kind, "message": message } })
             }
+        }
+    }
+}
+
+impl From<provider::Dialect> for Dialect {
+    fn from(dialect: provider::Dialect) -> Self {
+        match dialect {
+            provider::Dialect::OpenAiChat => Self::OpenAi,
+            provider::Dialect::OpenAiResponses => Self::OpenAiResponses,
+            provider::Dialect::AnthropicMessages => Self::Anthropic,
         }
     }
 }

@@ -5,4 +5,4 @@ mod portable;
 mod request;
 
 pub use answer::Telling;
-pub use request::{Counting, Messages};
+pub use request::{counting, message};

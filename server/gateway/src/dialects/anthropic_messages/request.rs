@@ -11,36 +11,22 @@ use crate::{
 use serde_json::{Map, Value};
 
 /// A message that is asked for.
-#[derive(Debug, Clone)]
-pub struct Messages {
-    pub chat: ChatAsked,
-}
-
-impl Messages {
-    /// Errors: what is wrong whoever answers. Everything else is left to the provider, which knows its own dialect.
-    pub fn read(body: Map<String, Value>) -> Result<Self, UnusableField> {
-        let model = model_of(&body)?;
-        let limit = body.get("max_tokens").and_then(Value::as_i64);
-        if limit.is_none_or(|limit| limit < 1) {
-            let detail = "max_tokens is a whole number from 1 on: how long the answer may get.";
-            return Err(UnusableField::new("max_tokens", detail));
-        }
-        let streamed = truth(&body, "stream")?;
-        Ok(Self { chat: chat(model, streamed, body)? })
+///
+/// Errors: what is wrong whoever answers. Everything else is left to the provider, which knows its own dialect.
+pub fn message(body: Map<String, Value>) -> Result<ChatAsked, UnusableField> {
+    let model = model_of(&body)?;
+    let limit = body.get("max_tokens").and_then(Value::as_i64);
+    if limit.is_none_or(|limit| limit < 1) {
+        let detail = "max_tokens is a whole number from 1 on: how long the answer may get.";
+        return Err(UnusableField::new("max_tokens", detail));
     }
+    let streamed = truth(&body, "stream")?;
+    chat(model, streamed, body)
 }
 
-/// A request to count.
-#[derive(Debug, Clone)]
-pub struct Counting {
-    pub chat: ChatAsked,
-}
-
-impl Counting {
-    pub fn read(body: Map<String, Value>) -> Result<Self, UnusableField> {
-        let model = model_of(&body)?;
-        Ok(Self { chat: chat(model, false, body)? })
-    }
+/// What is asked to be counted; errors are the same, and no limit is needed.
+pub fn counting(body: Map<String, Value>) -> Result<ChatAsked, UnusableField> {
+    chat(model_of(&body)?, false, body)
 }
 
 fn chat(model: String, streamed: bool, body: Map<String, Value>) -> Result<ChatAsked, UnusableField> {
@@ -78,8 +64,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(body: &Value) -> Result<Messages, String> {
-        Messages::read(body.as_object().unwrap().clone()).map_err(|unusable| unusable.field)
+    fn read(body: &Value) -> Result<ChatAsked, String> {
+        message(body.as_object().unwrap().clone()).map_err(|unusable| unusable.field)
     }
 
     #[test]
@@ -104,6 +90,6 @@ mod tests {
             assert_eq!(read(&body).unwrap_err(), field, "{body}");
         }
         let without = json!({ "model": "m", "messages": hi });
-        assert!(Counting::read(without.as_object().unwrap().clone()).is_ok(), "a count needs no limit");
+        assert!(counting(without.as_object().unwrap().clone()).is_ok(), "a count needs no limit");
     }
 }

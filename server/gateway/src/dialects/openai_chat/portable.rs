@@ -1,13 +1,14 @@
 //! What of a request can be said in other words: to providers of other dialects, and to models of this process.
 
 use crate::{
-    conversation::{
-        ChatParameters, ChatTurn, Conversation, Format, Need, Piece, Tool, ToolCall, ToolChoice, ToolResult,
+    conversation::{ChatParameters, ChatTurn, Conversation, Format, Need, Piece, Tool, ToolCall, ToolResult},
+    dialects::{
+        asked::{Portable, picture, texts},
+        openai,
     },
-    dialects::asked::{Portable, picture, texts},
 };
 use contract::MessageRole;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Where it is read already, or does not change what is answered.
 const APART: [&str; 11] = [
@@ -59,7 +60,9 @@ fn field(read: &mut Portable, name: &str, value: &Value) -> Result<(), String> {
             tools.offered = offered(value)?;
             read.needs(Need::Tools, name);
         }
-        "tool_choice" => tools.choice = choice(value).ok_or_else(|| name.to_owned())?,
+        "tool_choice" => {
+            tools.choice = openai::choice(value, &value["function"]["name"]).ok_or_else(|| name.to_owned())?
+        }
         "parallel_tool_calls" => tools.one_at_a_time = value == false,
         "response_format" => {
             *format = wanted(value).ok_or_else(|| name.to_owned())?;
@@ -101,23 +104,7 @@ fn function(tool: &Value) -> Option<Tool> {
     if function.keys().any(|name| !matches!(name.as_str(), "name" | "description" | "parameters" | "strict")) {
         return None;
     }
-    let schema = function.get("parameters").filter(|schema| !schema.is_null());
-    Some(Tool {
-        name: function.get("name")?.as_str()?.to_owned(),
-        description: function.get("description").and_then(Value::as_str).map(str::to_owned),
-        schema: schema.cloned().unwrap_or_else(|| json!({ "type": "object", "properties": {} })),
-        strict: function.get("strict").and_then(Value::as_bool),
-    })
-}
-
-fn choice(value: &Value) -> Option<ToolChoice> {
-    match value.as_str() {
-        Some("none") => Some(ToolChoice::Never),
-        Some("required") => Some(ToolChoice::Any),
-        Some(_) => None,
-        None if value["type"] == "function" => Some(ToolChoice::Named(value["function"]["name"].as_str()?.to_owned())),
-        None => None,
-    }
+    openai::function(function)
 }
 
 fn wanted(format: &Value) -> Option<Format> {
@@ -208,10 +195,7 @@ fn said_and_called(message: &Map<String, Value>, at: &str, read: &mut Portable) 
 
 fn called(call: &Value) -> Option<ToolCall> {
     let function = call.get("function").filter(|_| call["type"] == "function")?;
-    let arguments = match function["arguments"].as_str()?.trim() {
-        "" => json!({}),
-        written => serde_json::from_str(written).ok().filter(Value::is_object)?,
-    };
+    let arguments = openai::arguments(&function["arguments"])?;
     Some(ToolCall { id: call["id"].as_str()?.to_owned(), name: function["name"].as_str()?.to_owned(), arguments })
 }
 
@@ -254,6 +238,8 @@ fn text(content: Option<&Value>, at: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::ToolChoice;
+    use serde_json::json;
 
     fn of(more: Value) -> Result<Portable, String> {
         let mut body = json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }] });

@@ -1,11 +1,14 @@
 //! What of a request can be said in other words: to providers of other dialects, and to models of this process.
 
 use crate::{
-    conversation::{ChatTurn, Conversation, Format, Need, Piece, Tool, ToolCall, ToolChoice, ToolResult},
-    dialects::asked::{Portable, picture},
+    conversation::{ChatTurn, Conversation, Format, Need, Piece, Tool, ToolCall, ToolResult},
+    dialects::{
+        asked::{Portable, picture},
+        openai,
+    },
 };
 use contract::MessageRole;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Where it is read already, or does not change what is answered.
 const APART: [&str; 13] = [
@@ -76,7 +79,7 @@ fn field(read: &mut Portable, name: &str, value: &Value) -> Result<(), String> {
             tools.offered = offered.collect::<Result<_, _>>()?;
             read.needs(Need::Tools, name);
         }
-        "tool_choice" => tools.choice = choice(value).ok_or_else(unsaid)?,
+        "tool_choice" => tools.choice = openai::choice(value, &value["name"]).ok_or_else(unsaid)?,
         "parallel_tool_calls" => tools.one_at_a_time = value == false,
         "text" => {
             *format = wanted(value).ok_or_else(unsaid)?;
@@ -94,23 +97,7 @@ fn function(tool: &Value) -> Option<Tool> {
     if described.iter().any(|(name, value)| !known(name) && !value.is_null()) {
         return None;
     }
-    let schema = described.get("parameters").filter(|schema| !schema.is_null());
-    Some(Tool {
-        name: described.get("name")?.as_str()?.to_owned(),
-        description: described.get("description").and_then(Value::as_str).map(str::to_owned),
-        schema: schema.cloned().unwrap_or_else(|| json!({ "type": "object", "properties": {} })),
-        strict: described.get("strict").and_then(Value::as_bool),
-    })
-}
-
-fn choice(value: &Value) -> Option<ToolChoice> {
-    match value.as_str() {
-        Some("none") => Some(ToolChoice::Never),
-        Some("required") => Some(ToolChoice::Any),
-        Some(_) => None,
-        None if value["type"] == "function" => Some(ToolChoice::Named(value["name"].as_str()?.to_owned())),
-        None => None,
-    }
+    openai::function(described)
 }
 
 /// A format, and nothing beside it.
@@ -200,16 +187,15 @@ fn pieces(parts: &[Value], at: &str, read: &mut Portable) -> Result<Vec<Piece>, 
 }
 
 fn called(item: &Value) -> Option<ToolCall> {
-    let arguments = match item["arguments"].as_str()?.trim() {
-        "" => json!({}),
-        written => serde_json::from_str(written).ok().filter(Value::is_object)?,
-    };
+    let arguments = openai::arguments(&item["arguments"])?;
     Some(ToolCall { id: item["call_id"].as_str()?.to_owned(), name: item["name"].as_str()?.to_owned(), arguments })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::ToolChoice;
+    use serde_json::json;
 
     fn of(more: Value) -> Result<Portable, String> {
         let mut body = json!({ "model": "m", "input": [{ "role": "user", "content": "hi" }] });

@@ -26,7 +26,12 @@ impl Responses {
     /// Errors: what is wrong whoever answers. Everything else is left to the provider, which knows its own dialect.
     pub fn read(body: Map<String, Value>) -> Result<Self, UnusableField> {
         let model = model_of(&body)?;
-        if items(body.get("input")).is_none_or(|items| items.is_empty()) {
+        let empty = match body.get("input") {
+            Some(Value::String(text)) => text.is_empty(),
+            Some(Value::Array(items)) => items.is_empty(),
+            _ => true,
+        };
+        if empty {
             return Err(UnusableField::new("input", "input is a text, or a list with at least one item."));
         }
         if let Some((field, _)) = body.iter().find(|(name, value)| !is_usual(name, value)) {
@@ -54,7 +59,7 @@ impl Responses {
 
     /// What was sent: the items of this request alone.
     pub fn input(&self) -> Vec<Value> {
-        items(self.body.get("input")).unwrap_or_default()
+        self.body.get("input").cloned().map(items).unwrap_or_default()
     }
 
     /// What the response repeats of the request.
@@ -82,7 +87,7 @@ impl Responses {
     /// As the gateway is asked: all that came before stands in front of what was sent. Nothing is kept elsewhere.
     pub fn into_chat(mut self, before: Vec<Value>) -> ChatAsked {
         let mut input = before;
-        input.extend(self.input());
+        input.extend(self.body.remove("input").map(items).unwrap_or_default());
         self.body.insert("input".to_owned(), input.into());
         self.body.remove("previous_response_id");
         self.body.insert("store".to_owned(), false.into());
@@ -92,11 +97,11 @@ impl Responses {
 }
 
 /// Input as a list; a text is what a user says.
-pub fn items(input: Option<&Value>) -> Option<Vec<Value>> {
-    match input? {
-        Value::String(text) if !text.is_empty() => Some(vec![json!({ "role": "user", "content": text })]),
-        Value::Array(items) => Some(items.clone()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
+fn items(input: Value) -> Vec<Value> {
+    match input {
+        Value::String(text) => vec![json!({ "role": "user", "content": text })],
+        Value::Array(items) => items,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
     }
 }
 

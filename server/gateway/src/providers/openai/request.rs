@@ -62,15 +62,16 @@ fn write_turn(turn: &ChatTurn, messages: &mut Vec<Value>) {
         }
     }
     let only_text = turn.pieces.iter().all(|piece| !matches!(piece, Piece::Picture(_)));
-    let content = if only_text { turn.text().into_owned().into() } else { Value::from(parts.clone()) };
+    let silent = parts.is_empty();
+    let content = if only_text { turn.text().into_owned().into() } else { Value::from(parts) };
     match turn.role {
-        MessageRole::User if parts.is_empty() && !turn.pieces.is_empty() => {}
+        MessageRole::User if silent && !turn.pieces.is_empty() => {}
         MessageRole::User => messages.push(json!({ "role": "user", "content": content })),
         MessageRole::Assistant if calls.is_empty() => {
             messages.push(json!({ "role": "assistant", "content": content }));
         }
         MessageRole::Assistant => {
-            let content = if parts.is_empty() { Value::Null } else { content };
+            let content = if silent { Value::Null } else { content };
             messages.push(json!({ "role": "assistant", "content": content, "tool_calls": calls }));
         }
     }

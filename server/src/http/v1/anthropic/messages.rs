@@ -1,9 +1,9 @@
 //! `POST /v1/messages`, and `/v1/messages/count_tokens`.
 
-use super::super::{super::WebState, body::Object, caller::Program, chat, dialect::Dialect, refusal::Refusal};
+use super::super::{super::WebState, body::Object, caller::Program, chat, refusal::Refusal};
 use axum::{Json, extract::State, response::Response};
 use contract::RequestId;
-use gateway::dialects::anthropic_messages::{Counting, Messages, Telling};
+use gateway::dialects::anthropic_messages::{self, Telling};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -12,10 +12,10 @@ pub(in super::super) async fn create(
     program: Program,
     Object(body): Object,
 ) -> Result<Response, Refusal> {
-    let asked = Messages::read(body).map_err(|unusable| Refusal::unusable(&unusable))?;
+    let asked = anthropic_messages::message(body).map_err(|unusable| Refusal::unusable(&unusable))?;
     let request = RequestId::new();
-    let telling = Telling::new(request, asked.chat.model.clone());
-    chat::answer(&state, &program, request, asked.chat, telling, Dialect::Anthropic, None).await
+    let telling = Telling::new(request, asked.model.clone());
+    chat::answer(&state, &program, request, asked, telling, None).await
 }
 
 /// By the provider's own count where it has one, else by an estimate.
@@ -24,9 +24,9 @@ pub(in super::super) async fn count(
     program: Program,
     Object(body): Object,
 ) -> Result<Json<Value>, Refusal> {
-    let asked = Counting::read(body).map_err(|unusable| Refusal::unusable(&unusable))?;
-    program.require_model(&asked.chat.model)?;
-    let request = asked.chat.into_request(RequestId::new(), CancellationToken::new());
+    let asked = anthropic_messages::counting(body).map_err(|unusable| Refusal::unusable(&unusable))?;
+    program.require_model(&asked.model)?;
+    let request = asked.into_request(RequestId::new(), CancellationToken::new());
     let counted = state.platform().gateway.count_tokens(&program.scope, &request).await;
     let tokens = counted.map_err(Refusal::of_gateway)?;
     Ok(Json(json!({ "input_tokens": tokens })))

@@ -1,6 +1,6 @@
 //! `POST /v1/chat/completions`.
 
-use super::super::{super::WebState, body::Object, caller::Program, chat, dialect::Dialect, refusal::Refusal};
+use super::super::{super::WebState, body::Object, caller::Program, chat, refusal::Refusal};
 use axum::{extract::State, response::Response};
 use contract::RequestId;
 use gateway::dialects::openai_chat::{ChatCompletion, Telling};
@@ -14,5 +14,5 @@ pub(in super::super) async fn complete(
     let request = RequestId::new();
     let created = state.platform().tenancy.clock().now().as_millis() / 1_000;
     let telling = Telling::new(request, created, asked.chat.model.clone(), asked.include_usage);
-    chat::answer(&state, &program, request, asked.chat, telling, Dialect::OpenAi, None).await
+    chat::answer(&state, &program, request, asked.chat, telling, None).await
 }

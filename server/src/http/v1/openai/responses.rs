@@ -5,7 +5,6 @@ use super::super::{
     body::Object,
     caller::Program,
     chat::{self, Keeping},
-    dialect::Dialect,
     refusal::Refusal,
 };
 use axum::{
@@ -42,7 +41,7 @@ pub(in super::super) async fn create(
         previous: asked.previous.clone(),
         input: asked.input(),
     });
-    chat::answer(&state, &program, request, asked.into_chat(before), telling, Dialect::OpenAiResponses, keeping).await
+    chat::answer(&state, &program, request, asked.into_chat(before), telling, keeping).await
 }
 
 pub(in super::super) async fn show(
