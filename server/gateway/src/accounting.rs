@@ -4,7 +4,7 @@
 //! Opening comes first and dispatch after it, one after the other: were they to overlap, a crash between
 //! them would leave a call that a provider bills and the ledger has never heard of.
 
-use crate::route::Leg;
+use crate::{health::Asker, route::Leg};
 use contract::{AttemptNo, NanoUsd, RequestId, TenantId, TokenUsage, UserId};
 use metering::{AttemptStatus, Feature, Intent, Metering, MeteringError, Settlement};
 use tenancy::SharedClock;
@@ -19,6 +19,12 @@ pub(crate) struct Asked {
     pub feature: Feature,
     pub model: String,
     pub prompt: Option<(String, i64)>,
+}
+
+impl Asked {
+    pub const fn asker(&self) -> Asker {
+        Asker { tenant: self.tenant, request: self.request }
+    }
 }
 
 #[derive(Clone)]

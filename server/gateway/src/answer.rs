@@ -29,6 +29,23 @@ pub struct ChatRequest {
     pub cancel: CancellationToken,
 }
 
+impl ChatRequest {
+    /// Whether the answer is wanted at once and whole, rather than as it comes.
+    pub fn is_whole(&self) -> bool {
+        self.foreign.as_ref().is_some_and(|foreign| !foreign.native.streamed)
+    }
+
+    /// The bound that is asked for, in whichever words.
+    pub fn max_output_tokens(&self) -> Option<i64> {
+        let body = self.foreign.as_ref().map(|foreign| &foreign.native.body);
+        let written = || {
+            let names = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
+            names.iter().find_map(|name| body?.get(*name)?.as_i64())
+        };
+        self.conversation.parameters.max_output_tokens.or_else(written)
+    }
+}
+
 /// A request in a dialect, beside what of it is understood.
 #[derive(Debug, Clone)]
 pub struct Foreign {

@@ -171,6 +171,19 @@ impl Conversation {
         system.chain(said).chain(tools).fold(format, i64::saturating_add)
     }
 
+    /// About how many bytes there are to count.
+    pub fn bytes(&self) -> usize {
+        let pieces = self.turns.iter().flat_map(|turn| &turn.pieces).map(|piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Picture(_) => 0,
+            Piece::Call(call) => call.arguments.as_object().map_or(0, |arguments| 64 * arguments.len()),
+            Piece::Result(result) => result.text.len(),
+        });
+        // Schemas are not measured: writing them out is what takes the time.
+        let tools = self.tools.offered.len().saturating_mul(1_000);
+        self.system.iter().map(String::len).chain(pieces).fold(tools, usize::saturating_add)
+    }
+
     /// What it asks for beyond text.
     pub fn needs(&self) -> Vec<Need> {
         let holds = |wanted: fn(&Piece) -> bool| self.turns.iter().flat_map(|turn| &turn.pieces).any(wanted);

@@ -3,13 +3,17 @@
 use crate::{
     EmbedRequest, Embedded, GatewayError, PartialOutcome,
     accounting::{Accounting, Asked, Ending},
+    estimates,
+    health::Pace,
+    places::Places,
     provider::{EmbedCall, Embeddings, ProviderError},
+    race::Turn,
     route::Leg,
-    router::{self, Attempted, Interest, Operation},
+    router::{self, Attempted, Interest, Operation, Round},
 };
-use contract::{AttemptNo, TokenUsage};
+use contract::TokenUsage;
 use metering::AttemptStatus;
-use std::time::Duration;
+use std::sync::Arc;
 use store::share;
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// An embedding and all that its attempts need.
 pub(crate) struct Embedding {
     pub accounting: Accounting,
+    pub places: Arc<Places>,
     pub asked: Asked,
     pub request: EmbedRequest,
     pub interest: Interest,
@@ -28,8 +33,9 @@ pub(crate) async fn run(embedding: Embedding, legs: Vec<Leg>, tasks: &TaskTracke
     let (end, ended) = oneshot::channel();
     let _waiting = embedding.interest.wanted.clone().drop_guard();
     tasks.spawn(share::split(async move {
-        let interest = embedding.interest.clone();
-        let embedded = router::answer(&embedding, &legs, embedding.deadline, &interest).await;
+        let Embedding { places, asked, deadline, interest, .. } = &embedding;
+        let round = Round { legs: &legs, places, by: asked.asker(), deadline: *deadline, hedge_after: None, interest };
+        let embedded = router::answer(&embedding, round).await;
         // Whoever went away needs no vectors.
         let _ = end.send(embedded);
     }));
@@ -39,7 +45,8 @@ pub(crate) async fn run(embedding: Embedding, legs: Vec<Leg>, tasks: &TaskTracke
 impl Operation for Embedding {
     type Answer = Embedded;
 
-    async fn attempt(&self, leg: &Leg, number: AttemptNo) -> Result<Attempted<Embedded>, GatewayError> {
+    async fn attempt(&self, leg: &Leg, turn: Turn<'_>) -> Result<Attempted<Embedded>, GatewayError> {
+        let number = turn.number;
         let open = self.accounting.open(&self.asked, number, leg).await?;
         let call = EmbedCall {
             tenant: self.asked.tenant,
@@ -61,8 +68,11 @@ impl Operation for Embedding {
         match embedded {
             Some(Ok(Embeddings { vectors, usage })) => {
                 let measured = usage.input.is_some();
-                let input = usage.input.unwrap_or_else(|| self.estimate(leg));
-                let usage = TokenUsage { input: Some(input), cached_input: usage.cached_input, output: Some(0) };
+                let input = match usage.input {
+                    Some(input) => Some(input),
+                    None => estimates::texts(leg, &self.request.inputs).await,
+                };
+                let usage = TokenUsage { input, cached_input: usage.cached_input, output: Some(0) };
                 let ending = Ending { status: AttemptStatus::Succeeded, error_code: None, usage, measured };
                 let receipt = open.settle(ending).await?;
                 let route = leg.route();
@@ -70,14 +80,15 @@ impl Operation for Embedding {
             }
             Some(Err(cause)) => {
                 let used = cause.may_have_used_tokens();
-                let input = if used { self.estimate(leg) } else { 0 };
-                let usage = TokenUsage { input: Some(input), cached_input: None, output: Some(0) };
+                let input = if used { estimates::texts(leg, &self.request.inputs).await } else { Some(0) };
+                let usage = TokenUsage { input, cached_input: None, output: Some(0) };
                 let status = AttemptStatus::Failed;
                 open.settle(Ending { status, error_code: Some(cause.code()), usage, measured: !used }).await?;
                 Ok(Attempted::Unheard(cause))
             }
             None => {
-                let usage = TokenUsage { input: Some(self.estimate(leg)), cached_input: None, output: Some(0) };
+                let input = estimates::texts(leg, &self.request.inputs).await;
+                let usage = TokenUsage { input, cached_input: None, output: Some(0) };
                 let ending = Ending { status: AttemptStatus::Stopped, error_code: None, usage, measured: false };
                 let receipt = open.settle(ending).await?;
                 let outcome = PartialOutcome {
@@ -94,14 +105,8 @@ impl Operation for Embedding {
         }
     }
 
-    /// Vectors have no first words.
-    fn first_token(_answer: &Embedded) -> Option<Duration> {
-        None
-    }
-}
-
-impl Embedding {
-    fn estimate(&self, leg: &Leg) -> i64 {
-        self.request.inputs.iter().map(|text| leg.provider.instance.count_tokens(&leg.model, text)).sum()
+    /// How long vectors take is owed to how many there are.
+    fn pace(&self, _answer: &Embedded) -> Pace {
+        Pace::Unknown
     }
 }

@@ -5,20 +5,18 @@ use crate::{
     accounting::{Accounting, Asked},
     chat::{self, Chat},
     configure,
-    conversation::Conversation,
-    directory::Directory,
     embedding::{self, Embedding},
-    onboarding,
-    prices::Prices,
+    estimates, onboarding,
+    places::Places,
+    prices::{Amount, Prices},
     provider::{Provider, ProviderError},
-    residency::{Residency, Rules},
     route::{self, Leg, Route},
     router::Interest,
 };
 use contract::{ModelView, ProviderKind, RequestId, Timestamp};
 use metering::{Feature, Metering};
-use registry::{ModelConfig, Registry, Strategy};
-use std::sync::Arc;
+use registry::{Behaviour, ModelConfig, Registry, Strategy};
+use std::{sync::Arc, time::Duration};
 use store::{ControlStore, Transaction};
 use tenancy::{Change, OperatorScope, Scope, Tenancy, Vault};
 use tokio::time::Instant;
@@ -31,8 +29,7 @@ pub struct Gateway {
     tenancy: Tenancy,
     registry: Registry,
     accounting: Accounting,
-    directory: Arc<Directory>,
-    residency: Arc<Residency>,
+    places: Arc<Places>,
     prices: Arc<Prices>,
     /// One task a request under way; each settles its attempts before it ends.
     tasks: TaskTracker,
@@ -51,8 +48,7 @@ impl Gateway {
         Self {
             accounting: Accounting::new(metering.clone(), Arc::clone(tenancy.clock())),
             prices: Arc::new(Prices::new(metering)),
-            residency: Arc::new(Residency::new(control.clone())),
-            directory: Arc::new(Directory::new(control.clone(), tenancy.vault().clone(), local)),
+            places: Arc::new(Places::new(&control, tenancy.vault(), local)),
             control,
             tenancy,
             registry,
@@ -71,21 +67,28 @@ impl Gateway {
     /// `UnknownModel`, `NoTarget`, `Untranslatable`: nothing was dispatched. `AllAttemptsFailed`, `Rejected`: before the first
     /// text. `Interrupted` as the last item of the answer, or here when it was cancelled before its first text.
     pub async fn chat(&self, scope: &Scope, request: ChatRequest) -> Result<Answering, GatewayError> {
-        let (legs, deadline) = self.able(scope, &request).await?;
+        let Able { legs, config } = self.able(scope, &request).await?;
+        let behaviour = &config.behaviour;
+        let (deadline, on_disconnect) = (soon(behaviour), behaviour.on_disconnect);
+        let hedge_after = hedge_after(behaviour, &legs, request.is_whole());
         let asked = self.asked(scope, request.request, request.feature, &request.model, request.prompt.clone());
         let interest = self.interest(&request.cancel);
-        let chat = Chat { accounting: self.accounting.clone(), asked, request, interest, deadline };
+        let (accounting, places) = (self.accounting.clone(), Arc::clone(&self.places));
+        let chat = Chat { accounting, places, asked, request, interest, deadline, hedge_after, on_disconnect };
         chat::start(chat, legs, &self.tasks).await
     }
 
     /// How many tokens a model would read. Nothing is generated, and nothing is billed.
     pub async fn count_tokens(&self, scope: &Scope, request: &ChatRequest) -> Result<i64, GatewayError> {
         let mut last = None;
-        for leg in self.able(scope, request).await?.0 {
+        for leg in self.able(scope, request).await?.legs {
             let call = leg.call(scope.tenant(), request);
             let counted = tokio::time::timeout(leg.provider.timeout, leg.provider.instance.count(call)).await;
             match counted.unwrap_or(Err(ProviderError::TimedOut(leg.provider.timeout))) {
-                Ok(tokens) => return Ok(tokens),
+                Ok(Some(tokens)) => return Ok(tokens),
+                Ok(None) => {
+                    return estimates::chat(&leg, request, "").await.input.ok_or(GatewayError::Abandoned);
+                }
                 Err(cause) if !cause.is_retryable() => return Err(GatewayError::Rejected { cause }),
                 Err(cause) => last = Some((cause, 1)),
             }
@@ -98,11 +101,12 @@ impl Gateway {
     /// Turns texts into vectors, with the same guarantees.
     pub async fn embed(&self, scope: &Scope, request: EmbedRequest) -> Result<Embedded, GatewayError> {
         let (route, config) = self.route(scope, &request.model).await?;
-        let deadline = route.deadline.map(|limit| Instant::now() + limit);
-        let legs = self.in_order(config.strategy, route.legs, &Conversation::default()).await?;
+        let deadline = soon(&config.behaviour);
+        let legs = self.in_order(config.strategy, route.legs, Amount::Texts(&request.inputs)).await?;
         let asked = self.asked(scope, request.request, request.feature, &request.model, None);
         let interest = self.interest(&request.cancel);
-        let embedding = Embedding { accounting: self.accounting.clone(), asked, request, interest, deadline };
+        let (accounting, places) = (self.accounting.clone(), Arc::clone(&self.places));
+        let embedding = Embedding { accounting, places, asked, request, interest, deadline };
         embedding::run(embedding, legs, &self.tasks).await
     }
 
@@ -110,7 +114,7 @@ impl Gateway {
     pub async fn models(&self) -> Result<Vec<ModelView>, GatewayError> {
         let mut views = Vec::new();
         for config in self.registry.models().await? {
-            let route = route::plan(&config, &self.directory, &Rules::default()).await?;
+            let route = self.places.of(&config, None).await?;
             let first_written = config.targets.first().map(|target| target.route());
             let first = route.legs.first().map(Leg::route);
             views.push(ModelView {
@@ -204,7 +208,7 @@ impl Gateway {
 
     /// Reads the providers anew at the next request; after writes by `apply_provider` in this process.
     pub fn invalidate(&self) {
-        self.directory.invalidate();
+        self.places.invalidate();
     }
 
     /// Refuses new requests, ends those under way and waits until they are settled. To let answers finish
@@ -215,22 +219,16 @@ impl Gateway {
         self.tasks.wait().await;
     }
 
-    /// The places that can do justice to a chat, in the order in which they are asked, and when the first words must
-    /// have come.
-    async fn able(&self, scope: &Scope, request: &ChatRequest) -> Result<(Vec<Leg>, Option<Instant>), GatewayError> {
+    /// The places that can do justice to a chat, in the order in which they are asked.
+    async fn able(&self, scope: &Scope, request: &ChatRequest) -> Result<Able, GatewayError> {
         let (route, config) = self.route(scope, &request.model).await?;
-        let legs = self.in_order(config.strategy, able(route.legs, request)?, &request.conversation).await?;
-        Ok((legs, route.deadline.map(|limit| Instant::now() + limit)))
+        let legs = self.in_order(config.strategy, able(route.legs, request)?, Amount::Chat(request)).await?;
+        Ok(Able { legs, config })
     }
 
-    async fn in_order(
-        &self,
-        strategy: Strategy,
-        legs: Vec<Leg>,
-        conversation: &Conversation,
-    ) -> Result<Vec<Leg>, GatewayError> {
+    async fn in_order(&self, strategy: Strategy, legs: Vec<Leg>, amount: Amount<'_>) -> Result<Vec<Leg>, GatewayError> {
         let costs = match strategy {
-            Strategy::Cheapest => self.prices.of(&legs, conversation, self.now()).await?,
+            Strategy::Cheapest => self.prices.of(&legs, amount, self.now()).await?,
             Strategy::Fallback | Strategy::Weighted | Strategy::Fastest => Vec::new(),
         };
         Ok(route::ordered(strategy, legs, &costs, rand::random))
@@ -242,8 +240,7 @@ impl Gateway {
             return Err(GatewayError::ShuttingDown);
         }
         let config = self.registry.model(model).await?;
-        let rules = self.residency.of(scope.tenant()).await?;
-        let route = route::plan(&config, &self.directory, &rules).await?;
+        let route = self.places.of(&config, Some(scope.tenant())).await?;
         if route.legs.is_empty() {
             let reason = route.left_out.join("; ");
             return Err(GatewayError::NoTarget { model: config.name, reason });
@@ -269,6 +266,24 @@ impl Gateway {
     fn now(&self) -> Timestamp {
         self.tenancy.clock().now()
     }
+}
+
+/// Who is asked, and how.
+struct Able {
+    legs: Vec<Leg>,
+    config: ModelConfig,
+}
+
+/// When the first words must have come.
+fn soon(behaviour: &Behaviour) -> Option<Instant> {
+    behaviour.deadline().map(|limit| Instant::now() + limit)
+}
+
+/// After how long without a word the next place is asked beside the first one.
+fn hedge_after(behaviour: &Behaviour, legs: &[Leg], whole: bool) -> Option<Duration> {
+    let percent = u8::try_from(behaviour.hedge_percentile?).ok()?;
+    let first = legs.first()?;
+    first.provider.health.percentile(&first.model, percent, whole)
 }
 
 /// Leaves out the places where a part of the request would have to be dropped.

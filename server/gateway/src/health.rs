@@ -3,8 +3,12 @@
 //!
 //! A place that fails again and again is left alone for a while, then tried with one request, whose outcome decides. A
 //! place that asked to wait is left alone until then. Nobody waits at a door that is shut: the next place is asked.
+//!
+//! What one tenant asks may be what a place fails at. So a request counts once, however often it is tried, and while
+//! others are answered, the failures of one tenant alone shut no door.
 
 use crate::provider::ProviderError;
+use contract::{RequestId, TenantId};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,6 +28,8 @@ const WORTH_WAITING: Duration = Duration::from_millis(100);
 const KEPT: usize = 100;
 /// How quick a place is, is told by answers that are no older.
 const PACE_AGE: Duration = Duration::from_secs(600);
+/// From fewer answers nobody can tell how long the slow ones take.
+const ENOUGH: usize = 20;
 
 /// The places of one provider: its models.
 #[derive(Debug, Default)]
@@ -54,8 +60,27 @@ enum Door {
 #[derive(Debug, Clone, Copy)]
 struct Outcome {
     at: Instant,
+    by: Asker,
     succeeded: bool,
-    first_token: Option<Duration>,
+    pace: Pace,
+}
+
+/// How quick an answer was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Nobody measured it.
+    Unknown,
+    /// Until the first words of one that came bit by bit.
+    FirstWords(Duration),
+    /// Until all of one that came at once.
+    Whole(Duration),
+}
+
+/// On whose behalf a place is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub tenant: TenantId,
+    pub request: RequestId,
 }
 
 /// Why a place is not asked now.
@@ -82,7 +107,7 @@ impl Resting {
 
 impl Health {
     /// Whether a place may be asked now. Whoever is admitted says what became of it.
-    pub fn admit(&self, model: &str) -> Result<Admission, Resting> {
+    pub fn admit(&self, model: &str, by: Asker) -> Result<Admission, Resting> {
         let place = self.place(model);
         let now = Instant::now();
         let mut known = lock(&place);
@@ -109,18 +134,38 @@ impl Health {
             }
         };
         drop(known);
-        Ok(Admission { place, trying })
+        Ok(Admission { place, by, trying })
     }
 
     /// How soon its first words usually come; none when nobody knows.
     pub fn first_token(&self, model: &str) -> Option<Duration> {
+        let times = self.times(model, false);
+        times.get(times.len() / 2).copied()
+    }
+
+    /// What so many of a hundred answers do not take longer than, until their first words or as a whole; none where too
+    /// little is known.
+    pub fn percentile(&self, model: &str, percent: u8, whole: bool) -> Option<Duration> {
+        let times = self.times(model, whole);
+        let at = times.len().saturating_mul(usize::from(percent)) / 100;
+        if times.len() < ENOUGH { None } else { times.get(at).or(times.last()).copied() }
+    }
+
+    /// How long answers took lately, the shortest first.
+    fn times(&self, model: &str, whole: bool) -> Vec<Duration> {
         let place = self.place(model);
         let known = lock(&place);
         let recent = known.outcomes.iter().filter(|outcome| outcome.at.elapsed() < PACE_AGE);
-        let mut times: Vec<Duration> = recent.filter_map(|outcome| outcome.first_token).collect();
+        let mut times: Vec<Duration> = recent
+            .filter_map(|outcome| match outcome.pace {
+                Pace::FirstWords(time) => (!whole).then_some(time),
+                Pace::Whole(time) => whole.then_some(time),
+                Pace::Unknown => None,
+            })
+            .collect();
         drop(known);
         times.sort_unstable();
-        times.get(times.len() / 2).copied()
+        times
     }
 
     /// Whether the last thing that is known of it is a failure.
@@ -147,15 +192,24 @@ fn lock(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
 #[derive(Debug)]
 pub(crate) struct Admission {
     place: Arc<Mutex<Place>>,
+    by: Asker,
     trying: bool,
 }
 
 impl Admission {
-    /// It answered; its first words came after so long, if there were any.
-    pub fn answered(mut self, first_token: Option<Duration>) {
+    /// Its first words are there: others need not wait for the last ones to be let in.
+    pub fn heard(&self) {
+        let mut place = lock(&self.place);
+        if self.trying && matches!(place.door, Door::Trying(_)) {
+            place.door = Door::Open;
+        }
+    }
+
+    /// It answered.
+    pub fn answered(mut self, pace: Pace) {
         let tried = std::mem::take(&mut self.trying);
         let mut place = lock(&self.place);
-        place.note(true, first_token);
+        place.note(self.by, true, pace);
         // One that began before the door was shut says nothing about now.
         if tried {
             place.door = Door::Open;
@@ -177,7 +231,7 @@ impl Admission {
         }
         let tried = std::mem::take(&mut self.trying);
         let mut place = lock(&self.place);
-        place.note(false, None);
+        place.note(self.by, false, Pace::Unknown);
         if tried || (place.door == Door::Open && place.keeps_failing()) {
             let rest = FIRST_REST.saturating_mul(2u32.saturating_pow(place.shut)).min(LONGEST_REST);
             place.shut = place.shut.saturating_add(1);
@@ -189,28 +243,32 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        if self.trying {
+        let mut place = lock(&self.place);
+        if self.trying && matches!(place.door, Door::Trying(_)) {
             // It never came to an end: the next one may try.
-            lock(&self.place).door = Door::Shut(Instant::now());
+            place.door = Door::Shut(Instant::now());
         }
     }
 }
 
 impl Place {
-    fn note(&mut self, succeeded: bool, first_token: Option<Duration>) {
+    fn note(&mut self, by: Asker, succeeded: bool, pace: Pace) {
+        if !succeeded {
+            self.outcomes.retain(|outcome| outcome.succeeded || outcome.by != by);
+        }
         if self.outcomes.len() == KEPT {
             self.outcomes.pop_front();
         }
-        self.outcomes.push_back(Outcome { at: Instant::now(), succeeded, first_token });
+        self.outcomes.push_back(Outcome { at: Instant::now(), by, succeeded, pace });
     }
 
     fn keeps_failing(&self) -> bool {
         let recent = self.outcomes.iter().filter(|outcome| outcome.at.elapsed() < WINDOW);
-        let (mut succeeded, mut failed) = (0, 0);
-        for outcome in recent {
-            if outcome.succeeded { succeeded += 1 } else { failed += 1 }
-        }
-        failed >= FAILURES && failed >= succeeded
+        let (answered, failed): (Vec<&Outcome>, Vec<&Outcome>) = recent.partition(|outcome| outcome.succeeded);
+        let Some(first) = failed.first() else { return false };
+        let another = |outcome: &&Outcome| outcome.by.tenant != first.by.tenant;
+        let others_fare_well = !failed.iter().any(another) && answered.iter().any(another);
+        failed.len() >= FAILURES && failed.len() >= answered.len() && !others_fare_well
     }
 }
 
@@ -220,13 +278,19 @@ mod tests {
 
     const DOWN: ProviderError = ProviderError::Cut;
 
+    /// A request of its own each time, of one tenant or another.
+    fn of(tenant: u8) -> Asker {
+        let tenant = format!("00000000-0000-7000-8000-00000000000{tenant}").parse().unwrap();
+        Asker { tenant, request: RequestId::new() }
+    }
+
     async fn later(seconds: u64) {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
 
     fn fail(health: &Health, times: usize) {
         for _ in 0..times {
-            health.admit("m").unwrap().failed(&DOWN);
+            health.admit("m", of(1)).unwrap().failed(&DOWN);
         }
     }
 
@@ -234,18 +298,18 @@ mod tests {
     async fn a_place_that_keeps_failing_is_left_alone_then_tried_by_one() {
         let health = Health::default();
         fail(&health, 4);
-        health.admit("m").unwrap().failed(&DOWN);
-        assert!(matches!(health.admit("m"), Err(Resting::Failing(rest)) if rest <= Duration::from_secs(6)));
-        assert!(health.admit("another").is_ok());
+        health.admit("m", of(1)).unwrap().failed(&DOWN);
+        assert!(matches!(health.admit("m", of(1)), Err(Resting::Failing(rest)) if rest <= Duration::from_secs(6)));
+        assert!(health.admit("another", of(1)).is_ok());
         later(7).await;
-        let trying = health.admit("m").unwrap();
-        assert!(health.admit("m").is_err(), "one at a time");
+        let trying = health.admit("m", of(1)).unwrap();
+        assert!(health.admit("m", of(1)).is_err(), "one at a time");
         trying.failed(&DOWN);
         later(7).await;
-        assert!(health.admit("m").is_err(), "twice as long the second time");
+        assert!(health.admit("m", of(1)).is_err(), "twice as long the second time");
         later(6).await;
-        health.admit("m").unwrap().answered(None);
-        assert!(health.admit("m").is_ok() && health.admit("m").is_ok());
+        health.admit("m", of(1)).unwrap().answered(Pace::Unknown);
+        assert!(health.admit("m", of(1)).is_ok() && health.admit("m", of(1)).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -253,24 +317,24 @@ mod tests {
         let health = Health::default();
         fail(&health, 5);
         later(7).await;
-        drop(health.admit("m").unwrap());
-        health.admit("m").unwrap().answered(None);
-        assert!(health.admit("m").is_ok());
+        drop(health.admit("m", of(1)).unwrap());
+        health.admit("m", of(1)).unwrap().answered(Pace::Unknown);
+        assert!(health.admit("m", of(1)).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn failures_among_many_successes_or_long_ago_shut_nothing() {
         let health = Health::default();
         for _ in 0..9 {
-            health.admit("m").unwrap().answered(None);
+            health.admit("m", of(1)).unwrap().answered(Pace::Unknown);
         }
         fail(&health, 8);
-        assert!(health.admit("m").is_ok());
+        assert!(health.admit("m", of(1)).is_ok());
         let health = Health::default();
         fail(&health, 4);
         later(31).await;
         fail(&health, 4);
-        assert!(health.admit("m").is_ok());
+        assert!(health.admit("m", of(1)).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -278,20 +342,20 @@ mod tests {
         let health = Health::default();
         for _ in 0..20 {
             let refused = ProviderError::Rejected { status: 400, message: String::new() };
-            health.admit("m").unwrap().failed(&refused);
-            health.admit("m").unwrap().failed(&ProviderError::Cancelled);
+            health.admit("m", of(1)).unwrap().failed(&refused);
+            health.admit("m", of(1)).unwrap().failed(&ProviderError::Cancelled);
         }
-        assert!(health.admit("m").is_ok());
+        assert!(health.admit("m", of(1)).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_asks_to_wait_is_waited_for() {
         let health = Health::default();
         let busy = ProviderError::RateLimited { retry_after: Some(Duration::from_secs(3)) };
-        health.admit("m").unwrap().failed(&busy);
-        assert!(matches!(health.admit("m"), Err(Resting::AskedToWait(_))));
+        health.admit("m", of(1)).unwrap().failed(&busy);
+        assert!(matches!(health.admit("m", of(1)), Err(Resting::AskedToWait(_))));
         later(3).await;
-        assert!(health.admit("m").is_ok());
+        assert!(health.admit("m", of(1)).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -299,10 +363,44 @@ mod tests {
         let health = Health::default();
         assert_eq!(health.first_token("m"), None);
         for milliseconds in [900, 100, 200] {
-            health.admit("m").unwrap().answered(Some(Duration::from_millis(milliseconds)));
+            health.admit("m", of(1)).unwrap().answered(Pace::FirstWords(Duration::from_millis(milliseconds)));
         }
         assert_eq!(health.first_token("m"), Some(Duration::from_millis(200)));
+        assert_eq!(health.percentile("m", 95, false), None, "too few to tell");
+        for milliseconds in 1..=97 {
+            health.admit("m", of(1)).unwrap().answered(Pace::Whole(Duration::from_millis(milliseconds)));
+        }
+        assert_eq!(health.first_token("m"), Some(Duration::from_millis(200)), "whole answers are another matter");
+        assert_eq!(health.percentile("m", 95, true), Some(Duration::from_millis(93)));
         later(601).await;
         assert_eq!(health.first_token("m"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_counts_once_and_one_tenant_alone_shuts_no_door_that_others_walk_through() {
+        let health = Health::default();
+        let again_and_again = of(1);
+        for _ in 0..20 {
+            health.admit("m", again_and_again).unwrap().failed(&DOWN);
+        }
+        assert!(health.admit("m", of(1)).is_ok(), "one request");
+        health.admit("m", of(2)).unwrap().answered(Pace::Unknown);
+        fail(&health, 20);
+        assert!(health.admit("m", of(1)).is_ok(), "another tenant is answered");
+        health.admit("m", of(3)).unwrap().failed(&DOWN);
+        assert!(health.admit("m", of(2)).is_err(), "two of them are not");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_words_open_the_door_and_a_cut_shuts_it_again() {
+        let health = Health::default();
+        fail(&health, 5);
+        later(7).await;
+        let trying = health.admit("m", of(1)).unwrap();
+        assert!(health.admit("m", of(1)).is_err());
+        trying.heard();
+        assert!(health.admit("m", of(1)).is_ok());
+        trying.failed(&DOWN);
+        assert!(health.admit("m", of(1)).is_err());
     }
 }

@@ -5,9 +5,9 @@
 //! - Before the first text another attempt may be made; after it the answer goes on or is `Interrupted`.
 //! - A stream that was cut never looks like a finished answer.
 //!
-//! `gateway.rs` is what others call, `route.rs` finds the places to ask (`residency.rs`: those that may see a tenant's data;
-//! `prices.rs`: what they charge; `health.rs`: how they are doing), `router.rs` asks them in order,
-//! `chat.rs` and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
+//! `gateway.rs` is what others call, `places.rs` finds the places to ask (`residency.rs`: those that may see a tenant's data) and
+//! `route.rs` puts them in order (`prices.rs`: what they charge; `health.rs`: how they are doing), `router.rs` asks them in order,
+//! `chat.rs` (with `hearing.rs`) and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
 //! the configured providers, `configure.rs` writes them, `onboarding.rs` takes a pasted key with the help of
 //! `catalogue.rs`. `dialects/` are the languages
 //! in which programs ask, `conversation.rs` is what all of them come to. `provider.rs` is what every adapter implements, `providers/` holds them.
@@ -22,12 +22,16 @@ pub mod dialects;
 mod directory;
 mod embedding;
 mod error;
+mod estimates;
 mod gateway;
 mod health;
+mod hearing;
 mod onboarding;
+mod places;
 mod prices;
 pub mod provider;
 pub mod providers;
+mod race;
 mod recent;
 mod residency;
 mod retry;

@@ -10,7 +10,7 @@ use crate::{
 };
 use contract::{ProviderKind, Timestamp};
 use metering::{Metering, MeteringError, NewPrice};
-use registry::{ModelConfig, Registry, Strategy, Target};
+use registry::{ModelConfig, Registry, Target};
 use std::time::Duration;
 use store::Transaction;
 use tenancy::Vault;
@@ -85,12 +85,7 @@ pub(crate) async fn register(
             None => model,
         };
         if is_there(&name).is_none() {
-            let config = ModelConfig {
-                name: name.clone(),
-                strategy: Strategy::Fallback,
-                targets: vec![target],
-                deadline_ms: None,
-            };
+            let config = ModelConfig::new(&name, vec![target]);
             Registry::apply_model(tx, now, &config).await?;
             let priced = match price {
                 Some(price) => Metering::apply_price(tx, now, &price).await.map(drop),

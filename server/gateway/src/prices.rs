@@ -1,11 +1,18 @@
 //! What a request would come to at each place, for models whose cheapest place is asked first.
 
-use crate::{GatewayError, conversation::Conversation, recent::Recent, route::Leg};
+use crate::{ChatRequest, GatewayError, estimates, recent::Recent, route::Leg};
 use contract::{NanoUsd, Timestamp, TokenUsage};
 use metering::{AttemptPrice, Metering};
 
 /// How long an answer is taken to be where no limit is asked for.
 const USUAL_ANSWER: i64 = 500;
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Amount<'a> {
+    Chat(&'a ChatRequest),
+    Texts(&'a [String]),
+}
 
 /// The provider and its model, as the price book names them.
 type Place = (String, String);
@@ -21,20 +28,23 @@ impl Prices {
         Self { metering, known: Recent::default() }
     }
 
-    /// What each place would charge for a conversation of this length; none where nobody knows.
+    /// What each place would charge; none where nobody knows.
     pub async fn of(
         &self,
         legs: &[Leg],
-        conversation: &Conversation,
+        amount: Amount<'_>,
         now: Timestamp,
     ) -> Result<Vec<Option<NanoUsd>>, GatewayError> {
         let mut costs = Vec::with_capacity(legs.len());
         for leg in legs {
-            let count = |text: &str| leg.provider.instance.count_tokens(&leg.model, text);
-            let usage = TokenUsage {
-                input: Some(conversation.estimate(count)),
-                cached_input: None,
-                output: Some(conversation.parameters.max_output_tokens.unwrap_or(USUAL_ANSWER)),
+            let usage = match amount {
+                Amount::Chat(request) => TokenUsage {
+                    output: Some(request.max_output_tokens().unwrap_or(USUAL_ANSWER)),
+                    ..estimates::chat(leg, request, "").await
+                },
+                Amount::Texts(texts) => {
+                    TokenUsage { input: estimates::texts(leg, texts).await, cached_input: None, output: Some(0) }
+                }
             };
             costs.push(self.at(leg, now).await?.and_then(|price| price.cost_of(&usage)));
         }

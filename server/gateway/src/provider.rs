@@ -165,6 +165,9 @@ pub enum ProviderError {
     RateLimited { retry_after: Option<Duration> },
     #[error("the provider refused its key; check the key of this provider")]
     Unauthorised,
+    /// Its key is good, but not for this.
+    #[error("the provider does not let its key do this ({0})")]
+    Forbidden(String),
     #[error("the provider does not know the model “{0}”")]
     UnknownModel(String),
     #[error("the provider refused the request ({status}): {message}")]
@@ -177,6 +180,9 @@ pub enum ProviderError {
     Malformed(String),
     #[error("the provider's stream was cut before its end")]
     Cut,
+    /// The model broke off by itself: what was asked was too much for it, or it lost its way.
+    #[error("the model broke off its answer: {0}")]
+    GaveUp(String),
     #[error("all places of this provider are taken; try again in a moment")]
     Saturated,
     #[error("{0}")]
@@ -193,10 +199,12 @@ impl ProviderError {
             | Self::TimedOut(_)
             | Self::RateLimited { .. }
             | Self::Unauthorised
+            | Self::Forbidden(_)
             | Self::UnknownModel(_)
             | Self::Failed { .. }
             | Self::Malformed(_)
             | Self::Cut
+            | Self::GaveUp(_)
             | Self::Saturated
             | Self::NotReady(_) => true,
             Self::Rejected { .. } | Self::ContextExceeded { .. } | Self::Cancelled => false,
@@ -212,8 +220,10 @@ impl ProviderError {
             | Self::Failed { .. }
             | Self::Malformed(_)
             | Self::Cut
+            | Self::GaveUp(_)
             | Self::Saturated => true,
             Self::Unauthorised
+            | Self::Forbidden(_)
             | Self::UnknownModel(_)
             | Self::NotReady(_)
             | Self::Rejected { .. }
@@ -231,8 +241,9 @@ impl ProviderError {
             | Self::Failed { .. }
             | Self::Malformed(_)
             | Self::Cut => true,
-            // What is not there may be something that the request points at.
-            Self::UnknownModel(_) => false,
+            // What is not there, or not allowed, may be something that the request points at; what a model makes of a
+            // request is owed to the request.
+            Self::UnknownModel(_) | Self::Forbidden(_) | Self::GaveUp(_) => false,
             // It answers others, or says itself when to come back.
             Self::Saturated
             | Self::RateLimited { .. }
@@ -246,10 +257,16 @@ impl ProviderError {
     /// Whether a model may have read the prompt before it failed. Where not, no token was used.
     pub const fn may_have_used_tokens(&self) -> bool {
         match self {
-            Self::TimedOut(_) | Self::Failed { .. } | Self::Malformed(_) | Self::Cut | Self::Cancelled => true,
+            Self::TimedOut(_)
+            | Self::Failed { .. }
+            | Self::Malformed(_)
+            | Self::Cut
+            | Self::GaveUp(_)
+            | Self::Cancelled => true,
             Self::Unreachable(_)
             | Self::RateLimited { .. }
             | Self::Unauthorised
+            | Self::Forbidden(_)
             | Self::UnknownModel(_)
             | Self::NotReady(_)
             | Self::Saturated
@@ -265,12 +282,14 @@ impl ProviderError {
             Self::TimedOut(_) => "timed_out",
             Self::RateLimited { .. } => "rate_limited",
             Self::Unauthorised => "unauthorised",
+            Self::Forbidden(_) => "forbidden",
             Self::UnknownModel(_) => "unknown_model",
             Self::Rejected { .. } => "rejected",
             Self::ContextExceeded { .. } => "context_exceeded",
             Self::Failed { .. } => "failed",
             Self::Malformed(_) => "malformed",
             Self::Cut => "cut",
+            Self::GaveUp(_) => "gave_up",
             Self::Saturated => "saturated",
             Self::NotReady(_) => "not_ready",
             Self::Cancelled => "cancelled",
@@ -298,9 +317,10 @@ pub trait Provider: Send + Sync + 'static {
         false
     }
 
-    /// How many tokens the model would read of a call; costs nothing.
-    async fn count(&self, call: ChatCall) -> Result<i64, ProviderError> {
-        Ok(call.conversation.estimate(|text| self.count_tokens(&call.model, text)))
+    /// How many tokens the model would read of a call, where the provider can be asked at no cost. None: an estimate by
+    /// `count_tokens` has to do.
+    async fn count(&self, _call: ChatCall) -> Result<Option<i64>, ProviderError> {
+        Ok(None)
     }
 
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError>;

@@ -1,13 +1,8 @@
-//! From a model's config to the places that are asked, in order.
+//! The places that can be asked, and the order in which they are.
 
-use crate::{
-    ChatRequest, GatewayError,
-    directory::{Configured, Directory},
-    provider::ChatCall,
-    residency::Rules,
-};
+use crate::{ChatRequest, directory::Configured, provider::ChatCall};
 use contract::{NanoUsd, TenantId};
-use registry::{ModelConfig, Strategy};
+use registry::Strategy;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +13,7 @@ pub(crate) struct Leg {
     /// The provider's own name of the model.
     pub model: String,
     /// Its share where the strategy is `weighted`.
-    weight: u32,
+    pub weight: u32,
 }
 
 impl Leg {
@@ -45,25 +40,6 @@ pub(crate) struct Route {
     pub legs: Vec<Leg>,
     /// Why those that are not among the legs are not, in the order of the config.
     pub left_out: Vec<String>,
-    /// How long it may take until the first words, whoever is asked.
-    pub deadline: Option<Duration>,
-}
-
-/// Looks up each target's provider and leaves out what cannot answer now, or must not: in the order of the config.
-pub(crate) async fn plan(config: &ModelConfig, directory: &Directory, rules: &Rules) -> Result<Route, GatewayError> {
-    let mut route = Route { legs: Vec::new(), left_out: Vec::new(), deadline: config.deadline() };
-    for target in &config.targets {
-        let Some(provider) = directory.get(&target.provider).await? else {
-            route.left_out.push(format!("there is no provider “{}”", target.provider));
-            continue;
-        };
-        let reason = rules.forbid(&provider).or_else(|| provider.unavailable_reason(&target.model));
-        match reason {
-            Some(reason) => route.left_out.push(format!("{}: {reason}", target.route())),
-            None => route.legs.push(Leg { provider, model: target.model.clone(), weight: target.weight }),
-        }
-    }
-    Ok(route)
 }
 
 /// Puts places into the order in which they are asked. `costs`: what the request would come to at each, where prices
@@ -113,7 +89,11 @@ fn drawn(mut left: Vec<Leg>, mut draw: impl FnMut() -> f64) -> Vec<Leg> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::{Simulated, SimulatedOptions};
+    use crate::{
+        health::{Asker, Pace},
+        providers::{Simulated, SimulatedOptions},
+    };
+    use contract::RequestId;
 
     fn legs() -> Vec<Leg> {
         let leg = |name: &str, weight| {
@@ -122,6 +102,10 @@ mod tests {
             Leg { provider, model: "m".to_owned(), weight }
         };
         vec![leg("a", 1), leg("b", 3), leg("c", 1)]
+    }
+
+    fn asker() -> Asker {
+        Asker { tenant: TenantId::new(), request: RequestId::new() }
     }
 
     fn names(legs: &[Leg]) -> String {
@@ -151,15 +135,15 @@ mod tests {
     async fn the_fastest_is_first_once_all_are_measured() {
         let legs = legs();
         let answered = |leg: usize, milliseconds| {
-            let admitted = legs[leg].provider.health.admit("m").unwrap();
-            admitted.answered(Some(Duration::from_millis(milliseconds)));
+            let admitted = legs[leg].provider.health.admit("m", asker()).unwrap();
+            admitted.answered(Pace::FirstWords(Duration::from_millis(milliseconds)));
         };
         answered(0, 300);
         answered(1, 200);
         assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "cba", "who is not known yet");
         answered(2, 400);
         assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "bac");
-        legs[1].provider.health.admit("m").unwrap().failed(&crate::provider::ProviderError::Cut);
+        legs[1].provider.health.admit("m", asker()).unwrap().failed(&crate::provider::ProviderError::Cut);
         assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "acb", "who has just failed");
     }
 }

@@ -1,10 +1,23 @@
-//! The order of attempts: retries at one provider, then the next one, until somebody answers or refuses.
+//! The order of attempts: retries at one provider, then the next one, until somebody answers or refuses. Where a model
+//! says so, the next one is asked beside one that is slow, and whoever is heard first answers (`race.rs`).
 //!
 //! `chat.rs` and `embedding.rs` say what one attempt is; this file knows nothing of text or vectors.
 
-use crate::{GatewayError, PartialOutcome, provider::ProviderError, retry, route::Leg};
+use crate::{
+    GatewayError, PartialOutcome,
+    health::{Admission, Asker, Pace},
+    places::Places,
+    provider::ProviderError,
+    race::{Race, Turn},
+    retry,
+    route::Leg,
+};
 use contract::{AttemptNo, TokenUsage};
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -32,73 +45,155 @@ pub(crate) enum Attempted<A> {
     Answered(A),
     /// It failed before anything of it was heard, so another attempt can be made.
     Unheard(ProviderError),
+    /// Another one was heard first.
+    Beaten,
 }
 
 /// One kind of call. An error ends the request.
 pub(crate) trait Operation: Send + Sync {
     type Answer: Send;
 
+    /// `turn` is told when the first words are there.
     fn attempt(
         &self,
         leg: &Leg,
-        number: AttemptNo,
+        turn: Turn<'_>,
     ) -> impl Future<Output = Result<Attempted<Self::Answer>, GatewayError>> + Send;
 
-    /// How soon the first words came, where there are any.
-    fn first_token(answer: &Self::Answer) -> Option<Duration>;
+    /// How quick an answer was.
+    fn pace(&self, answer: &Self::Answer) -> Pace;
+}
+
+/// Who is asked, in which order, on whose behalf.
+pub(crate) struct Round<'a> {
+    pub legs: &'a [Leg],
+    pub places: &'a Places,
+    pub by: Asker,
+    /// When the first words must have come.
+    pub deadline: Option<Instant>,
+    /// After how long without a word the next place is asked as well.
+    pub hedge_after: Option<Duration>,
+    pub interest: &'a Interest,
+}
+
+impl Round<'_> {
+    fn too_late(&self, pause: Duration) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline)
+    }
 }
 
 /// Makes attempts until one answers, or until it would be too late.
-pub(crate) async fn answer<O: Operation>(
-    operation: &O,
-    legs: &[Leg],
-    deadline: Option<Instant>,
-    interest: &Interest,
-) -> Result<O::Answer, GatewayError> {
-    let mut attempts = 0;
-    let mut last = None;
-    let too_late = |pause: Duration| deadline.is_some_and(|deadline| Instant::now() + pause >= deadline);
-    for leg in legs {
-        let mut retries = 0;
-        while !too_late(Duration::ZERO) {
-            let admission = match leg.provider.health.admit(&leg.model) {
-                Ok(admission) => admission,
-                Err(resting) => {
-                    last.get_or_insert_with(|| resting.told(&leg.provider.name));
-                    break;
+pub(crate) async fn answer<O: Operation>(operation: &O, round: Round<'_>) -> Result<O::Answer, GatewayError> {
+    let climb = Climb { operation, round: &round, race: Race::new(), attempts: AtomicI64::new(0) };
+    let hedge = round.hedge_after.filter(|_| round.legs.len() > 1);
+    let Some(after) = hedge else { return settled(climb.up(round.legs).await, None) };
+    let over = CancellationToken::new();
+    let first = async {
+        let _over = over.clone().drop_guard();
+        climb.up(round.legs).await
+    };
+    let second = async {
+        tokio::select! {
+            biased;
+            () = over.cancelled() => return None,
+            () = climb.race.decided() => return None,
+            () = tokio::time::sleep(after) => {}
+        }
+        Some(climb.up(&round.legs[1..]).await)
+    };
+    let (first, second) = tokio::join!(first, second);
+    settled(first, second)
+}
+
+/// How far one climb came; none when the other one was heard first.
+type Climbed<A> = Result<Option<A>, GatewayError>;
+
+/// Of two climbs, what the request came to: what was heard counts, and of two that came to nothing the first.
+fn settled<A>(first: Climbed<A>, second: Option<Climbed<A>>) -> Result<A, GatewayError> {
+    match (first, second) {
+        (Ok(Some(answer)), _) | (_, Some(Ok(Some(answer)))) => Ok(answer),
+        (Ok(None), Some(Err(error))) | (Err(GatewayError::AllAttemptsFailed { .. }), Some(Err(error))) => Err(error),
+        (Err(error), _) => Err(error),
+        // Whoever is beaten is beaten by the other.
+        (Ok(None), None | Some(Ok(None))) => Err(GatewayError::Abandoned),
+    }
+}
+
+/// One way up the places, retries and all; two of them may be under way at once.
+struct Climb<'a, O> {
+    operation: &'a O,
+    round: &'a Round<'a>,
+    race: Race,
+    /// How many attempts were begun, on either way.
+    attempts: AtomicI64,
+}
+
+impl<O: Operation> Climb<'_, O> {
+    async fn up(&self, legs: &[Leg]) -> Climbed<O::Answer> {
+        let Round { places, by, interest, .. } = *self.round;
+        let mut last = None;
+        for leg in legs {
+            let mut retries = 0;
+            while !self.round.too_late(Duration::ZERO) {
+                if self.race.is_decided() {
+                    return Ok(None);
                 }
-            };
-            attempts += 1;
-            let attempted = operation.attempt(leg, AttemptNo(attempts)).await;
-            match &attempted {
-                Ok(Attempted::Answered(answer)) => admission.answered(O::first_token(answer)),
-                // The model's limit ran out, which is not the place's fault.
-                Ok(Attempted::Unheard(ProviderError::TimedOut(_))) if too_late(Duration::ZERO) => drop(admission),
-                Ok(Attempted::Unheard(cause)) | Err(GatewayError::Interrupted { cause, .. }) => admission.failed(cause),
-                // It says nothing about the place.
-                Err(_) => drop(admission),
-            }
-            let cause = match attempted? {
-                Attempted::Answered(answer) => return Ok(answer),
-                Attempted::Unheard(cause) => cause,
-            };
-            tracing::warn!(provider = leg.provider.name, model = leg.model, %cause, "an attempt failed");
-            if !cause.is_retryable() {
-                return Err(GatewayError::Rejected { cause });
-            }
-            let pause = retry::pause(&cause, retries, leg.provider.max_retries, rand::random());
-            last = Some(cause);
-            let Some(pause) = pause.filter(|pause| !too_late(*pause)) else { break };
-            retries += 1;
-            tokio::select! {
-                biased;
-                () = interest.lost() => return Err(cancelled_between(leg, attempts)),
-                () = tokio::time::sleep(pause) => {}
+                let leg = match places.still(leg, by.tenant).await? {
+                    Ok(leg) => leg,
+                    Err(reason) => {
+                        last.get_or_insert_with(|| ProviderError::NotReady(format!("{}: {reason}", leg.route())));
+                        break;
+                    }
+                };
+                let admission = match leg.provider.health.admit(&leg.model, by) {
+                    Ok(admission) => admission,
+                    Err(resting) => {
+                        last.get_or_insert_with(|| resting.told(&leg.provider.name));
+                        break;
+                    }
+                };
+                let cause = match self.attempt(&leg, admission).await? {
+                    Attempted::Answered(answer) => return Ok(Some(answer)),
+                    Attempted::Beaten => return Ok(None),
+                    Attempted::Unheard(cause) => cause,
+                };
+                tracing::warn!(provider = leg.provider.name, model = leg.model, %cause, "an attempt failed");
+                if !cause.is_retryable() {
+                    return Err(GatewayError::Rejected { cause });
+                }
+                let pause = retry::pause(&cause, retries, leg.provider.max_retries, rand::random());
+                last = Some(cause);
+                let Some(pause) = pause.filter(|pause| !self.round.too_late(*pause)) else { break };
+                retries += 1;
+                tokio::select! {
+                    biased;
+                    () = interest.lost() => return Err(cancelled_between(&leg, self.attempts.load(Ordering::Relaxed))),
+                    () = self.race.decided() => return Ok(None),
+                    () = tokio::time::sleep(pause) => {}
+                }
             }
         }
+        let last = last.unwrap_or_else(|| ProviderError::NotReady("there is no place to ask".to_owned()));
+        Err(GatewayError::AllAttemptsFailed { last, attempts: self.attempts.load(Ordering::Relaxed) })
     }
-    let last = last.unwrap_or_else(|| ProviderError::NotReady("there is no place to ask".to_owned()));
-    Err(GatewayError::AllAttemptsFailed { last, attempts })
+
+    /// One attempt, and what it says about the place.
+    async fn attempt(&self, leg: &Leg, admission: Admission) -> Result<Attempted<O::Answer>, GatewayError> {
+        let number = AttemptNo(self.attempts.fetch_add(1, Ordering::Relaxed) + 1);
+        let turn = Turn { number, admission: &admission, race: &self.race };
+        let attempted = self.operation.attempt(leg, turn).await;
+        match &attempted {
+            Ok(Attempted::Answered(answer)) => admission.answered(self.operation.pace(answer)),
+            // The model's limit ran out, which is not the place's fault.
+            Ok(Attempted::Unheard(ProviderError::TimedOut(_))) if self.round.too_late(Duration::ZERO) => {
+                drop(admission)
+            }
+            Ok(Attempted::Unheard(cause)) | Err(GatewayError::Interrupted { cause, .. }) => admission.failed(cause),
+            // It says nothing about the place.
+            Ok(Attempted::Beaten) | Err(_) => drop(admission),
+        }
+        attempted
+    }
 }
 
 /// Nobody wanted the answer any more while nothing was under way: all attempts are settled as what they were.

@@ -195,7 +195,7 @@ async fn gemini_calls_tools_filters_prompts_counts_and_embeds() {
     assert!(matches!(answer(&gemini(&upstream), call()).await.1, Err(ProviderError::Unauthorised)));
 
     upstream.now_replies(Reply::json(200, &json!({ "totalTokens": 31 })));
-    assert_eq!(gemini(&upstream).count(call()).await.unwrap(), 31);
+    assert_eq!(gemini(&upstream).count(call()).await.unwrap(), Some(31));
     let seen = upstream.seen().pop().unwrap();
     assert_eq!(seen.path, "/v1beta/models/the-model:countTokens");
     assert_eq!(seen.body["generateContentRequest"]["model"], "models/the-model");
@@ -272,7 +272,6 @@ async fn what_is_not_the_protocol_is_malformed() {
         ("openai", "data: \u{0}\n\n"),
         ("anthropic", "event: content_block_delta\ndata: {}\n\n"),
         ("anthropic", "event: message_delta\ndata: {\"delta\":{\"stop_reason\":\"explode\"}}\n\n"),
-        ("gemini", "data: {\"candidates\":[{\"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}\n\n"),
         ("gemini", "data: {not json}\n\n"),
     ] {
         let upstream = Upstream::replying(Reply::events(bad)).await;
@@ -283,6 +282,10 @@ async fn what_is_not_the_protocol_is_malformed() {
         };
         assert!(matches!(end, Err(ProviderError::Malformed(_))), "{bad:?}: {end:?}");
     }
+    let lost = "data: {\"candidates\":[{\"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}\n\n";
+    let upstream = Upstream::replying(Reply::events(lost)).await;
+    let (_, end) = answer(&gemini(&upstream), call()).await;
+    assert!(matches!(end, Err(ProviderError::GaveUp(_))), "{end:?}");
     let page =
         Reply::Whole { status: 200, headers: vec![("content-type", "text/html".to_owned())], body: "<p>".into() };
     let upstream = Upstream::replying(page).await;

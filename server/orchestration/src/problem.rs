@@ -56,7 +56,7 @@ fn of_provider(error: &ProviderError) -> Problem {
                 None => problem,
             }
         }
-        ProviderError::Unauthorised | ProviderError::UnknownModel(_) => Problem::new(
+        ProviderError::Unauthorised | ProviderError::Forbidden(_) | ProviderError::UnknownModel(_) => Problem::new(
             ProblemCode::ModelUnavailable,
             "This model is not set up correctly. Choose another one, and tell whoever runs this server.",
         ),
@@ -74,6 +74,10 @@ fn of_provider(error: &ProviderError) -> Problem {
         ProviderError::Failed { .. } | ProviderError::Malformed(_) => Problem::new(
             ProblemCode::ProviderFailed,
             "The model's provider failed. Try again, or choose another model.",
+        ),
+        ProviderError::GaveUp(_) => Problem::new(
+            ProblemCode::ProviderFailed,
+            "The model broke off its answer. Ask again, perhaps in other words, or choose another model.",
         ),
         ProviderError::Cut => Problem::new(
             ProblemCode::ProviderFailed,

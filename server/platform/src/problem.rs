@@ -200,9 +200,12 @@ impl IntoProblem for ProviderError {
     fn into_problem(self) -> Problem {
         let detail = "The model's provider failed. Try again, or choose another model.";
         match &self {
-            Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed(_) | Self::Cut | Self::Rejected { .. } => {
-                logged(ProblemCode::ProviderFailed, detail, &self)
-            }
+            Self::Unreachable(_)
+            | Self::Failed { .. }
+            | Self::Malformed(_)
+            | Self::Cut
+            | Self::GaveUp(_)
+            | Self::Rejected { .. } => logged(ProblemCode::ProviderFailed, detail, &self),
             Self::TimedOut(_) => logged(
                 ProblemCode::ProviderFailed,
                 "The model's provider did not answer in time. Try again, or choose another model.",
@@ -218,7 +221,7 @@ impl IntoProblem for ProviderError {
                     None => problem,
                 }
             }
-            Self::Unauthorised | Self::UnknownModel(_) => logged(
+            Self::Unauthorised | Self::Forbidden(_) | Self::UnknownModel(_) => logged(
                 ProblemCode::ModelUnavailable,
                 "This model is not set up correctly. Choose another one, and tell the operator.",
                 &self,

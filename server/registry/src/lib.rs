@@ -6,15 +6,17 @@
 //! - Reads come from memory, at most one second old ([`MAX_AGE`]), and survive a database that fails: the last
 //!   known pointers are served and the log says so.
 //!
-//! `prompt.rs` and `model.rs` have the aggregates with their SQL, `cache.rs` is what is held in memory,
+//! `prompt.rs` and `model.rs` (with `behaviour.rs`) have the aggregates with their SQL, `cache.rs` is what is held in memory,
 //! `canonical.rs` is the form that a hash is taken of.
 
+mod behaviour;
 mod cache;
 mod canonical;
 mod error;
 mod model;
 mod prompt;
 
+pub use behaviour::{Behaviour, CachePolicy, Disconnect, UnknownDisconnect};
 pub use cache::MAX_AGE;
 pub use error::RegistryError;
 pub use model::{ModelConfig, Strategy, Target, UnknownStrategy};

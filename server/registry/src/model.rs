@@ -1,27 +1,30 @@
 //! Models: what clients ask for, and the targets that answer it.
 
-use crate::RegistryError;
+use crate::{Behaviour, RegistryError};
 use contract::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 use store::{FromRow, Row, StoreError, Transaction};
 use tenancy::Change;
 
-pub(crate) const MODELS: &str = "SELECT name, strategy, targets, deadline_ms FROM model ORDER BY name";
+pub(crate) const MODELS: &str = "
+SELECT name, strategy, targets, deadline_ms, hedge_percentile, on_disconnect, cache FROM model ORDER BY name";
 
-const MODEL_BY_NAME: &str = "SELECT name, strategy, targets, deadline_ms FROM model WHERE name = $1";
+const MODEL_BY_NAME: &str = "
+SELECT name, strategy, targets, deadline_ms, hedge_percentile, on_disconnect, cache FROM model WHERE name = $1";
 
 const MODEL_UPSERT: &str = "
-INSERT INTO model (name, strategy, targets, deadline_ms, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $5)
+INSERT INTO model
+    (name, strategy, targets, deadline_ms, hedge_percentile, on_disconnect, cache, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 ON CONFLICT (name) DO UPDATE SET
     strategy = excluded.strategy, targets = excluded.targets, deadline_ms = excluded.deadline_ms,
+    hedge_percentile = excluded.hedge_percentile, on_disconnect = excluded.on_disconnect, cache = excluded.cache,
     updated_at = excluded.updated_at";
 
 const PROVIDER_COUNT: &str = "SELECT COUNT(*) AS value FROM provider WHERE name = $1";
 
 const MOST_TARGETS: usize = 16;
-const LONGEST_DEADLINE_MS: i64 = 600_000;
 const HIGHEST_WEIGHT: u32 = 1_000_000;
 
 /// In which order a model's targets are tried.
@@ -97,19 +100,19 @@ impl Target {
 }
 
 /// A model that clients ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
     pub name: String,
     pub strategy: Strategy,
     /// In order of preference; never empty.
     pub targets: Vec<Target>,
-    /// How long it may take until the first words, over all attempts. None: as long as each of them may.
-    pub deadline_ms: Option<i64>,
+    pub behaviour: Behaviour,
 }
 
 impl ModelConfig {
-    pub fn deadline(&self) -> Option<Duration> {
-        self.deadline_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis)
+    /// The first target that can answer does, and nothing special.
+    pub fn new(name: &str, targets: Vec<Target>) -> Self {
+        Self { name: name.to_owned(), strategy: Strategy::Fallback, targets, behaviour: Behaviour::default() }
     }
 }
 
@@ -123,7 +126,7 @@ impl FromRow for ModelConfig {
             name: row.get("name")?,
             strategy: strategy.parse().map_err(|error: UnknownStrategy| unexpected("strategy", error.to_string()))?,
             targets: serde_json::from_str(&targets).map_err(|error| unexpected("targets", error.to_string()))?,
-            deadline_ms: row.get("deadline_ms")?,
+            behaviour: Behaviour::from_row(row)?,
         })
     }
 }
@@ -149,7 +152,10 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, model: &ModelCon
         .bind(model.name.as_str())
         .bind(model.strategy.as_str())
         .bind(targets)
-        .bind(model.deadline_ms)
+        .bind(model.behaviour.deadline_ms)
+        .bind(model.behaviour.hedge_percentile)
+        .bind(model.behaviour.on_disconnect.as_str())
+        .bind(model.behaviour.cache_text()?)
         .bind(now)
         .execute()
         .await?;
@@ -161,14 +167,13 @@ fn differences(old: &ModelConfig, new: &ModelConfig) -> Vec<String> {
         let each: Vec<String> = model.targets.iter().map(|t| format!("{}×{}", t.route(), t.weight)).collect();
         each.join(", ")
     };
-    let limit = |model: &ModelConfig| model.deadline_ms.map_or_else(|| "none".to_owned(), |ms| ms.to_string());
-    let fields = [
-        ("strategy", old.strategy.to_string(), new.strategy.to_string()),
-        ("targets", targets(old), targets(new)),
-        ("deadline_ms", limit(old), limit(new)),
-    ];
+    let fields =
+        [("strategy", old.strategy.to_string(), new.strategy.to_string()), ("targets", targets(old), targets(new))];
+    let behaviours = old.behaviour.shown().into_iter().zip(new.behaviour.shown());
+    let behaviours = behaviours.map(|((field, old), (_, new))| (field, old, new));
     fields
         .into_iter()
+        .chain(behaviours)
         .filter(|(_, old, new)| old != new)
         .map(|(field, old, new)| format!("{field}: {old} → {new}"))
         .collect()
@@ -185,10 +190,7 @@ fn check(model: &ModelConfig) -> Result<(), RegistryError> {
     if model.targets.is_empty() {
         return Err(invalid(model, "targets", "are missing; name at least one provider and its model".to_owned()));
     }
-    if model.deadline_ms.is_some_and(|limit| !(1..=LONGEST_DEADLINE_MS).contains(&limit)) {
-        let reason = format!("must be between 1 and {LONGEST_DEADLINE_MS}");
-        return Err(invalid(model, "deadline_ms", reason));
-    }
+    model.behaviour.check().map_err(|(field, reason)| invalid(model, field, reason))?;
     if model.targets.len() > MOST_TARGETS {
         return Err(invalid(model, "targets", format!("are more than {MOST_TARGETS}; leave some out")));
     }

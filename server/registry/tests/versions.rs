@@ -4,7 +4,7 @@
 mod fixture;
 
 use fixture::{Fixture, chat_prompt};
-use registry::{ModelConfig, NewPrompt, RegistryError, Strategy, Target, content_hash};
+use registry::{Behaviour, ModelConfig, NewPrompt, RegistryError, Strategy, Target, content_hash};
 use serde_json::json;
 use tenancy::Change;
 
@@ -112,7 +112,7 @@ fn model(name: &str, targets: &[(&str, &str, u32)]) -> ModelConfig {
                 weight: *weight,
             })
             .collect(),
-        deadline_ms: None,
+        behaviour: Behaviour::default(),
     }
 }
 

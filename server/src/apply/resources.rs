@@ -8,7 +8,7 @@ use crate::nearest::hint;
 use contract::{Email, KeyScope, NanoUsd, Password, ProviderKind, Role, Slug, Timestamp, TokenPrice};
 use gateway::NewProvider;
 use metering::{NewPlan, NewPrice};
-use registry::{ModelConfig, Strategy, Target};
+use registry::{Behaviour, CachePolicy, Disconnect, ModelConfig, Strategy, Target};
 use std::str::FromStr;
 use tenancy::{DeclaredKey, GivenSecret, NewKey, NewTenant};
 use toml::de::{DeTable, DeValue};
@@ -233,8 +233,24 @@ fn model(fields: &mut Fields<'_, '_>, declared: &mut Declared) -> Option<Model> 
         }
         target.finish();
     });
+    let behaviour = behaviour(fields);
+    Some(Model { config: ModelConfig { name: name?, strategy, targets, behaviour }, target_lines })
+}
+
+fn behaviour(fields: &mut Fields<'_, '_>) -> Behaviour {
     let deadline_ms = fields.integer("deadline_ms");
-    Some(Model { config: ModelConfig { name: name?, strategy, targets, deadline_ms }, target_lines })
+    let hedge_percentile = fields.integer("hedge_percentile");
+    let on_disconnect = fields.parsed::<Disconnect>("on_disconnect").unwrap_or_default();
+    let cache = fields.json("cache").and_then(|written| {
+        let policy = serde_json::from_value::<CachePolicy>(written);
+        policy
+            .map_err(|error| {
+                let line = fields.line_of("cache");
+                fields.mistake(line, format!("cache cannot be read ({error}); write it like {{ ttl_s = 3600 }}"));
+            })
+            .ok()
+    });
+    Behaviour { deadline_ms, hedge_percentile, on_disconnect, cache }
 }
 
 fn price(fields: &mut Fields<'_, '_>) -> Option<NewPrice> {

@@ -15,7 +15,7 @@ use gateway::{Gateway, NewProvider};
 use metering::{Metering, NewPrice};
 use nodes::{NodeSettings, Nodes};
 use orchestration::{ChatError, Chats};
-use registry::{ModelConfig, Registry, Strategy, Target};
+use registry::{ModelConfig, Registry, Target};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc, time::Duration};
 use store::{ControlStore, Hints, TenantStores};
@@ -128,12 +128,8 @@ impl Fixture {
             options,
             enabled: None,
         };
-        let model = ModelConfig {
-            name: name.to_owned(),
-            strategy: Strategy::Fallback,
-            targets: vec![Target { provider: name.to_owned(), model: name.to_owned(), weight: 1 }],
-            deadline_ms: None,
-        };
+        let target = Target { provider: name.to_owned(), model: name.to_owned(), weight: 1 };
+        let model = ModelConfig::new(name, vec![target]);
         let price = NewPrice {
             provider: name.to_owned(),
             model: name.to_owned(),

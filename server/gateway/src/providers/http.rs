@@ -267,7 +267,8 @@ fn meaning(status: StatusCode, code: &str, message: &str, retry_after: Option<Du
     let message = if message.trim().is_empty() { code.to_owned() } else { message.to_owned() };
     let number = status.as_u16();
     match number {
-        401 | 403 => ProviderError::Unauthorised,
+        401 => ProviderError::Unauthorised,
+        403 => ProviderError::Forbidden(message),
         404 if model.is_empty() => ProviderError::Failed {
             status: number,
             message: "there is nothing at this address; check base_url".to_owned(),
@@ -348,6 +349,7 @@ mod tests {
     #[test]
     fn what_a_status_means_decides_whether_somebody_else_is_asked() {
         assert!(matches!(refused(401, "", ""), ProviderError::Unauthorised));
+        assert!(matches!(refused(403, "", "not here"), ProviderError::Forbidden(why) if why == "not here"));
         assert!(matches!(refused(404, "model_not_found", ""), ProviderError::UnknownModel(model) if model == "m"));
         assert!(matches!(refused(429, "", ""), ProviderError::RateLimited { retry_after: None }));
         assert!(matches!(refused(429, "insufficient_quota", "pay"), ProviderError::Failed { status: 429, .. }));

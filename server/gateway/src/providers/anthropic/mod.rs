@@ -130,7 +130,7 @@ impl Provider for Anthropic {
         }
     }
 
-    async fn count(&self, call: ChatCall) -> Result<i64, ProviderError> {
+    async fn count(&self, call: ChatCall) -> Result<Option<i64>, ProviderError> {
         let mut body = match &call.native {
             Some(native) => native::outgoing(native, &call.model),
             None => request::read(&call),
@@ -138,7 +138,7 @@ impl Provider for Anthropic {
         body.remove("stream");
         let request = self.connection.post("/v1/messages/count_tokens").json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
-        Ok(self.connection.json::<Counted>(response).await?.input_tokens)
+        Ok(Some(self.connection.json::<Counted>(response).await?.input_tokens))
     }
 
     async fn embed(&self, _call: EmbedCall) -> Result<Embeddings, ProviderError> {

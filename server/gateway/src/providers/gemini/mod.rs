@@ -127,11 +127,11 @@ impl Provider for Gemini {
         }
     }
 
-    async fn count(&self, call: ChatCall) -> Result<i64, ProviderError> {
+    async fn count(&self, call: ChatCall) -> Result<Option<i64>, ProviderError> {
         let mut asked = request::read(&call)?;
         asked.insert("model".to_owned(), format!("models/{}", call.model).into());
         let body = json!({ "generateContentRequest": asked });
-        Ok(self.ask::<Counted>("countTokens", &body, &call.model, &call.cancel).await?.total_tokens)
+        Ok(Some(self.ask::<Counted>("countTokens", &body, &call.model, &call.cancel).await?.total_tokens))
     }
 
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError> {
@@ -170,9 +170,10 @@ fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
         "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" | "IMAGE_SAFETY" => {
             Ok(FinishReason::ContentFilter)
         }
+        // MALFORMED_FUNCTION_CALL, OTHER and whatever comes to be.
         other => {
             let shown: String = other.escape_debug().take(40).collect();
-            Err(ProviderError::Malformed(format!("finishReason “{shown}”")))
+            Err(ProviderError::GaveUp(format!("finishReason “{shown}”")))
         }
     }
 }

@@ -1,0 +1,23 @@
+-- What is done for a model's speed and price; answers that were given again, and those that a tenant's own key paid for;
+-- the keys under which tenants' secrets are sealed.
+
+ALTER TABLE model ADD COLUMN hedge_percentile BIGINT;
+ALTER TABLE model ADD COLUMN on_disconnect TEXT COLLATE "C" NOT NULL DEFAULT 'abort';
+-- JSON: for how long answers may be given again, and how alike the questions must be.
+ALTER TABLE model ADD COLUMN cache TEXT COLLATE "C";
+
+-- hit | semantic: an answer that was there already. NULL: a provider was asked.
+ALTER TABLE ledger_attempt ADD COLUMN cache TEXT COLLATE "C";
+-- What it cost when it was made; NULL is unknown.
+ALTER TABLE ledger_attempt ADD COLUMN saved BIGINT;
+-- The tenant pays its provider itself: it costs the platform nothing.
+ALTER TABLE ledger_attempt ADD COLUMN own_key BOOLEAN NOT NULL DEFAULT FALSE;
+
+CREATE TABLE tenant_data_key (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    version    BIGINT           NOT NULL,
+    -- Under the master key.
+    sealed     BYTEA            NOT NULL,
+    created_at BIGINT           NOT NULL,
+    PRIMARY KEY (tenant_id, version)
+);

@@ -1,0 +1,81 @@
+//! Where a tenant's requests may go, now: the providers as they are configured, but for what its rules forbid.
+//!
+//! Looked up for a request, and again before each of its attempts: a provider that is switched off, or a rule that is
+//! made, holds for what is under way as well.
+
+use crate::{
+    GatewayError,
+    directory::{Configured, Directory},
+    provider::Provider,
+    residency::{Residency, Rules},
+    route::{Leg, Route},
+};
+use contract::TenantId;
+use registry::ModelConfig;
+use std::sync::Arc;
+use store::ControlStore;
+use tenancy::Vault;
+
+pub(crate) struct Places {
+    directory: Directory,
+    residency: Residency,
+}
+
+impl Places {
+    pub fn new(control: &ControlStore, vault: &Vault, local: Arc<dyn Provider>) -> Self {
+        Self {
+            directory: Directory::new(control.clone(), vault.clone(), local),
+            residency: Residency::new(control.clone()),
+        }
+    }
+
+    /// The places of a model in the order of its config, and why some are not among them. Nobody's rules forbid anything.
+    pub async fn of(&self, config: &ModelConfig, tenant: Option<TenantId>) -> Result<Route, GatewayError> {
+        let mut route = Route { legs: Vec::new(), left_out: Vec::new() };
+        for target in &config.targets {
+            match self.place(tenant, &target.provider, &target.model).await? {
+                Ok(provider) => {
+                    route.legs.push(Leg { provider, model: target.model.clone(), weight: target.weight });
+                }
+                Err(reason) => route.left_out.push(format!("{}: {reason}", target.route())),
+            }
+        }
+        Ok(route)
+    }
+
+    /// A place as it stands now; or why it must not be asked any more.
+    pub async fn still(&self, leg: &Leg, tenant: TenantId) -> Result<Result<Leg, String>, GatewayError> {
+        Ok(match self.place(Some(tenant), &leg.provider.name, &leg.model).await? {
+            // Another kind may not have the words for what is asked.
+            Ok(provider) if provider.instance.kind() != leg.provider.instance.kind() => {
+                Err("it was changed meanwhile".to_owned())
+            }
+            Ok(provider) => Ok(Leg { provider, ..leg.clone() }),
+            Err(reason) => Err(reason),
+        })
+    }
+
+    /// Reads the providers anew at the next look.
+    pub fn invalidate(&self) {
+        self.directory.invalidate();
+    }
+
+    async fn place(
+        &self,
+        tenant: Option<TenantId>,
+        provider: &str,
+        model: &str,
+    ) -> Result<Result<Arc<Configured>, String>, GatewayError> {
+        let Some(provider) = self.directory.get(provider).await? else {
+            return Ok(Err("there is no such provider".to_owned()));
+        };
+        let rules = match tenant {
+            Some(tenant) => self.residency.of(tenant).await?,
+            None => Rules::default(),
+        };
+        Ok(match rules.forbid(&provider).or_else(|| provider.unavailable_reason(model)) {
+            Some(reason) => Err(reason),
+            None => Ok(provider),
+        })
+    }
+}

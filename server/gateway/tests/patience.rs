@@ -1,0 +1,145 @@
+//! What is waited for, and for how long: readers who go away, places that are slow, providers that are switched off.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helper functions of tests
+
+mod fixture;
+
+use contract::ProviderKind;
+use fixture::{
+    House, chat, hear,
+    upstream::{Reply, Upstream, Wire},
+};
+use futures::StreamExt;
+use gateway::{ChatRequest, Gateway, GatewayError};
+use metering::{AttemptStatus, LedgerRow};
+use registry::{Behaviour, Disconnect, Strategy};
+use serde_json::json;
+use std::time::Duration;
+use tenancy::OperatorScope;
+
+const SAID: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Paris\"},\"finish_reason\":null}]}\n\n\
+    data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+    data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
+
+/// The only attempt of a request, once it is settled.
+async fn settled(house: &House, request: &ChatRequest) -> LedgerRow {
+    for _ in 0..200 {
+        let rows = house.ledger(request).await;
+        if let [row] = rows.as_slice()
+            && row.settled_at.is_some()
+        {
+            return row.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it was not settled within 2 s");
+}
+
+/// Reads one text of an answer of twenty, a hundred a second, and goes away.
+async fn leave_after_one(house: &House, stop: bool) -> LedgerRow {
+    let request = chat("assistant");
+    let mut answering = house.ask(&request).await.unwrap();
+    answering.parts.next().await.unwrap().unwrap();
+    if stop {
+        request.cancel.cancel();
+    }
+    drop(answering);
+    settled(house, &request).await
+}
+
+#[tokio::test]
+async fn an_answer_whose_reader_has_gone_ends_or_is_heard_for_its_bill() {
+    let house = House::new().await;
+    house.simulated("sim", json!({"tokens": 20, "tokens_per_second": 100.0})).await;
+    let with = |on_disconnect| Behaviour { on_disconnect, ..Behaviour::default() };
+
+    house.model_that("assistant", &["sim/m"], Strategy::Fallback, with(Disconnect::Abort)).await;
+    let row = leave_after_one(&house, false).await;
+    assert_eq!((row.status, row.measured), (AttemptStatus::Stopped, false));
+    assert!(row.usage.output.unwrap() < 20, "{row:?}");
+
+    house.model_that("assistant", &["sim/m"], Strategy::Fallback, with(Disconnect::Drain)).await;
+    let row = leave_after_one(&house, false).await;
+    assert_eq!((row.status, row.measured, row.usage.output), (AttemptStatus::Stopped, true, Some(20)));
+
+    let row = leave_after_one(&house, true).await;
+    assert_eq!((row.status, row.measured), (AttemptStatus::Stopped, false), "who stops it ends it");
+}
+
+#[tokio::test]
+async fn an_answer_nobody_reads_to_its_end_does_not_keep_the_server_from_stopping() {
+    let house = House::new().await;
+    house.simulated("sim", json!({"tokens": 2_000, "tokens_per_second": 100.0})).await;
+    let drain = Behaviour { on_disconnect: Disconnect::Drain, ..Behaviour::default() };
+    house.model_that("assistant", &["sim/m"], Strategy::Fallback, drain).await;
+    let request = chat("assistant");
+    drop(house.ask(&request).await.unwrap());
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    tokio::time::timeout(Duration::from_secs(2), house.gateway.shutdown()).await.expect("it stops");
+    assert!(!settled(&house, &request).await.measured);
+}
+
+#[tokio::test]
+async fn the_next_place_is_asked_beside_one_that_is_slower_than_it_was() {
+    let house = House::new().await;
+    let upstream = Upstream::replying(Reply::events(SAID)).await;
+    house.upstream("up", ProviderKind::Openai, &upstream.url).await;
+    house.simulated("spare", json!({"tokens": 3})).await;
+    let hedged = Behaviour { hedge_percentile: Some(90), ..Behaviour::default() };
+    house.model_that("assistant", &["up/m", "spare/m"], Strategy::Fallback, hedged).await;
+    for _ in 0..25 {
+        let outcome = hear(house.ask(&chat("assistant")).await.unwrap()).await.end.unwrap();
+        assert_eq!(outcome.route, "up/m");
+    }
+    // Within its own time, and much slower than ever.
+    upstream.now_replies(Reply::Stream(vec![Wire::Wait(Duration::from_millis(250)), Wire::Send(SAID.to_owned())]));
+    let request = chat("assistant");
+    let outcome = hear(house.ask(&request).await.unwrap()).await.end.unwrap();
+    assert_eq!(outcome.route, "spare/m");
+    assert!(outcome.total_ms < 200, "{outcome:?}");
+    let mut told = house.told(&request).await;
+    told.sort();
+    assert_eq!(told, ["spare succeeded", "up stopped outrun"]);
+
+    // When the second comes to nothing, the first is waited for.
+    house.simulated("spare", json!({"tokens": 3, "fault": "error"})).await;
+    let request = chat("assistant");
+    let outcome = hear(house.ask(&request).await.unwrap()).await.end.unwrap();
+    assert_eq!(outcome.route, "up/m");
+    let mut told = house.told(&request).await;
+    told.sort();
+    assert_eq!(told, ["spare failed failed", "up succeeded"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_switched_off_meanwhile_is_not_asked_next() {
+    let house = House::new().await;
+    house.simulated("slow", json!({"fault": "hang"})).await;
+    house.simulated("spare", json!({"tokens": 3})).await;
+    house.model("assistant", &["slow/m", "spare/m"]).await;
+    let request = chat("assistant");
+    let asking = house.ask(&request);
+    let switching = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let (operator, now) = (OperatorScope::command_line(), house.tenancy.clock().now());
+        Gateway::provider_switch(&house.control, now, &operator, "spare", false).await.unwrap();
+        house.gateway.invalidate();
+    };
+    let (asked, ()) = tokio::join!(asking, switching);
+    assert!(matches!(asked, Err(GatewayError::AllAttemptsFailed { attempts: 1, .. })));
+    assert_eq!(house.told(&request).await, ["slow failed timed_out"]);
+}
+
+#[tokio::test]
+async fn signs_of_life_do_not_put_off_the_end_of_the_wait_for_first_words() {
+    let house = House::new().await;
+    let role = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"},\"finish_reason\":null}]}\n\n";
+    let sign = || [Wire::Send(role.to_owned()), Wire::Wait(Duration::from_millis(60))];
+    let upstream = Upstream::replying(Reply::Stream((0..20).flat_map(|_| sign()).collect())).await;
+    house.upstream("up", ProviderKind::Openai, &upstream.url).await;
+    house.simulated("spare", json!({"tokens": 3})).await;
+    house.model("assistant", &["up/m", "spare/m"]).await;
+    let request = chat("assistant");
+    let outcome = hear(house.ask(&request).await.unwrap()).await.end.unwrap();
+    assert_eq!(outcome.route, "spare/m");
+    assert_eq!(house.told(&request).await, ["up failed timed_out", "spare succeeded"]);
+}
