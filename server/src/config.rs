@@ -17,13 +17,14 @@ use tenancy::Secret;
 use toml::de::{DeTable, DeValue};
 
 /// Every setting: its key in `seam.toml`; in the environment `SEAM_` and upper case.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "listen",
     "public_url",
     "data_dir",
     "database_url",
     "master_key",
     "master_key_file",
+    "master_key_also",
     "operator_email",
     "operator_password",
     "log",
@@ -62,6 +63,8 @@ pub struct Config {
     pub database: Location,
     pub master_key: Option<String>,
     pub master_key_file: Option<PathBuf>,
+    /// Opens secrets as well, while the master key is changed.
+    pub master_key_also: Option<String>,
     /// The first operator, created without the one-time link.
     pub operator: Option<(Email, Password)>,
     pub log: String,
@@ -200,6 +203,7 @@ impl Config {
             database,
             master_key: text("master_key").map(str::to_owned),
             master_key_file: path("master_key_file"),
+            master_key_also: text("master_key_also").map(str::to_owned),
             operator,
             log: text("log").unwrap_or("info").to_owned(),
             log_format,

@@ -13,6 +13,9 @@ ALTER TABLE ledger_attempt ADD COLUMN saved BIGINT;
 -- The tenant pays its provider itself: it costs the platform nothing.
 ALTER TABLE ledger_attempt ADD COLUMN own_key BOOLEAN NOT NULL DEFAULT FALSE;
 
+-- Whether tenants may use keys of their own here. NULL: as it is usual for its kind.
+ALTER TABLE provider ADD COLUMN own_keys BOOLEAN;
+
 CREATE TABLE tenant_data_key (
     tenant_id  TEXT COLLATE "C" NOT NULL,
     version    BIGINT           NOT NULL,
@@ -20,4 +23,17 @@ CREATE TABLE tenant_data_key (
     sealed     BYTEA            NOT NULL,
     created_at BIGINT           NOT NULL,
     PRIMARY KEY (tenant_id, version)
+);
+
+-- A tenant's own keys at providers, sealed under its data key.
+CREATE TABLE tenant_provider_key (
+    tenant_id        TEXT COLLATE "C" NOT NULL,
+    provider         TEXT COLLATE "C" NOT NULL,
+    data_key_version BIGINT NOT NULL,
+    sealed           BYTEA NOT NULL,
+    -- Its last characters, by which its owner knows it again.
+    hint             TEXT COLLATE "C" NOT NULL,
+    updated_at       BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, provider),
+    FOREIGN KEY (tenant_id, data_key_version) REFERENCES tenant_data_key (tenant_id, version)
 );

@@ -32,7 +32,7 @@ pub use id::{
     AttemptNo, ConversationId, ImpersonationId, KeyId, MessageId, NodeId, ParseIdError, RequestId, RunId, SessionId,
     TenantId, UserId,
 };
-pub use model::{ModelView, ProviderKind};
+pub use model::{ModelView, OwnKeyView, ProviderKind};
 pub use money::{NanoUsd, ParseMoneyError, TokenPrice};
 pub use name::{Email, NameError, Password, Slug};
 pub use people::{

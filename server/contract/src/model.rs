@@ -1,5 +1,6 @@
 //! Models that members choose between, and the kinds of provider behind them.
 
+use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -51,6 +52,18 @@ impl FromStr for ProviderKind {
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| UnknownProviderKind(text.chars().take(40).collect()))
     }
+}
+
+/// A provider at which a tenant may use a key of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnKeyView {
+    pub provider: String,
+    pub kind: ProviderKind,
+    /// Whether it is asked at all just now.
+    pub enabled: bool,
+    /// The last characters of the tenant's key, where they tell nothing; none: it has no key there.
+    pub hint: Option<String>,
+    pub updated_at: Option<Timestamp>,
 }
 
 /// A model as the picker offers it.

@@ -6,7 +6,7 @@
 
 use crate::{health::Asker, route::Leg};
 use contract::{AttemptNo, NanoUsd, RequestId, TenantId, TokenUsage, UserId};
-use metering::{AttemptStatus, Feature, Intent, Metering, MeteringError, Settlement};
+use metering::{AttemptStatus, CacheHit, Feature, Intent, Metering, MeteringError, Settlement};
 use tenancy::SharedClock;
 use tokio::time::Instant;
 
@@ -51,6 +51,7 @@ impl Accounting {
                 provider: leg.provider.name.clone(),
                 provider_model: leg.model.clone(),
                 prompt: asked.prompt.clone(),
+                own_key: leg.provider.own_key,
                 dispatched_at: self.clock.now(),
             })
             .await?;
@@ -63,6 +64,25 @@ impl Accounting {
             dispatched: Instant::now(),
             first_token_ms: None,
         })
+    }
+}
+
+impl Accounting {
+    /// Records an answer that was there already.
+    pub async fn hit(&self, hit: &CacheHit) -> Result<(), MeteringError> {
+        self.metering.hit(hit).await?;
+        metrics::counter!("seam_gateway_cache_hits_total", "kind" => hit.kind.as_str()).increment(1);
+        Ok(())
+    }
+
+    /// What an answer cost that was given again while it was still being made.
+    pub async fn hit_saved(
+        &self,
+        tenant: TenantId,
+        request: RequestId,
+        saved: Option<NanoUsd>,
+    ) -> Result<(), MeteringError> {
+        self.metering.hit_saved(tenant, request, saved).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What callers ask of the gateway, and what they get.
 
 use crate::{
-    GatewayError,
+    CacheControl, CacheUse, GatewayError,
     conversation::{Conversation, Need},
     provider::{Native, ToolPart},
 };
@@ -25,6 +25,7 @@ pub struct ChatRequest {
     /// Name and version of the prompt config that applied.
     pub prompt: Option<(String, i64)>,
     pub feature: Feature,
+    pub cache: CacheControl,
     /// Fire it when nobody wants the answer any more. Dropping the answer does the same.
     pub cancel: CancellationToken,
 }
@@ -69,6 +70,8 @@ pub struct Answering {
     pub parts: BoxStream<'static, Result<AnswerPart, GatewayError>>,
     /// What answers, such as `local/smollm2-135m-instruct`.
     pub route: String,
+    /// Where it comes from.
+    pub cache: CacheUse,
 }
 
 #[derive(Debug, Clone, PartialEq)]

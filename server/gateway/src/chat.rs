@@ -4,7 +4,7 @@
 //! what was said. Text goes out through a bounded channel; a slow reader slows the provider, not the server.
 
 use crate::{
-    AnswerPart, Answering, ChatRequest, GatewayError, Outcome, PartialOutcome,
+    AnswerPart, Answering, CacheUse, ChatRequest, GatewayError, Outcome, PartialOutcome,
     accounting::{Accounting, Asked, Ending, Receipt},
     estimates,
     health::Pace,
@@ -60,7 +60,9 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
         let _ = end.send(outcome);
     }));
     match said.recv().await {
-        Some(Said::Begun { route }) => Ok(Answering { parts: parts(said, ended, reader), route }),
+        Some(Said::Begun { route }) => {
+            Ok(Answering { parts: parts(said, ended, reader), route, cache: CacheUse::Bypass })
+        }
         Some(Said::Text(_) | Said::Tool(_) | Said::Native(_)) | None => match (&mut ended).await {
             Ok(Err(error)) => Err(error),
             // An answer always begins before it ends.

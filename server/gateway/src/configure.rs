@@ -2,6 +2,7 @@
 
 use crate::{
     GatewayError,
+    own_keys::takes_keys,
     providers::{SimulatedOptions, check_base_url, is_key},
 };
 use contract::{ProviderKind, Slug, Timestamp};
@@ -10,19 +11,19 @@ use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::{Change, Vault};
 
 const BY_NAME: &str = "
-SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled
+SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys
 FROM provider WHERE name = $1";
 
 const UPSERT: &str = "
 INSERT INTO provider
     (name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled,
-     created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+     own_keys, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
 ON CONFLICT (name) DO UPDATE SET
     kind = excluded.kind, base_url = excluded.base_url, api_key_sealed = excluded.api_key_sealed,
     region = excluded.region, zero_retention = excluded.zero_retention, timeout_ms = excluded.timeout_ms,
     max_retries = excluded.max_retries, options = excluded.options, enabled = excluded.enabled,
-    updated_at = excluded.updated_at";
+    own_keys = excluded.own_keys, updated_at = excluded.updated_at";
 const SWITCH: &str = "UPDATE provider SET enabled = $2, updated_at = $3 WHERE name = $1 AND enabled <> $2";
 const NAMES: &str = "SELECT name AS value FROM provider ORDER BY name";
 
@@ -53,6 +54,8 @@ pub struct NewProvider {
     pub options: Value,
     /// Whether it is asked at all. None keeps what holds.
     pub enabled: Option<bool>,
+    /// Whether tenants may use keys of their own. None: where it has no address of its own.
+    pub own_keys: Option<bool>,
 }
 
 impl std::fmt::Debug for NewProvider {
@@ -80,6 +83,7 @@ impl NewProvider {
             max_retries: 1,
             options: Value::Object(serde_json::Map::new()),
             enabled: None,
+            own_keys: None,
         }
     }
 
@@ -91,7 +95,7 @@ impl NewProvider {
         if !(0..=MOST_RETRIES).contains(&self.max_retries) {
             return Err(format!("max_retries must be between 0 and {MOST_RETRIES}"));
         }
-        let speaks_http = matches!(self.kind, ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Gemini);
+        let speaks_http = takes_keys(self.kind);
         match &self.base_url {
             Some(_) if !speaks_http => return Err(format!("a provider of kind {} has no base_url", self.kind)),
             Some(base_url) => check_base_url(base_url)?,
@@ -128,6 +132,7 @@ struct Stored {
     max_retries: i64,
     options: String,
     enabled: bool,
+    own_keys: Option<bool>,
 }
 
 impl FromRow for Stored {
@@ -142,6 +147,7 @@ impl FromRow for Stored {
             max_retries: row.get("max_retries")?,
             options: row.get("options")?,
             enabled: row.get("enabled")?,
+            own_keys: row.get("own_keys")?,
         })
     }
 }
@@ -200,6 +206,7 @@ pub(crate) async fn apply(
         .bind(provider.max_retries)
         .bind(options)
         .bind(enabled(before.as_ref(), provider))
+        .bind(provider.own_keys)
         .bind(now)
         .execute()
         .await?;
@@ -260,7 +267,32 @@ pub(crate) async fn switch(
     Err(GatewayError::UnknownProvider { name: name.chars().take(60).collect(), known: names.join(", ") })
 }
 
+const SEALED: &str = "SELECT name, api_key_sealed AS sealed FROM provider WHERE api_key_sealed IS NOT NULL";
+const RESEAL: &str = "UPDATE provider SET api_key_sealed = $2 WHERE name = $1";
+
+struct Sealed {
+    name: String,
+    sealed: Vec<u8>,
+}
+
+impl FromRow for Sealed {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { name: row.get("name")?, sealed: row.get("sealed")? })
+    }
+}
+
+/// Seals the keys under the present master key; how many there are.
+pub(crate) async fn reseal(tx: &mut Transaction, vault: &Vault) -> Result<usize, GatewayError> {
+    let keys: Vec<Sealed> = tx.query(SEALED).fetch_all().await?;
+    for Sealed { name, sealed } in &keys {
+        let anew = vault.reseal(&key_context(name), sealed)?;
+        tx.query(RESEAL).bind(name.as_str()).bind(anew).execute().await?;
+    }
+    Ok(keys.len())
+}
+
 fn differences(before: &Stored, after: &NewProvider, options: &str) -> Vec<String> {
+    let usual = |allowed: Option<bool>| allowed.map_or_else(|| "as usual".to_owned(), |allowed| allowed.to_string());
     let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     let stored_options: Option<Value> = serde_json::from_str(&before.options).ok();
     // Compared as values: the order of keys says nothing.
@@ -275,6 +307,7 @@ fn differences(before: &Stored, after: &NewProvider, options: &str) -> Vec<Strin
         ("max_retries", before.max_retries.to_string(), after.max_retries.to_string()),
         ("options", old_options, options.to_owned()),
         ("enabled", before.enabled.to_string(), enabled(Some(before), after).to_string()),
+        ("own_keys", usual(before.own_keys), usual(after.own_keys)),
     ];
     fields
         .into_iter()

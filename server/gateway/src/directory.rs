@@ -7,26 +7,30 @@ use crate::{
     GatewayError,
     configure::key_context,
     health::Health,
-    provider::Provider,
+    onboarding::offered_models,
+    own_keys::SealedKey,
+    provider::{Provider, ProviderError},
     providers::{Anthropic, Gemini, OpenAi, Simulated, SimulatedOptions, Unusable},
 };
-use contract::ProviderKind;
+use contract::{ProviderKind, TenantId};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 use store::{ControlStore, FromRow, Row, StoreError};
-use tenancy::Vault;
+use tenancy::{Secret, Vault};
 use tokio::time::Instant;
 
 /// How old what is served may be; the same as the registry's.
 const MAX_AGE: Duration = registry::MAX_AGE;
 /// A request does not wait longer than this for a fresher look when it could have the last one.
 const RELOAD_PATIENCE: Duration = Duration::from_millis(250);
+/// Providers with tenants' own keys that are remembered; all are made again when there are more.
+const MOST_OWNED: usize = 10_000;
 
 const PROVIDERS: &str = "
-SELECT name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled
+SELECT name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys
 FROM provider ORDER BY name";
 
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +45,7 @@ struct ProviderRow {
     max_retries: i64,
     options: String,
     enabled: bool,
+    own_keys: Option<bool>,
 }
 
 impl FromRow for ProviderRow {
@@ -56,6 +61,7 @@ impl FromRow for ProviderRow {
             max_retries: row.get("max_retries")?,
             options: row.get("options")?,
             enabled: row.get("enabled")?,
+            own_keys: row.get("own_keys")?,
         })
     }
 }
@@ -70,6 +76,8 @@ pub(crate) struct Configured {
     pub region: Option<String>,
     /// Whether it is known to keep nothing of what it is sent.
     pub zero_retention: bool,
+    /// Whether a tenant's own key pays for what is asked here.
+    pub own_key: bool,
     /// How its models are doing. Forgotten when its configuration changes: it may be mended.
     pub health: Health,
     row: ProviderRow,
@@ -97,6 +105,7 @@ impl Configured {
             max_retries: 0,
             options: "{}".to_owned(),
             enabled: true,
+            own_keys: None,
         };
         let timeout = Duration::from_secs(1);
         Self {
@@ -106,6 +115,7 @@ impl Configured {
             instance,
             region: None,
             zero_retention: false,
+            own_key: false,
             health: Health::default(),
             row,
         }
@@ -126,16 +136,58 @@ pub(crate) struct Directory {
     local: Arc<dyn Provider>,
     /// Held for an assignment, never across an await.
     snapshot: RwLock<Option<Snapshot>>,
+    /// Providers with tenants' own keys, each of which is kept as long as provider and key are the same.
+    owned: RwLock<HashMap<(TenantId, String), Owned>>,
+}
+
+/// A provider with a tenant's key in place of the platform's.
+struct Owned {
+    base: Arc<Configured>,
+    key: SealedKey,
+    configured: Arc<Configured>,
 }
 
 impl Directory {
     pub fn new(control: ControlStore, vault: Vault, local: Arc<dyn Provider>) -> Self {
-        Self { control, vault, local, snapshot: RwLock::new(None) }
+        Self { control, vault, local, snapshot: RwLock::new(None), owned: RwLock::default() }
     }
 
     /// The provider of this name; none when it is not configured.
     pub async fn get(&self, name: &str) -> Result<Option<Arc<Configured>>, GatewayError> {
         Ok(self.current().await?.get(name).cloned())
+    }
+
+    /// A provider as a tenant with a key of its own sees it. How it fares with that key is the tenant's own matter.
+    pub fn with_key(&self, base: &Arc<Configured>, tenant: TenantId, key: &SealedKey) -> Arc<Configured> {
+        let at = (tenant, base.name.clone());
+        let known = self.owned.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(owned) = known.get(&at)
+            && Arc::ptr_eq(&owned.base, base)
+            && owned.key == *key
+        {
+            return Arc::clone(&owned.configured);
+        }
+        drop(known);
+        let opened = key.open(&self.vault, tenant).map_err(|error| {
+            tracing::warn!(%tenant, provider = base.name, %error, "a tenant's own key cannot be read");
+            "your own key for it cannot be read; enter it again".to_owned()
+        });
+        let configured = Arc::new(self.configured_with(base.row.clone(), opened.map(Some), true));
+        let mut owned = self.owned.write().unwrap_or_else(PoisonError::into_inner);
+        if owned.len() >= MOST_OWNED {
+            owned.clear();
+        }
+        owned.insert(at, Owned { base: Arc::clone(base), key: key.clone(), configured: Arc::clone(&configured) });
+        configured
+    }
+
+    /// Whether a provider takes a key; costs nothing.
+    pub async fn try_key(&self, provider: &str, key: &str) -> Result<Result<(), ProviderError>, GatewayError> {
+        let Some(configured) = self.get(provider).await? else {
+            return Ok(Err(ProviderError::NotReady("there is no such provider any more".to_owned())));
+        };
+        let offered = offered_models(configured.row.kind, configured.row.base_url.as_deref(), Some(key)).await;
+        Ok(offered.map(drop))
     }
 
     /// Forgets how fresh what is known is: the next look reads the table.
@@ -183,8 +235,18 @@ impl Directory {
     }
 
     fn configured(&self, row: ProviderRow) -> Configured {
+        let sealed = row.api_key_sealed.as_deref();
+        let key = sealed
+            .map(|sealed| self.vault.unseal(&key_context(&row.name), sealed))
+            .transpose()
+            .map_err(|_| "its API key cannot be unsealed with this master key; set the key again".to_owned());
+        self.configured_with(row, key, false)
+    }
+
+    /// `key`: or why there is none.
+    fn configured_with(&self, row: ProviderRow, key: Result<Option<Secret>, String>, own_key: bool) -> Configured {
         let timeout = Duration::from_millis(u64::try_from(row.timeout_ms).unwrap_or(0));
-        let instance = self.instance(&row, timeout).unwrap_or_else(|reason| {
+        let instance = key.and_then(|key| self.instance(&row, key.as_ref(), timeout)).unwrap_or_else(|reason| {
             tracing::warn!(provider = row.name, reason, "a provider cannot be used");
             Arc::new(Unusable { kind: row.kind, reason })
         });
@@ -196,18 +258,19 @@ impl Directory {
             instance,
             region: row.region.clone(),
             zero_retention: row.zero_retention,
+            own_key,
             health: Health::default(),
             row,
         }
     }
 
-    fn instance(&self, row: &ProviderRow, timeout: Duration) -> Result<Arc<dyn Provider>, String> {
-        let sealed = row.api_key_sealed.as_deref();
-        let key = sealed
-            .map(|sealed| self.vault.unseal(&key_context(&row.name), sealed))
-            .transpose()
-            .map_err(|_| "its API key cannot be unsealed with this master key; set the key again".to_owned())?;
-        let (base_url, key) = (row.base_url.as_deref(), key.as_ref().map(|key| key.expose()));
+    fn instance(
+        &self,
+        row: &ProviderRow,
+        key: Option<&Secret>,
+        timeout: Duration,
+    ) -> Result<Arc<dyn Provider>, String> {
+        let (base_url, key) = (row.base_url.as_deref(), key.map(Secret::expose));
         match row.kind {
             ProviderKind::Local => Ok(Arc::clone(&self.local)),
             ProviderKind::Openai => match OpenAi::new(base_url, key, timeout) {

@@ -4,7 +4,7 @@ use crate::{PartialOutcome, provider::ProviderError};
 use metering::MeteringError;
 use registry::RegistryError;
 use store::StoreError;
-use tenancy::VaultError;
+use tenancy::{TenancyError, VaultError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
@@ -43,6 +43,8 @@ pub enum GatewayError {
     Registry(RegistryError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Tenancy(#[from] TenancyError),
     #[error(transparent)]
     Vault(#[from] VaultError),
 }

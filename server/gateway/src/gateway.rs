@@ -3,22 +3,24 @@
 use crate::{
     Answering, ChatRequest, EmbedRequest, Embedded, GatewayError, NewProvider, ProviderRecord,
     accounting::{Accounting, Asked},
+    cache::Cache,
     chat::{self, Chat},
     configure,
     embedding::{self, Embedding},
     estimates, onboarding,
+    own_keys::OwnKeys,
     places::Places,
     prices::{Amount, Prices},
     provider::{Provider, ProviderError},
     route::{self, Leg, Route},
     router::Interest,
 };
-use contract::{ModelView, ProviderKind, RequestId, Timestamp};
+use contract::{ModelView, OwnKeyView, ProviderKind, RequestId, TenantId, Timestamp};
 use metering::{Feature, Metering};
 use registry::{Behaviour, ModelConfig, Registry, Strategy};
 use std::{sync::Arc, time::Duration};
-use store::{ControlStore, Transaction};
-use tenancy::{Change, OperatorScope, Scope, Tenancy, Vault};
+use store::{ControlStore, TenantStores, Transaction};
+use tenancy::{Change, Manages, OperatorScope, Scope, Secret, Tenancy, Vault};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -28,7 +30,8 @@ pub struct Gateway {
     control: ControlStore,
     tenancy: Tenancy,
     registry: Registry,
-    accounting: Accounting,
+    pub(crate) accounting: Accounting,
+    pub(crate) cache: Arc<Cache>,
     places: Arc<Places>,
     prices: Arc<Prices>,
     /// One task a request under way; each settles its attempts before it ends.
@@ -43,9 +46,11 @@ impl Gateway {
         tenancy: Tenancy,
         metering: Metering,
         registry: Registry,
+        stores: TenantStores,
         local: Arc<impl Provider>,
     ) -> Self {
         Self {
+            cache: Arc::new(Cache::new(stores, Arc::clone(tenancy.clock()))),
             accounting: Accounting::new(metering.clone(), Arc::clone(tenancy.clock())),
             prices: Arc::new(Prices::new(metering)),
             places: Arc::new(Places::new(&control, tenancy.vault(), local)),
@@ -67,7 +72,17 @@ impl Gateway {
     /// `UnknownModel`, `NoTarget`, `Untranslatable`: nothing was dispatched. `AllAttemptsFailed`, `Rejected`: before the first
     /// text. `Interrupted` as the last item of the answer, or here when it was cancelled before its first text.
     pub async fn chat(&self, scope: &Scope, request: ChatRequest) -> Result<Answering, GatewayError> {
-        let Able { legs, config } = self.able(scope, &request).await?;
+        let able = self.able(scope, &request).await?;
+        self.cached(scope, request, able).await
+    }
+
+    /// Asks the places that are able to answer.
+    pub(crate) async fn ask(
+        &self,
+        scope: &Scope,
+        request: ChatRequest,
+        Able { legs, config }: Able,
+    ) -> Result<Answering, GatewayError> {
         let behaviour = &config.behaviour;
         let (deadline, on_disconnect) = (soon(behaviour), behaviour.on_disconnect);
         let hedge_after = hedge_after(behaviour, &legs, request.is_whole());
@@ -172,6 +187,50 @@ impl Gateway {
         configure::apply(tx, now, vault, provider).await
     }
 
+    /// The providers at which a tenant may use a key of its own, and where it does.
+    pub async fn own_key_list(&self, manager: &impl Manages) -> Result<Vec<OwnKeyView>, GatewayError> {
+        self.places.own_keys().list(manager).await
+    }
+
+    /// Keeps a tenant's own key at a provider, in place of the one before; its requests use it from now on.
+    ///
+    /// # Errors
+    /// `UnknownProvider` where a tenant may use no key of its own; `InvalidProvider` when it cannot be a key.
+    pub async fn own_key_set(&self, manager: &impl Manages, provider: &str, key: &Secret) -> Result<(), GatewayError> {
+        self.places.own_keys().set(self.tenancy.vault(), self.now(), manager, provider, key).await
+    }
+
+    /// Forgets a tenant's own key; whether there was one.
+    pub async fn own_key_remove(&self, manager: &impl Manages, provider: &str) -> Result<bool, GatewayError> {
+        self.places.own_keys().remove(self.now(), manager, provider).await
+    }
+
+    /// Tries a tenant's own key, or the one that is stored, at no cost. The inner error is what the provider says.
+    pub async fn own_key_test(
+        &self,
+        manager: &impl Manages,
+        provider: &str,
+        key: Option<Secret>,
+    ) -> Result<Result<(), ProviderError>, GatewayError> {
+        let (vault, directory) = (self.tenancy.vault(), self.places.directory());
+        self.places.own_keys().test(vault, directory, manager, provider, key).await
+    }
+
+    /// Seals a tenant's secrets under a new data key, inside a transaction; how many there are.
+    pub async fn renew_data_key(
+        tx: &mut Transaction,
+        now: Timestamp,
+        vault: &Vault,
+        tenant: TenantId,
+    ) -> Result<usize, GatewayError> {
+        OwnKeys::renew_data_key(tx, vault, now, tenant).await
+    }
+
+    /// Seals the providers' keys under the present master key, inside a transaction; how many there are.
+    pub async fn reseal(tx: &mut Transaction, vault: &Vault) -> Result<usize, GatewayError> {
+        configure::reseal(tx, vault).await
+    }
+
     /// Tries a key at a provider, at no cost and within seconds. `Unauthorised` when it is refused.
     pub async fn provider_test(
         &self,
@@ -269,9 +328,10 @@ impl Gateway {
 }
 
 /// Who is asked, and how.
-struct Able {
-    legs: Vec<Leg>,
-    config: ModelConfig,
+#[derive(Clone)]
+pub(crate) struct Able {
+    pub legs: Vec<Leg>,
+    pub config: ModelConfig,
 }
 
 /// When the first words must have come.

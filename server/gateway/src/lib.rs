@@ -5,15 +5,17 @@
 //! - Before the first text another attempt may be made; after it the answer goes on or is `Interrupted`.
 //! - A stream that was cut never looks like a finished answer.
 //!
-//! `gateway.rs` is what others call, `places.rs` finds the places to ask (`residency.rs`: those that may see a tenant's data) and
+//! `gateway.rs` is what others call, `places.rs` finds the places to ask (`residency.rs`: those that may see a tenant's
+//! data; `own_keys.rs`: with whose key) and
 //! `route.rs` puts them in order (`prices.rs`: what they charge; `health.rs`: how they are doing), `router.rs` asks them in order,
-//! `chat.rs` (with `hearing.rs`) and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
+//! `cache/` knows what need not be asked again, `chat.rs` (with `hearing.rs`) and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
 //! the configured providers, `configure.rs` writes them, `onboarding.rs` takes a pasted key with the help of
 //! `catalogue.rs`. `dialects/` are the languages
 //! in which programs ask, `conversation.rs` is what all of them come to. `provider.rs` is what every adapter implements, `providers/` holds them.
 
 mod accounting;
 mod answer;
+mod cache;
 mod catalogue;
 mod chat;
 mod configure;
@@ -27,6 +29,7 @@ mod gateway;
 mod health;
 mod hearing;
 mod onboarding;
+mod own_keys;
 mod places;
 mod prices;
 pub mod provider;
@@ -39,6 +42,7 @@ mod route;
 mod router;
 
 pub use answer::{AnswerPart, Answering, ChatRequest, EmbedRequest, Embedded, Foreign, Outcome, PartialOutcome};
+pub use cache::{CacheControl, CacheUse};
 pub use configure::{NewProvider, ProviderRecord};
 pub use error::GatewayError;
 pub use gateway::Gateway;

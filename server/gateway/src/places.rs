@@ -1,4 +1,5 @@
-//! Where a tenant's requests may go, now: the providers as they are configured, but for what its rules forbid.
+//! Where a tenant's requests may go, now: the providers as they are configured, with the tenant's own keys where it has
+//! some, but for what its rules forbid.
 //!
 //! Looked up for a request, and again before each of its attempts: a provider that is switched off, or a rule that is
 //! made, holds for what is under way as well.
@@ -6,8 +7,9 @@
 use crate::{
     GatewayError,
     directory::{Configured, Directory},
+    own_keys::OwnKeys,
     provider::Provider,
-    residency::{Residency, Rules},
+    residency::Residency,
     route::{Leg, Route},
 };
 use contract::TenantId;
@@ -19,6 +21,7 @@ use tenancy::Vault;
 pub(crate) struct Places {
     directory: Directory,
     residency: Residency,
+    own_keys: OwnKeys,
 }
 
 impl Places {
@@ -26,6 +29,7 @@ impl Places {
         Self {
             directory: Directory::new(control.clone(), vault.clone(), local),
             residency: Residency::new(control.clone()),
+            own_keys: OwnKeys::new(control.clone()),
         }
     }
 
@@ -55,6 +59,14 @@ impl Places {
         })
     }
 
+    pub const fn own_keys(&self) -> &OwnKeys {
+        &self.own_keys
+    }
+
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     /// Reads the providers anew at the next look.
     pub fn invalidate(&self) {
         self.directory.invalidate();
@@ -69,9 +81,13 @@ impl Places {
         let Some(provider) = self.directory.get(provider).await? else {
             return Ok(Err("there is no such provider".to_owned()));
         };
-        let rules = match tenant {
-            Some(tenant) => self.residency.of(tenant).await?,
-            None => Rules::default(),
+        let Some(tenant) = tenant else {
+            return Ok(provider.unavailable_reason(model).map_or(Ok(provider), Err));
+        };
+        let rules = self.residency.of(tenant).await?;
+        let provider = match self.own_keys.of(tenant).await?.get(&provider.name) {
+            Some(key) => self.directory.with_key(&provider, tenant, key),
+            None => provider,
         };
         Ok(match rules.forbid(&provider).or_else(|| provider.unavailable_reason(model)) {
             Some(reason) => Err(reason),

@@ -27,6 +27,11 @@ impl<K, V> Default for Recent<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Recent<K, V> {
+    /// What is known of the key is read again at the next look.
+    pub fn forget(&self, key: &K) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
     /// What is known of the key, or what is read now. Errors are not remembered.
     pub async fn get<F, R>(&self, key: K, read: F) -> Result<V, GatewayError>
     where

@@ -148,6 +148,31 @@ pub const COVERAGE: &[Covered] = &[
     ),
     control("tenant", Rows::Tenants("id = $1")),
     control("tenant_operation", Rows::Operators("imports and deletions under way; a row goes with the operation")),
+    control(
+        "tenant_data_key",
+        Rows::Fleeting {
+            of_tenant: Some(OF_TENANT),
+            of_account: None,
+            why: "sealed under this installation's master key; without it what it sealed opens no more",
+        },
+    ),
+    control(
+        "tenant_provider_key",
+        Rows::Fleeting {
+            of_tenant: Some(OF_TENANT),
+            of_account: None,
+            why: "the tenant's own keys at this installation's providers, sealed under its data key; they are entered anew",
+        },
+    ),
+    Covered {
+        plane: Plane::Tenant,
+        table: "answer_cache",
+        rows: Rows::Fleeting {
+            of_tenant: Some(OF_TENANT),
+            of_account: None,
+            why: "answers that would be given again; they are made anew",
+        },
+    },
     tenant("conversation"),
     tenant("message"),
     tenant("response"),

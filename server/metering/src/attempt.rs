@@ -43,18 +43,47 @@ pub enum Feature {
     Chat,
     /// A tenant's program, by `/v1`.
     Api,
+    /// Vectors by which an answer that is there already is found.
+    Cache,
 }
 
 impl Feature {
-    pub const ALL: [Self; 2] = [Self::Chat, Self::Api];
+    pub const ALL: [Self; 3] = [Self::Chat, Self::Api, Self::Cache];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Api => "api",
+            Self::Cache => "cache",
         }
     }
 }
+
+/// How an answer was found that was there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CacheKind {
+    /// The same request was answered before, or is being answered.
+    Exact,
+    /// One that is alike was.
+    Semantic,
+}
+
+impl CacheKind {
+    pub const ALL: [Self; 2] = [Self::Exact, Self::Semantic];
+
+    /// As `x-seam-cache` tells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "hit",
+            Self::Semantic => "semantic",
+        }
+    }
+}
+
+/// The text names no way in which an answer is found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is not how an answer is found that is there already")]
+pub struct UnknownCacheKind(String);
 
 /// The text names no status of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +113,7 @@ macro_rules! names {
         }
     )+};
 }
-names!(AttemptStatus or UnknownStatus, Feature or UnknownFeature);
+names!(AttemptStatus or UnknownStatus, Feature or UnknownFeature, CacheKind or UnknownCacheKind);
 
 /// What is recorded before an attempt is dispatched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +133,25 @@ pub struct Intent {
     pub prompt: Option<(String, i64)>,
     /// Decides which price version applies.
     pub dispatched_at: Timestamp,
+    /// Whether the tenant pays its provider itself.
+    pub own_key: bool,
+}
+
+/// An answer that was there already: it costs nothing, and says what it cost when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheHit {
+    pub tenant: TenantId,
+    pub request: RequestId,
+    pub user: Option<UserId>,
+    pub feature: Feature,
+    pub requested_model: String,
+    /// Who made it.
+    pub provider: String,
+    pub provider_model: String,
+    pub prompt: Option<(String, i64)>,
+    pub kind: CacheKind,
+    /// None: nobody knows, or not yet.
+    pub saved: Option<NanoUsd>,
 }
 
 /// How an attempt ended.
@@ -154,6 +202,12 @@ pub struct LedgerRow {
     pub settled_at: Option<Timestamp>,
     pub first_token_ms: Option<i64>,
     pub total_ms: Option<i64>,
+    /// None: a provider was asked.
+    pub cache: Option<CacheKind>,
+    /// What the answer cost when it was made.
+    pub saved: Option<NanoUsd>,
+    /// Whether the tenant pays its provider itself.
+    pub own_key: bool,
 }
 
 impl FromRow for LedgerRow {
@@ -182,6 +236,12 @@ impl FromRow for LedgerRow {
             settled_at: row.get("settled_at")?,
             first_token_ms: row.get("first_token_ms")?,
             total_ms: row.get("total_ms")?,
+            cache: match row.get::<Option<String>>("cache")? {
+                Some(_) => Some(named(row, "cache")?),
+                None => None,
+            },
+            saved: row.get("saved")?,
+            own_key: row.get("own_key")?,
         })
     }
 }

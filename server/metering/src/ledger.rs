@@ -5,9 +5,10 @@
 //! at once would be done here, around `settle_in`, without any caller noticing.
 
 use crate::{
-    AttemptPrice, AttemptStatus, Intent, LedgerRow, MeteringError, SeededAttempt, Settled, Settlement, cost::plausible,
+    AttemptPrice, AttemptStatus, CacheHit, Intent, LedgerRow, MeteringError, SeededAttempt, Settled, Settlement,
+    cost::plausible,
 };
-use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage};
+use contract::{AttemptNo, NanoUsd, RequestId, TenantId, Timestamp, TokenUsage};
 use nodes::Nodes;
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::SharedClock;
@@ -16,15 +17,15 @@ use tenancy::SharedClock;
 const INTENT_INSERT: &str = "
 INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
-    prompt_name, prompt_version, dispatched_at, node_id, status
+    prompt_name, prompt_version, dispatched_at, own_key, node_id, status
 )
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, node.id, 'dispatched'
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, node.id, 'dispatched'
 FROM node
-WHERE node.id = $12";
+WHERE node.id = $13";
 
 // The price is looked up by the row's own time of dispatch, in the transaction that writes the cost.
 const ATTEMPT_WITH_PRICE: &str = "
-SELECT a.settled_at, p.id AS price_id, p.input, p.cached_input, p.output
+SELECT a.settled_at, a.own_key, p.id AS price_id, p.input, p.cached_input, p.output
 FROM ledger_attempt AS a
 LEFT JOIN price_version AS p ON p.id = (
     SELECT v.id
@@ -48,6 +49,17 @@ UPDATE ledger_attempt
 SET status = 'interrupted', error_code = 'interrupted', measured = FALSE, settled_at = $1
 WHERE settled_at IS NULL AND NOT EXISTS (SELECT 1 FROM node WHERE node.id = ledger_attempt.node_id)";
 
+// An answer that was there already: nothing was dispatched, so that the row is complete at once.
+const HIT_INSERT: &str = "
+INSERT INTO ledger_attempt (
+    tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
+    prompt_name, prompt_version, dispatched_at, settled_at, status, input_tokens, cached_input_tokens, output_tokens,
+    cost, measured, first_token_ms, total_ms, cache, saved
+) VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $10, 'succeeded', 0, 0, 0, 0, TRUE, 0, 0, $11, $12)";
+
+const HIT_SAVED: &str = "
+UPDATE ledger_attempt SET saved = $3 WHERE tenant_id = $1 AND request_id = $2 AND attempt = 1 AND cache IS NOT NULL";
+
 const SEEDED_INSERT: &str = "
 INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
@@ -61,7 +73,7 @@ ON CONFLICT (tenant_id, request_id, attempt) DO NOTHING";
 const ROWS_OF_TENANT: &str = "
 SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
     prompt_version, status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version,
-    measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms
+    measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
 FROM ledger_attempt
 WHERE tenant_id = $1
 ORDER BY dispatched_at DESC, request_id DESC, attempt DESC
@@ -70,7 +82,7 @@ LIMIT $2";
 const ROWS_OF_REQUEST: &str = "
 SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
     prompt_version, status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version,
-    measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms
+    measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
 FROM ledger_attempt
 WHERE tenant_id = $1 AND request_id = $2
 ORDER BY attempt
@@ -88,6 +100,7 @@ pub(crate) struct Ledger {
 /// What settling needs to know of an attempt.
 struct Attempt {
     settled_at: Option<Timestamp>,
+    own_key: bool,
     price: Option<AttemptPrice>,
 }
 
@@ -102,7 +115,7 @@ impl FromRow for Attempt {
                 output: row.get("output")?,
             }),
         };
-        Ok(Self { settled_at: row.get("settled_at")?, price })
+        Ok(Self { settled_at: row.get("settled_at")?, own_key: row.get("own_key")?, price })
     }
 }
 
@@ -127,6 +140,7 @@ impl Ledger {
             .bind(prompt)
             .bind(prompt_version)
             .bind(intent.dispatched_at)
+            .bind(intent.own_key)
             .bind(self.nodes.id())
             .execute()
             .await;
@@ -155,6 +169,30 @@ impl Ledger {
         let settled = settle_in(&mut tx, self.clock.now(), (tenant, request, attempt), settlement).await?;
         tx.commit().await?;
         Ok(settled)
+    }
+
+    pub(crate) async fn hit(&self, hit: &CacheHit) -> Result<(), MeteringError> {
+        let (prompt, prompt_version) = hit.prompt.clone().unzip();
+        let row = self.control.write(HIT_INSERT).bind(hit.tenant).bind(hit.request).bind(hit.user);
+        let row = row.bind(hit.feature.as_str()).bind(hit.requested_model.as_str()).bind(hit.provider.as_str());
+        let row = row.bind(hit.provider_model.as_str()).bind(prompt).bind(prompt_version).bind(self.clock.now());
+        match row.bind(hit.kind.as_str()).bind(hit.saved).execute().await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Constraint(_)) => {
+                Err(MeteringError::AlreadyRecorded { request: hit.request, attempt: AttemptNo(1) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) async fn saved(
+        &self,
+        tenant: TenantId,
+        request: RequestId,
+        saved: Option<NanoUsd>,
+    ) -> Result<(), MeteringError> {
+        self.control.write(HIT_SAVED).bind(tenant).bind(request).bind(saved).execute().await?;
+        Ok(())
     }
 
     pub(crate) async fn resolve_abandoned(&self) -> Result<u64, MeteringError> {
@@ -190,12 +228,17 @@ async fn settle_in(
     let (tenant, request, attempt) = key;
     let found: Option<Attempt> =
         tx.query(ATTEMPT_WITH_PRICE).bind(tenant).bind(request).bind(attempt).fetch_optional().await?;
-    let Attempt { settled_at, price } = found.ok_or(MeteringError::NotRecorded { request, attempt })?;
+    let Attempt { settled_at, own_key, price } = found.ok_or(MeteringError::NotRecorded { request, attempt })?;
     if settled_at.is_some() {
         return Err(MeteringError::AlreadySettled { request, attempt });
     }
     let usage = believed(key, &settlement.usage);
-    let settled = Settled { cost: price.and_then(|p| p.cost_of(&usage)), price_version: price.map(|p| p.version) };
+    let settled = if own_key {
+        // The tenant's provider bills the tenant.
+        Settled { cost: Some(NanoUsd::ZERO), price_version: None }
+    } else {
+        Settled { cost: price.and_then(|p| p.cost_of(&usage)), price_version: price.map(|p| p.version) }
+    };
     let changed = tx
         .query(SETTLE)
         .bind(tenant)

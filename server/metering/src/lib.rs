@@ -20,7 +20,10 @@ mod seed;
 mod usage;
 mod usage_groups;
 
-pub use attempt::{AttemptStatus, Feature, Intent, LedgerRow, Settled, Settlement, UnknownFeature, UnknownStatus};
+pub use attempt::{
+    AttemptStatus, CacheHit, CacheKind, Feature, Intent, LedgerRow, Settled, Settlement, UnknownCacheKind,
+    UnknownFeature, UnknownStatus,
+};
 pub use cost::{AttemptPrice, MAX_TOKENS_PER_ATTEMPT};
 pub use error::MeteringError;
 pub use ledger_page::{LedgerPlace, UnknownLedgerPlace};
@@ -30,7 +33,7 @@ pub use seed::SeededAttempt;
 pub use usage::TenantUsage;
 pub use usage_groups::{UnknownUsageBy, UsageBy, UsageGroup, UsageWindow};
 
-use contract::{AttemptNo, RequestId, TenantId, Timestamp};
+use contract::{AttemptNo, NanoUsd, RequestId, TenantId, Timestamp};
 use ledger::Ledger;
 use nodes::Nodes;
 use store::{ControlStore, Transaction};
@@ -71,6 +74,24 @@ impl Metering {
         settlement: &Settlement,
     ) -> Result<Settled, MeteringError> {
         self.ledger.settle(tenant, request, attempt, settlement).await
+    }
+
+    /// Records an answer that was there already; durable when this returns.
+    ///
+    /// # Errors
+    /// `AlreadyRecorded` when the request is in the ledger.
+    pub async fn hit(&self, hit: &CacheHit) -> Result<(), MeteringError> {
+        self.ledger.hit(hit).await
+    }
+
+    /// What an answer cost that was given again while it was still being made.
+    pub async fn hit_saved(
+        &self,
+        tenant: TenantId,
+        request: RequestId,
+        saved: Option<NanoUsd>,
+    ) -> Result<(), MeteringError> {
+        self.ledger.saved(tenant, request, saved).await
     }
 
     /// Ends what nodes left open that are no more, as `interrupted` with unknown cost; returns how many attempts that

@@ -32,6 +32,7 @@ pub(crate) fn of_gateway(error: &GatewayError) -> Problem {
         | GatewayError::Abandoned
         | GatewayError::Metering(_)
         | GatewayError::Registry(_)
+        | GatewayError::Tenancy(_)
         | GatewayError::Vault(_) => internal(),
     }
 }

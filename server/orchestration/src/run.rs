@@ -13,7 +13,7 @@ use crate::{
 use contract::{AnswerDetails, MessageId, Problem, RequestId, TokenUsage};
 use futures::{FutureExt, Stream, StreamExt};
 use gateway::{
-    AnswerPart, ChatRequest, Gateway, GatewayError,
+    AnswerPart, CacheControl, ChatRequest, Gateway, GatewayError,
     conversation::{ChatParameters, ChatTurn, Conversation},
     provider::ProviderError,
 };
@@ -133,6 +133,8 @@ async fn answer(run: &Run) -> Option<Ending> {
             foreign: None,
             prompt: Some((run.prompt.name.clone(), run.prompt.version)),
             feature: Feature::Chat,
+            // Who asks again wants another answer.
+            cache: CacheControl::NoStore,
             cancel: run.live.stop().token().clone(),
         };
         let error = match run.gateway.chat(&run.scope, call).await {

@@ -37,6 +37,8 @@ pub struct PlatformSettings {
     /// 32 bytes in base64; at most one of this and `master_key_file`. Neither: a file in the data directory.
     pub master_key: Option<String>,
     pub master_key_file: Option<PathBuf>,
+    /// Opens secrets as well, while the master key is changed.
+    pub master_key_also: Option<String>,
     pub local: LocalSettings,
     pub clock: SharedClock,
     pub provider_keys: ProviderKeys,
@@ -81,7 +83,8 @@ impl Platform {
     pub async fn open(settings: PlatformSettings) -> Result<Self, OpenError> {
         let control = ControlStore::open(&settings.database).await?;
         let (key, key_file) = (settings.master_key.as_deref(), settings.master_key_file.as_deref());
-        let vault = Vault::open_for(&control, &settings.data_dir, key, key_file).await?;
+        let also = settings.master_key_also.as_deref();
+        let vault = Vault::open_with(&control, &settings.data_dir, key, key_file, also).await?;
         let clock = settings.clock;
         let stores = TenantStores::new(&settings.database);
         stores.prepare().await?;
@@ -95,7 +98,14 @@ impl Platform {
         let registry = Registry::new(control.clone(), clock.clone());
         // Weights load on the provider's own thread while the rest goes on.
         let local = LocalProvider::start(settings.local);
-        let gateway = Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local.clone());
+        let gateway = Gateway::new(
+            control.clone(),
+            tenancy.clone(),
+            metering.clone(),
+            registry.clone(),
+            stores.clone(),
+            local.clone(),
+        );
         let lifecycle = Lifecycle::new(settings.database.clone(), control.clone(), stores.clone(), tenancy.clone());
         let responses = Responses::new(stores.clone(), clock.clone());
         let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock, nodes.clone());

@@ -249,6 +249,7 @@ impl IntoProblem for GatewayError {
             Self::Metering(error) => error.into_problem(),
             Self::Registry(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
+            Self::Tenancy(error) => error.into_problem(),
             Self::Vault(error) => error.into_problem(),
             error @ Self::Abandoned => internal(&error),
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Written by hand because the order of `serde_json`'s keys depends on a feature that any crate may turn on.
-pub(crate) fn canonical(value: &Value) -> String {
+pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
     write_value(&mut text, value);
     text

@@ -18,6 +18,7 @@ mod prompt;
 
 pub use behaviour::{Behaviour, CachePolicy, Disconnect, UnknownDisconnect};
 pub use cache::MAX_AGE;
+pub use canonical::canonical;
 pub use error::RegistryError;
 pub use model::{ModelConfig, Strategy, Target, UnknownStrategy};
 pub use prompt::{NewPrompt, PromptConfig, content_hash};

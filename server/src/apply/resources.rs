@@ -181,7 +181,7 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared:
     }
     let (region, zero_retention) = (fields.text("region"), fields.truth("zero_retention"));
     let (timeout_ms, max_retries) = (fields.integer("timeout_ms"), fields.integer("max_retries"));
-    let (options, enabled) = (fields.json("options"), fields.truth("enabled"));
+    let (options, enabled, own_keys) = (fields.json("options"), fields.truth("enabled"), fields.truth("own_keys"));
     let mut provider = NewProvider::new(name?.as_str(), kind?);
     provider.base_url = base_url;
     provider.api_key = written_key.or(environment_key);
@@ -191,6 +191,7 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared:
     provider.max_retries = max_retries.unwrap_or(provider.max_retries);
     provider.options = options.unwrap_or(provider.options);
     provider.enabled = enabled;
+    provider.own_keys = own_keys;
     Some(provider)
 }
 

@@ -16,6 +16,7 @@ mod serve;
 mod tenant;
 mod tenant_lifecycle;
 mod user;
+mod vault;
 mod workbench;
 
 use crate::{
@@ -66,6 +67,9 @@ enum Command {
     /// How programs reach a tenant, or the operator's own
     #[command(subcommand)]
     Key(key::Keys),
+    /// The keys under which secrets are sealed
+    #[command(subcommand)]
+    Vault(vault::Vaults),
 }
 
 /// Runs the command line of this process.
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
             Command::Tenant(tenants) => run(tenants.run(config)),
             Command::User(users) => run(users.run(config)),
             Command::Key(keys) => run(keys.run(config)),
+            Command::Vault(vaults) => run(vaults.run(config)),
             Command::Doctor(doctor) => run(doctor.run(Ok(config))),
         }),
     };

@@ -53,6 +53,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         data_dir: config.data_dir.clone(),
         master_key: config.master_key.clone(),
         master_key_file: config.master_key_file.clone(),
+        master_key_also: config.master_key_also.clone(),
         local: config.local(),
         clock: Arc::new(SystemClock),
         provider_keys: config.provider_keys.clone(),

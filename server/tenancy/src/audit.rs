@@ -164,6 +164,18 @@ impl Tenancy {
         let deed = Deed { action, target, before: Value::Null, after: Value::Null };
         record(tx, now, Chain::Platform, operator.author(), deed).await
     }
+
+    /// Writes what was done to something of a tenant, inside the transaction that does it, into the tenant's log.
+    pub async fn note_of_tenant(
+        tx: &mut Transaction,
+        now: Timestamp,
+        manager: &impl Manages,
+        action: &'static str,
+        target: &str,
+    ) -> Result<(), StoreError> {
+        let deed = Deed { action, target, before: Value::Null, after: Value::Null };
+        record(tx, now, Chain::Tenant(manager.tenant()), manager.author(), deed).await
+    }
 }
 
 /// SHA-256 over the fields as a JSON list, which says where each of them ends.

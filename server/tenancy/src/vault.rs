@@ -45,6 +45,8 @@ impl FromRow for Sealed {
     }
 }
 
+pub(crate) const MARKED: (&str, &str) = (MARK_CONTEXT, MARK);
+
 async fn mark(control: &ControlStore) -> Result<Option<Vec<u8>>, StoreError> {
     Ok(control.read(MARK_READ).fetch_optional::<Sealed>().await?.map(|mark| mark.0))
 }
@@ -85,6 +87,8 @@ pub enum VaultError {
 #[derive(Clone)]
 pub struct Vault {
     key: Arc<Zeroizing<[u8; KEY_BYTES]>>,
+    /// Opens what is sealed under it, and seals nothing: the next master key, or the one before, while nodes change over.
+    also: Option<Arc<Zeroizing<[u8; KEY_BYTES]>>>,
 }
 
 impl Vault {
@@ -96,11 +100,23 @@ impl Vault {
         env_key: Option<&str>,
         key_file: Option<&Path>,
     ) -> Result<Self, VaultError> {
+        Self::open_with(control, data_dir, env_key, key_file, None).await
+    }
+
+    /// The same with a second key, `also`, whose secrets are opened as well.
+    pub async fn open_with(
+        control: &ControlStore,
+        data_dir: &Path,
+        env_key: Option<&str>,
+        key_file: Option<&Path>,
+        also: Option<&str>,
+    ) -> Result<Self, VaultError> {
         let generated = data_dir.join(KEY_FILE);
         if env_key.is_none() && key_file.is_none() && !generated.exists() && Self::is_needed(control).await? {
             return Err(VaultError::Missing { data_dir: data_dir.to_owned() });
         }
-        let vault = Self::open(data_dir, env_key, key_file)?;
+        let mut vault = Self::open(data_dir, env_key, key_file)?;
+        vault.also = also.map(|text| decode(text, "SEAM_MASTER_KEY_ALSO")).transpose()?.map(Arc::new);
         let new = vault.seal(MARK_CONTEXT, MARK)?;
         control.write(MARK_INSERT).bind(new).execute().await?;
         // Read back: when two nodes start at once, the first mark counts.
@@ -136,15 +152,14 @@ impl Vault {
             (None, Some(path)) => read_key(path)?,
             (None, None) => read_or_create(data_dir)?,
         };
-        Ok(Self { key: Arc::new(key) })
+        Ok(Self { key: Arc::new(key), also: None })
     }
 
     /// Seals `secret` for `context`; only the same context opens it.
     pub fn seal(&self, context: &str, secret: &str) -> Result<Vec<u8>, VaultError> {
         let nonce = digest::random_bytes::<NONCE_BYTES>()?;
         let payload = Payload { msg: secret.as_bytes(), aad: context.as_bytes() };
-        let ciphertext = self
-            .cipher()
+        let ciphertext = cipher(&self.key)
             .encrypt(&XNonce::from(nonce), payload)
             .map_err(|_| VaultError::Seal { context: context.to_owned() })?;
         let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + ciphertext.len());
@@ -165,14 +180,33 @@ impl Vault {
         if *format != FORMAT {
             return None;
         }
-        let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
-        let plain = Zeroizing::new(self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()?);
+        let opened = [Some(&self.key), self.also.as_ref()].into_iter().flatten().find_map(|key| {
+            let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
+            cipher(key).decrypt(&XNonce::from(*nonce), payload).ok()
+        });
+        let plain = Zeroizing::new(opened?);
         Some(Secret::new(str::from_utf8(&plain).ok()?.to_owned()))
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&Key::from(**self.key))
+    /// The same secret under this vault's own key.
+    pub fn reseal(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
+        self.seal(context, self.unseal(context, sealed)?.expose())
     }
+
+    /// A key that seals for somebody else, in words.
+    pub(crate) fn made_up() -> Result<String, VaultError> {
+        let key = Zeroizing::new(digest::random_bytes::<KEY_BYTES>()?);
+        Ok(STANDARD.encode(*key))
+    }
+
+    /// The vault of a key that was made up.
+    pub(crate) fn of_made_up(key: &Secret) -> Result<Self, VaultError> {
+        Ok(Self { key: Arc::new(decode(key.expose(), "a tenant's data key")?), also: None })
+    }
+}
+
+fn cipher(key: &[u8; KEY_BYTES]) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(&Key::from(*key))
 }
 
 impl fmt::Debug for Vault {

@@ -79,7 +79,14 @@ impl Fixture {
         let metering = Metering::new(control.clone(), clock.clone(), nodes.clone());
         let registry = Registry::new(control.clone(), clock.clone());
         let local = Arc::new(StandIn::new(HANG));
-        let gateway = Gateway::new(control.clone(), tenancy.clone(), metering.clone(), registry.clone(), local.clone());
+        let gateway = Gateway::new(
+            control.clone(),
+            tenancy.clone(),
+            metering.clone(),
+            registry.clone(),
+            stores.clone(),
+            local.clone(),
+        );
         let chats = Chats::new(stores.clone(), gateway.clone(), registry.clone(), clock, nodes.clone());
         let tenant = tenant_in(&tenancy, "acme").await?;
         let member = scope_in(&tenancy, tenant, "ada@acme.test", Role::Member).await?;
@@ -127,6 +134,7 @@ impl Fixture {
             max_retries: 0,
             options,
             enabled: None,
+            own_keys: None,
         };
         let target = Target { provider: name.to_owned(), model: name.to_owned(), weight: 1 };
         let model = ModelConfig::new(name, vec![target]);

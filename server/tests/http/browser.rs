@@ -52,6 +52,7 @@ pub async fn open_platform(scratch: &Scratch, mail: Option<MailSettings>) -> Arc
         data_dir: scratch.dir().to_owned(),
         master_key: None,
         master_key_file: None,
+        master_key_also: None,
         // There are no weights here: the local model says so, and costs nothing.
         local: LocalSettings::new(scratch.dir().join("models")),
         clock: Arc::new(SystemClock),

@@ -13,6 +13,7 @@ mod hostile;
 mod isolation;
 mod management;
 mod management_books;
+mod management_provider_keys;
 mod session;
 mod start;
 mod v1;

@@ -1,7 +1,7 @@
 //! What a request for a chat comes to, in whichever dialect it was made.
 
 use crate::{
-    ChatRequest, Foreign,
+    CacheControl, ChatRequest, Foreign,
     conversation::{Conversation, Need, Picture},
     provider::{Dialect, Native},
 };
@@ -62,7 +62,7 @@ impl ChatAsked {
     }
 
     /// As the gateway is asked.
-    pub fn into_request(self, request: RequestId, cancel: CancellationToken) -> ChatRequest {
+    pub fn into_request(self, request: RequestId, cache: CacheControl, cancel: CancellationToken) -> ChatRequest {
         ChatRequest {
             request,
             model: self.model,
@@ -70,6 +70,7 @@ impl ChatAsked {
             foreign: Some(self.foreign),
             prompt: None,
             feature: Feature::Api,
+            cache,
             cancel,
         }
     }

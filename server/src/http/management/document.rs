@@ -12,7 +12,7 @@ use utoipa::openapi::{
 };
 
 /// In the order in which people read them.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Tenants", "The operator's customers."),
     ("Plans", "What tenants can be on; declared with `seam apply`."),
     ("People", "Everybody who can sign in, whatever tenants they belong to."),
@@ -20,6 +20,7 @@ const TAGS: [(&str, &str); 10] = [
     ("Members", "A tenant's people."),
     ("Invitations", "Links with which people join a tenant."),
     ("Keys", "How programs reach a tenant."),
+    ("Provider keys", "A tenant's own keys at providers."),
     ("Log", "Who changed what: one chain of entries for each tenant, and one for the platform."),
     ("Usage and ledger", "What was asked of models, and what it cost."),
     ("Runs", "Answers as they are made. For the person whose answer it is, with their session."),

@@ -43,6 +43,12 @@ pub(super) struct Attempt {
     measured: bool,
     /// Made by a demo's seed, not by traffic.
     seeded: bool,
+    /// `hit` or `semantic`: an answer that was there already. None: a provider was asked.
+    cache: Option<String>,
+    /// What that answer cost when it was made, in billionths of a US dollar; none is unknown.
+    saved_nanousd: Option<i64>,
+    /// Whether the tenant's own key was used, whose provider bills the tenant.
+    own_key: bool,
     /// What the tokens were for.
     feature: String,
     /// The person who asked.
@@ -74,6 +80,9 @@ impl From<LedgerRow> for Attempt {
             prompt_version,
             measured: row.measured,
             seeded: row.seeded,
+            cache: row.cache.map(|kind| kind.to_string()),
+            saved_nanousd: row.saved.map(contract::NanoUsd::as_nanos),
+            own_key: row.own_key,
             feature: row.feature.to_string(),
             user: row.user.map(|user| user.to_string()),
             dispatched_at: row.dispatched_at.as_millis(),

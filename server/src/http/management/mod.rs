@@ -20,6 +20,7 @@ mod members;
 mod operator_keys;
 mod page;
 mod plans;
+mod provider_keys;
 mod refusal;
 mod tenants;
 mod usage;
@@ -61,6 +62,9 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(invitations::show, invitations::withdraw))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::show, keys::revoke))
+        .routes(routes!(provider_keys::list))
+        .routes(routes!(provider_keys::set, provider_keys::remove))
+        .routes(routes!(provider_keys::test))
         .routes(routes!(audit::list))
         .routes(routes!(usage::list))
         .routes(routes!(ledger::list))

@@ -6,13 +6,16 @@ use super::{
 };
 use axum::extract::FromRequestParts;
 use contract::{KeyScope, Problem, ProblemCode};
-use http::{HeaderMap, request::Parts};
+use gateway::CacheControl;
+use http::{HeaderMap, HeaderValue, request::Parts};
 use tenancy::{KeyHolder, Scope};
 
 pub(super) struct Program {
     pub scope: Scope,
     /// The models that its key is bound to; none: all.
     models: Option<Vec<String>>,
+    /// What it says about answers that are there already.
+    pub cache: CacheControl,
 }
 
 impl Program {
@@ -30,6 +33,15 @@ impl Program {
 /// Where Anthropic's SDKs put a key.
 fn x_api_key(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-api-key")?.to_str().ok().map(str::trim)
+}
+
+fn cache_control(headers: &HeaderMap) -> Result<CacheControl, Refusal> {
+    match headers.get("x-seam-cache").map(HeaderValue::as_bytes) {
+        None => Ok(CacheControl::Usual),
+        Some(b"no-cache") => Ok(CacheControl::NoCache),
+        Some(b"no-store") => Ok(CacheControl::NoStore),
+        Some(_) => Err(Problem::field("x-seam-cache", "The header x-seam-cache is no-cache or no-store.").into()),
+    }
 }
 
 impl FromRequestParts<WebState> for Program {
@@ -52,7 +64,9 @@ impl FromRequestParts<WebState> for Program {
                 let detail = "This key does not call models. Make one with the scope “inference”.";
                 Err(Problem::new(ProblemCode::PermissionDenied, detail).into())
             }
-            Some(KeyHolder::Tenant { scope, models, .. }) => Ok(Self { scope, models }),
+            Some(KeyHolder::Tenant { scope, models, .. }) => {
+                Ok(Self { scope, models, cache: cache_control(&parts.headers)? })
+            }
         }
     }
 }

@@ -51,15 +51,16 @@ pub(super) async fn answer(
 ) -> Result<Response, Refusal> {
     program.require_model(&asked.model)?;
     let (streamed, dialect) = (asked.streamed, Dialect::from(asked.foreign.native.dialect));
-    let chat = asked.into_request(request, CancellationToken::new());
+    let chat = asked.into_request(request, program.cache, CancellationToken::new());
     let answering = state.platform().gateway.chat(&program.scope, chat).await.map_err(Refusal::of_gateway)?;
-    let route = answering.route.clone();
+    let (route, cache) = (answering.route.clone(), answering.cache);
     let mut response = if streamed {
         answer::event_stream(events(answering, telling, dialect, keeping))
     } else {
         whole(answering, &telling, keeping).await?
     };
     told::route(&mut response, &route);
+    told::cache(&mut response, cache, state.platform().tenancy.clock().now());
     Ok(response)
 }
 

@@ -123,6 +123,7 @@ impl Refusal {
             | GatewayError::Metering(_)
             | GatewayError::Registry(_)
             | GatewayError::Store(_)
+            | GatewayError::Tenancy(_)
             | GatewayError::Vault(_) => error.into(),
         }
     }

@@ -18,6 +18,7 @@ mod wire;
 
 pub use flow::{Departure, FLOW_LIFETIME};
 pub use setting::NewSingleSignOn;
+pub(crate) use setting::secret_context;
 
 use contract::EmailDomain;
 

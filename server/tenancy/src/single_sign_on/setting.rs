@@ -65,6 +65,10 @@ impl FromRow for SettingRow {
 
 /// What a secret is sealed for.
 pub(super) fn context(tenant: TenantId, issuer: &str) -> String {
+    secret_context(&tenant.to_string(), issuer)
+}
+
+pub(crate) fn secret_context(tenant: &str, issuer: &str) -> String {
     format!("sign-in:{tenant}:{issuer}")
 }
 

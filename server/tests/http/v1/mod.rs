@@ -1,5 +1,6 @@
 //! `/v1`: what programs get in the dialect that they speak, of models that speak it too and of others.
 
+mod cached;
 mod chat;
 mod embeddings;
 mod messages;
@@ -36,6 +37,14 @@ impl<'s> Program<'s> {
         let new = NewKey { name: "ci".to_owned(), scopes: may.to_vec(), models, expires_at: None };
         let (_, secret) = tenancy.key_create(&tenancy.command_line_scope(tenant), &new).await.unwrap();
         Self { server, key: secret.expose().to_owned() }
+    }
+
+    /// A chat with a header more.
+    pub async fn complete_with(&self, name: &str, value: &str, body: &Value) -> Answer {
+        let request = Request::builder().method(Method::POST).uri("/v1/chat/completions").header(name, value);
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        self.server.browser().send(request.body(body.to_string().into()).unwrap()).await
     }
 
     pub async fn call(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {

@@ -26,7 +26,7 @@ pub(in super::super) async fn count(
 ) -> Result<Json<Value>, Refusal> {
     let asked = anthropic_messages::counting(body).map_err(|unusable| Refusal::unusable(&unusable))?;
     program.require_model(&asked.model)?;
-    let request = asked.into_request(RequestId::new(), CancellationToken::new());
+    let request = asked.into_request(RequestId::new(), program.cache, CancellationToken::new());
     let counted = state.platform().gateway.count_tokens(&program.scope, &request).await;
     let tokens = counted.map_err(Refusal::of_gateway)?;
     Ok(Json(json!({ "input_tokens": tokens })))

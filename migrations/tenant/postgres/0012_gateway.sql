@@ -1,0 +1,25 @@
+-- Answers that may be given again, found by the hash of all that decides them; and for questions that are alike, by the
+-- hash of all but what was said last, with that as a vector.
+
+CREATE TABLE answer_cache (
+    tenant_id  TEXT COLLATE "C" NOT NULL,
+    question   TEXT COLLATE "C" NOT NULL,
+    family     TEXT COLLATE "C",
+    said_last  TEXT COLLATE "C",
+    -- Numbers of 32 bits, the lowest byte first.
+    vector     BYTEA,
+    -- JSON: its parts and what it came to.
+    answer     TEXT COLLATE "C" NOT NULL,
+    bytes      BIGINT           NOT NULL,
+    created_at BIGINT           NOT NULL,
+    expires_at BIGINT           NOT NULL,
+    PRIMARY KEY (tenant_id, question)
+);
+CREATE INDEX answer_cache_by_family ON answer_cache (tenant_id, family, created_at);
+CREATE INDEX answer_cache_by_age ON answer_cache (tenant_id, created_at, question, bytes);
+
+ALTER TABLE answer_cache ENABLE ROW LEVEL SECURITY;
+ALTER TABLE answer_cache FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON answer_cache
+    USING (tenant_id = NULLIF(current_setting('seam.tenant_id', TRUE), ''))
+    WITH CHECK (tenant_id = NULLIF(current_setting('seam.tenant_id', TRUE), ''));

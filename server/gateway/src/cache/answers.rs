@@ -1,0 +1,269 @@
+//! Answers that are kept, in the tenant's own store: found by what was asked, or by what is alike.
+
+use super::question::{Alike, Question};
+use crate::{AnswerPart, GatewayError, Outcome, provider::ToolPart};
+use contract::{FinishReason, NanoUsd, Timestamp, TokenUsage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{FromRow, Row, StoreError, TenantStores};
+use tenancy::{Scope, SharedClock};
+
+const FIND: &str = "
+SELECT answer, created_at FROM answer_cache WHERE tenant_id = $1 AND question = $2 AND expires_at > $3";
+const ALIKE: &str = "
+SELECT question, said_last, vector FROM answer_cache
+WHERE tenant_id = $1 AND family = $2 AND expires_at > $3 AND vector IS NOT NULL
+ORDER BY created_at DESC LIMIT $4";
+const KEEP: &str = "
+INSERT INTO answer_cache
+    (tenant_id, question, family, said_last, vector, answer, bytes, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (tenant_id, question) DO UPDATE SET
+    family = excluded.family, said_last = excluded.said_last, vector = excluded.vector, answer = excluded.answer,
+    bytes = excluded.bytes, created_at = excluded.created_at, expires_at = excluded.expires_at";
+const PRUNE: &str = "DELETE FROM answer_cache WHERE tenant_id = $1 AND expires_at <= $2";
+// The oldest go until the rest fits.
+const SHRINK: &str = "
+DELETE FROM answer_cache WHERE tenant_id = $1 AND question IN (
+    SELECT question FROM (
+        SELECT question, SUM(bytes) OVER (ORDER BY created_at DESC, question) AS up_to_here
+        FROM answer_cache WHERE tenant_id = $1
+    ) AS sizes
+    WHERE up_to_here > $2
+)";
+
+/// A longer answer is made anew each time.
+const LONGEST_ANSWER: usize = 1 << 20;
+/// What is kept for one tenant.
+const MOST_BYTES: i64 = 64 << 20;
+/// Every so many answers, the store is tidied.
+const TIDY_EVERY: u64 = 32;
+/// So many questions are compared with one, the newest first.
+const MOST_COMPARED: i64 = 500;
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    parts: Vec<Part>,
+    reason: FinishReason,
+    usage: TokenUsage,
+    pub cost: Option<NanoUsd>,
+    measured: bool,
+    pub route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Part {
+    Text(String),
+    Begins { id: String, name: String },
+    Arguments(String),
+    Native(Value),
+}
+
+impl Answer {
+    /// None for what is not to be given again: an answer that was cut short or filtered, or one that is too long.
+    pub fn of(parts: &[AnswerPart], outcome: &Outcome) -> Option<Self> {
+        match outcome.reason {
+            FinishReason::Stop => {}
+            FinishReason::Length | FinishReason::ContentFilter => return None,
+        }
+        let parts = parts.iter().filter_map(|part| match part {
+            AnswerPart::Text(text) => Some(Part::Text(text.clone())),
+            AnswerPart::Tool(ToolPart::Begins { id, name }) => {
+                Some(Part::Begins { id: id.clone(), name: name.clone() })
+            }
+            AnswerPart::Tool(ToolPart::Arguments(more)) => Some(Part::Arguments(more.clone())),
+            AnswerPart::Native(value) => Some(Part::Native(value.clone())),
+            AnswerPart::Finished(_) => None,
+        });
+        Some(Self {
+            parts: parts.collect(),
+            reason: outcome.reason,
+            usage: outcome.usage,
+            cost: outcome.cost,
+            measured: outcome.measured,
+            route: outcome.route.clone(),
+        })
+    }
+
+    /// The parts as they came, and their end: an outcome that costs nothing.
+    pub fn into_parts(self) -> Vec<AnswerPart> {
+        let outcome = Outcome {
+            reason: self.reason,
+            usage: self.usage,
+            cost: Some(NanoUsd::ZERO),
+            measured: self.measured,
+            route: self.route,
+            first_token_ms: None,
+            total_ms: 0,
+            attempts: 0,
+        };
+        let parts = self.parts.into_iter().map(|part| match part {
+            Part::Text(text) => AnswerPart::Text(text),
+            Part::Begins { id, name } => AnswerPart::Tool(ToolPart::Begins { id, name }),
+            Part::Arguments(more) => AnswerPart::Tool(ToolPart::Arguments(more)),
+            Part::Native(value) => AnswerPart::Native(value),
+        });
+        parts.chain([AnswerPart::Finished(outcome)]).collect()
+    }
+}
+
+/// An answer with its age.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Kept {
+    pub answer: Answer,
+    pub made_at: Timestamp,
+}
+
+impl FromRow for Kept {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let text: String = row.get("answer")?;
+        let answer = serde_json::from_str(&text).map_err(|error| StoreError::Column {
+            column: "answer_cache.answer".to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { answer, made_at: row.get("created_at")? })
+    }
+}
+
+struct Candidate {
+    question: String,
+    said_last: String,
+    vector: Vec<f32>,
+}
+
+impl FromRow for Candidate {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let bytes: Vec<u8> = row.get("vector")?;
+        let (numbers, _) = bytes.as_chunks::<4>();
+        let vector = numbers.iter().map(|number| f32::from_le_bytes(*number)).collect();
+        Ok(Self { question: row.get("question")?, said_last: row.get("said_last")?, vector })
+    }
+}
+
+/// The answers of all tenants, each tenant's by its scope.
+pub(crate) struct Answers {
+    stores: TenantStores,
+    clock: SharedClock,
+    kept: std::sync::atomic::AtomicU64,
+}
+
+impl Answers {
+    pub const fn new(stores: TenantStores, clock: SharedClock) -> Self {
+        Self { stores, clock, kept: std::sync::atomic::AtomicU64::new(0) }
+    }
+
+    pub async fn find(&self, scope: &Scope, question: &str) -> Result<Option<Kept>, GatewayError> {
+        let store = scope.store(&self.stores).await?;
+        let found = store.read(FIND).bind(store.tenant()).bind(question).bind(self.clock.now());
+        match found.fetch_optional().await {
+            Ok(found) => Ok(found),
+            // Written by another version.
+            Err(StoreError::Column { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The answer to the question that is most alike, if it is alike enough.
+    pub async fn alike(
+        &self,
+        scope: &Scope,
+        alike: &Alike,
+        vector: &[f32],
+        similarity: f64,
+    ) -> Result<Option<Kept>, GatewayError> {
+        let store = scope.store(&self.stores).await?;
+        let query = store.read(ALIKE).bind(store.tenant()).bind(alike.family.as_str()).bind(self.clock.now());
+        let candidates: Vec<Candidate> = query.bind(MOST_COMPARED).fetch_all().await?;
+        let likeness = |candidate: &Candidate| cosine(&candidate.vector, vector);
+        let near = candidates.iter().filter(|candidate| alike.counts_as(&candidate.said_last));
+        let best = near.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        match best.filter(|best| likeness(best) >= similarity) {
+            Some(best) => self.find(scope, &best.question).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps an answer; durable when this returns.
+    pub async fn keep(
+        &self,
+        scope: &Scope,
+        question: &Question,
+        vector: Option<&[f32]>,
+        answer: &Answer,
+        ttl_s: i64,
+    ) -> Result<(), GatewayError> {
+        let text = serde_json::to_string(answer).unwrap_or_default();
+        if text.is_empty() || text.len() > LONGEST_ANSWER {
+            return Ok(());
+        }
+        let vector: Option<Vec<u8>> = vector.map(|vector| vector.iter().flat_map(|x| x.to_le_bytes()).collect());
+        let alike = question.alike.as_ref().filter(|_| vector.is_some());
+        let bytes = text.len() + vector.as_ref().map_or(0, Vec::len);
+        let store = scope.store(&self.stores).await?;
+        let now = self.clock.now();
+        let mut tx = store.begin().await?;
+        let keep = tx.query(KEEP).bind(store.tenant()).bind(question.key.as_str());
+        let keep =
+            keep.bind(alike.map(|alike| alike.family.as_str())).bind(alike.map(|alike| alike.said_last.as_str()));
+        let keep = keep.bind(vector).bind(text).bind(i64::try_from(bytes).unwrap_or(i64::MAX)).bind(now);
+        keep.bind(now.plus_millis(ttl_s.saturating_mul(1_000))).execute().await?;
+        if self.kept.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(TIDY_EVERY) {
+            tx.query(PRUNE).bind(store.tenant()).bind(now).execute().await?;
+            tx.query(SHRINK).bind(store.tenant()).bind(MOST_BYTES).execute().await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Of two vectors of unit length; nothing is like one of another length.
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    if a.len() != b.len() {
+        return f64::NEG_INFINITY;
+    }
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(reason: FinishReason) -> Outcome {
+        Outcome {
+            reason,
+            usage: TokenUsage { input: Some(3), cached_input: None, output: Some(1) },
+            cost: Some(NanoUsd::from_nanos(7)),
+            measured: true,
+            route: "p/m".to_owned(),
+            first_token_ms: Some(1),
+            total_ms: 2,
+            attempts: 1,
+        }
+    }
+
+    #[test]
+    fn an_answer_comes_back_in_its_parts_and_costs_nothing() {
+        let parts = vec![
+            AnswerPart::Text("a".to_owned()),
+            AnswerPart::Tool(ToolPart::Begins { id: "1".to_owned(), name: "f".to_owned() }),
+            AnswerPart::Tool(ToolPart::Arguments("{}".to_owned())),
+            AnswerPart::Native(serde_json::json!({ "x": 1 })),
+        ];
+        let answer = Answer::of(&parts, &outcome(FinishReason::Stop)).unwrap();
+        let text = serde_json::to_string(&answer).unwrap();
+        let again = serde_json::from_str::<Answer>(&text).unwrap().into_parts();
+        assert_eq!(again[..4], parts);
+        let AnswerPart::Finished(end) = &again[4] else { panic!("{again:?}") };
+        assert_eq!((end.cost, end.usage), (Some(NanoUsd::ZERO), outcome(FinishReason::Stop).usage));
+        assert_eq!(Answer::of(&parts, &outcome(FinishReason::Length)), None);
+        assert_eq!(Answer::of(&parts, &outcome(FinishReason::ContentFilter)), None);
+    }
+
+    #[test]
+    fn vectors_of_different_length_are_not_alike() {
+        assert!((cosine(&[0.6, 0.8], &[0.6, 0.8]) - 1.0).abs() < 1e-6);
+        assert!(cosine(&[1.0], &[0.6, 0.8]) < -1.0);
+    }
+}
