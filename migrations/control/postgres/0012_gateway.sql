@@ -34,6 +34,5 @@ CREATE TABLE tenant_provider_key (
     -- Its last characters, by which its owner knows it again.
     hint             TEXT COLLATE "C" NOT NULL,
     updated_at       BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, provider),
-    FOREIGN KEY (tenant_id, data_key_version) REFERENCES tenant_data_key (tenant_id, version)
+    PRIMARY KEY (tenant_id, provider)
 );

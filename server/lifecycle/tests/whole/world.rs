@@ -37,6 +37,13 @@ const EVENT: &str = "
 INSERT INTO run_event (tenant_id, run_id, seq, event, created_at) VALUES ($1, $2, $3, $4, 6)";
 const RESPONSE: &str = "
 INSERT INTO response (tenant_id, id, input, response, created_at) VALUES ($1, 'resp_1', $2, '{}', 7)";
+const ANSWER: &str = "
+INSERT INTO answer_cache (tenant_id, question, answer, bytes, created_at, expires_at)
+VALUES ($1, 'hash', $2, 9, 8, 9000000000000)";
+const DATA_KEY: &str = "INSERT INTO tenant_data_key (tenant_id, version, sealed, created_at) VALUES ($1, 1, $2, 1)";
+const PROVIDER_KEY: &str = "
+INSERT INTO tenant_provider_key (tenant_id, provider, data_key_version, sealed, hint, updated_at)
+VALUES ($1, 'claude', 1, $2, $3, 1)";
 const SESSION: &str = "INSERT INTO browser_session (id_hash, data, expires_at) VALUES ($1, $2, 9000000000000)";
 const IMPERSONATION: &str = "
 INSERT INTO impersonation (tenant_id, id, account_id, role, reason, started_at, expires_at)
@@ -138,6 +145,9 @@ impl World {
         self.tenancy.tenant_suspend(&operator(), tenant.id, "unpaid").await.unwrap();
         self.tenancy.tenant_resume(&operator(), tenant.id).await.unwrap();
         self.converse(tenant.id, &ada, &marker).await;
+        self.control.write(DATA_KEY).bind(tenant.id).bind(vec![7_u8]).execute().await.unwrap();
+        let own = self.control.write(PROVIDER_KEY).bind(tenant.id).bind(vec![8_u8]);
+        own.bind(marker.as_str()).execute().await.unwrap();
         let claims = format!("{{\"claims\":{{\"user\":\"{ada}\",\"tenant\":\"{}\"}}}}", tenant.id);
         self.control.write(SESSION).bind(format!("hash {name}")).bind(claims).execute().await.unwrap();
         let staff = match self.tenancy.user_by_email(&email("operator@seam.test")).await.unwrap() {
@@ -174,7 +184,8 @@ impl World {
         let run = tx.query(RUN).bind(tenant).bind("r1").bind("c1").bind("m1").bind("q1");
         run.bind(account).execute().await.unwrap();
         let said = format!("[\"{marker}\"]");
-        tx.query(RESPONSE).bind(tenant).bind(said).execute().await.unwrap();
+        tx.query(RESPONSE).bind(tenant).bind(said.clone()).execute().await.unwrap();
+        tx.query(ANSWER).bind(tenant).bind(said).execute().await.unwrap();
         for seq in 1..=3_i64 {
             let event = tx.query(EVENT).bind(tenant).bind("r1").bind(seq).bind(format!("{{\"delta\":\"{marker}\"}}"));
             event.execute().await.unwrap();
