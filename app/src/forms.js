@@ -24,6 +24,14 @@ function show(form, problem) {
   form.querySelector('[aria-invalid]')?.focus();
 }
 
+// A place on the page that is shown already would only be jumped to.
+function go(to) {
+  const next = new URL(to, location.href);
+  const here = next.pathname + next.search === location.pathname + location.search;
+  location.href = next.href;
+  if (here && next.hash) location.reload();
+}
+
 async function send(form, button) {
   const fields = new FormData(form, button);
   try {
@@ -32,7 +40,7 @@ async function send(form, button) {
       body: new URLSearchParams(fields),
       headers: { accept: 'application/json' },
     });
-    if (answer.ok) return (location.href = answer.headers.get('location') ?? location.href);
+    if (answer.ok) return go(answer.headers.get('location') ?? location.href);
     const body = await answer.json().catch(() => ({}));
     const unreadable = { title: 'Something went wrong', detail: `The server answered with status ${answer.status}. Try again in a moment.` };
     show(form, body.problem ?? (body.title ? body : unreadable));
@@ -59,6 +67,21 @@ for (const button of navigator.clipboard ? document.querySelectorAll('[data-copi
     button.textContent = 'Copied';
   });
 }
+
+// What lives is looked at anew every few seconds, as long as somebody can see it. It holds nothing that could be in use.
+const lives = document.querySelector('[data-live]') !== null;
+async function refresh() {
+  if (document.hidden || document.querySelector('form[aria-busy]')) return;
+  const answer = await fetch('?again', { headers: { accept: 'text/html' } }).catch(() => null);
+  if (!answer?.ok || answer.redirected) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const now = new Map([...fresh.querySelectorAll('[data-live]')].map((place) => [place.dataset.live, place]));
+  for (const place of document.querySelectorAll('[data-live]')) {
+    const next = now.get(place.dataset.live);
+    if (next && next.innerHTML !== place.innerHTML) place.replaceChildren(...next.childNodes);
+  }
+}
+if (lives) setInterval(refresh, 5000);
 
 // One field may suggest another: the short name follows the name until somebody writes their own.
 for (const slug of document.querySelectorAll('[data-follows]')) {

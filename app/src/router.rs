@@ -38,9 +38,9 @@ pub fn App() -> impl IntoView {
 #[component]
 fn Pages() -> impl IntoView {
     use crate::pages::{
-        AccountShow, AuditShow, HomeShow, InvitationAccept, KeysShow, MembersShow, ModelChoose, OperatorCreate,
-        PasswordAsk, PasswordSet, PlatformAuditShow, SessionCreate, SessionSso, SignInShow, TenantCreate, TenantList,
-        TenantShow, UserList,
+        AccountShow, AuditShow, HomeShow, InvitationAccept, KeysShow, MembersShow, ModelChoose, ModelList, ModelsShow,
+        OperatorCreate, PasswordAsk, PasswordSet, PlatformAuditShow, ProviderList, SessionCreate, SessionSso,
+        SignInShow, TenantCreate, TenantList, TenantShow, UserList,
     };
     view! {
         <Routes fallback=MissingShow>
@@ -58,11 +58,14 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/settings") view=AccountShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/members") view=MembersShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/keys") view=KeysShow ssr=SsrMode::InOrder />
+                <Route path=path!("/admin/models") view=ModelsShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/sign-in") view=SignInShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/audit") view=AuditShow ssr=SsrMode::InOrder />
                 <Route path=path!("/operator/tenants") view=TenantList ssr=SsrMode::InOrder />
                 <Route path=path!("/operator/tenants/:name") view=TenantShow ssr=SsrMode::InOrder />
                 <Route path=path!("/operator/users") view=UserList ssr=SsrMode::InOrder />
+                <Route path=path!("/operator/models") view=ModelList ssr=SsrMode::InOrder />
+                <Route path=path!("/operator/providers") view=ProviderList ssr=SsrMode::InOrder />
                 <Route path=path!("/operator/audit") view=PlatformAuditShow ssr=SsrMode::InOrder />
             </ParentRoute>
         </Routes>

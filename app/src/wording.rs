@@ -118,6 +118,41 @@ pub fn until(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
+/// An id on a page, for a thing whose name may hold anything.
+pub fn anchor(kind: &str, name: &str) -> String {
+    let mut id = format!("{kind}-");
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' {
+            id.push(char::from(byte));
+        } else {
+            id.push_str(&format!("_{byte:02x}"));
+        }
+    }
+    id
+}
+
+/// What the ledger's codes of failures mean, for operators.
+pub fn failure(code: &str) -> &'static str {
+    match code {
+        "unreachable" => "could not be reached",
+        "timed_out" => "took too long",
+        "rate_limited" => "asked to slow down",
+        "unauthorised" => "refused its key",
+        "forbidden" => "does not let its key do this",
+        "unknown_model" => "does not know this model, or not for chats",
+        "rejected" => "refused the request",
+        "context_exceeded" => "cannot read so much at once",
+        "failed" => "had a fault of its own",
+        "malformed" => "sent something that is not its protocol",
+        "cut" => "broke off in the middle of its answer",
+        "gave_up" => "broke off its answer by itself",
+        "saturated" => "had no place left",
+        "not_ready" => "was not ready",
+        "cancelled" => "was stopped",
+        _ => "failed",
+    }
+}
+
 /// A moment for the `datetime` attribute.
 pub fn machine(time: Timestamp) -> String {
     absolute(time).replace(' ', "T").replace("TUTC", "Z")
@@ -185,6 +220,13 @@ mod tests {
         let minutes = |count: i64| until(Timestamp::from_millis(0), Timestamp::from_millis(count * 60_000));
         assert_eq!([-5, 0, 1, 59].map(minutes), ["now", "now", "in 1 minute", "in 59 minutes"]);
         assert_eq!([60, 1_439, 1_440, 43_200].map(minutes), ["in 1 hour", "in 23 hours", "in 1 day", "in 30 days"]);
+    }
+
+    #[test]
+    fn anchors_hold_no_odd_letters_and_differ() {
+        assert_eq!(anchor("model", "gpt-4o"), "model-gpt-4o");
+        assert_eq!(anchor("model", "qwen3:4b/x y"), "model-qwen3_3a4b_2fx_20y");
+        assert_ne!(anchor("model", "a.b"), anchor("model", "a-b"));
     }
 
     #[test]

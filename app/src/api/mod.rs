@@ -9,6 +9,7 @@ pub mod chat;
 pub mod context;
 pub mod customer;
 pub mod first_run;
+pub mod gateway;
 #[cfg(feature = "ssr")]
 pub mod once;
 pub mod password;

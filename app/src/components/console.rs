@@ -14,12 +14,18 @@ use leptos_router::hooks::use_location;
 const TENANT: &[(&str, &str)] = &[
     ("/admin/members", "Members"),
     ("/admin/keys", "API keys"),
+    ("/admin/models", "Models"),
     ("/admin/sign-in", "Sign-in"),
     ("/admin/audit", "Audit"),
 ];
 /// The pages of the operator's.
-const OPERATOR: &[(&str, &str)] =
-    &[("/operator/tenants", "Tenants"), ("/operator/users", "Users"), ("/operator/audit", "Audit")];
+const OPERATOR: &[(&str, &str)] = &[
+    ("/operator/tenants", "Tenants"),
+    ("/operator/users", "Users"),
+    ("/operator/models", "Models"),
+    ("/operator/providers", "Providers"),
+    ("/operator/audit", "Audit"),
+];
 
 #[component]
 pub fn Console(#[prop(into)] title: String, #[prop(into)] lead: String, children: Children) -> impl IntoView {

@@ -16,5 +16,7 @@ pub mod icon;
 pub mod list;
 pub mod offline;
 pub mod palette;
+#[cfg(feature = "ssr")]
+pub mod place;
 pub mod problem;
 pub mod visit;

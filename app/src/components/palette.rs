@@ -18,11 +18,17 @@ fn pages(session: Option<&SessionView>) -> Vec<Place> {
     let mut pages = vec![("New chat", "/chat"), ("Settings", "/settings")];
     let role = session.and_then(|session| session.current.as_ref()).map(|current| current.role);
     if role == Some(Role::Admin) {
-        pages.extend([("Members", "/admin/members"), ("API keys", "/admin/keys"), ("Audit", "/admin/audit")]);
+        pages.extend([
+            ("Members", "/admin/members"),
+            ("API keys", "/admin/keys"),
+            ("Models", "/admin/models"),
+            ("Audit", "/admin/audit"),
+        ]);
     }
     if session.is_some_and(|session| session.operator) {
-        let operator = [("Tenants", "/operator/tenants"), ("Users", "/operator/users")];
-        pages.extend(operator.into_iter().chain([("Platform audit", "/operator/audit")]));
+        let people = [("Tenants", "/operator/tenants"), ("Users", "/operator/users")];
+        let gateway = [("Platform models", "/operator/models"), ("Providers", "/operator/providers")];
+        pages.extend(people.into_iter().chain(gateway).chain([("Platform audit", "/operator/audit")]));
     }
     pages.into_iter().map(page).collect()
 }

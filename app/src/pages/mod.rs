@@ -19,6 +19,8 @@ mod operator;
 #[cfg(feature = "ssr")]
 mod password;
 #[cfg(feature = "ssr")]
+mod provider;
+#[cfg(feature = "ssr")]
 mod session;
 #[cfg(feature = "ssr")]
 mod tenant;
@@ -30,12 +32,13 @@ pub use missing::MissingShow;
 #[cfg(feature = "ssr")]
 pub use {
     account::AccountShow,
-    admin::{AuditShow, KeysShow, MembersShow, SignInShow},
+    admin::{AuditShow, KeysShow, MembersShow, ModelsShow, SignInShow},
     home::HomeShow,
     invitation::InvitationAccept,
-    model::ModelChoose,
+    model::{ModelChoose, ModelList},
     operator::{OperatorCreate, PlatformAuditShow},
     password::{PasswordAsk, PasswordSet},
+    provider::ProviderList,
     session::{SessionCreate, SessionSso},
     tenant::{TenantCreate, TenantList, TenantShow},
     user::UserList,

@@ -73,6 +73,11 @@ ids! {
     NodeId,
 }
 
+impl TenantId {
+    /// The operator's own account in the ledger, for what nobody else asked for. No tenant has this id, and it has no data.
+    pub const PLATFORM: Self = Self(Uuid::nil());
+}
+
 /// The ordinal of an attempt within its request, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -11,6 +11,7 @@ mod model;
 mod money;
 mod name;
 mod people;
+mod place;
 mod problem;
 mod run_event;
 mod session;
@@ -38,6 +39,10 @@ pub use name::{Email, NameError, Password, Slug};
 pub use people::{
     AuditEntry, ImpersonationView, InvitationOffer, InvitationView, ListOrder, ListQuery, MemberView, Page,
     TenantSummary, UnknownListOrder, UserSummary,
+};
+pub use place::{
+    LastError, MoveDirection, Obstacle, PlaceHealth, PlaceState, PlaceView, ProviderView, RoutedModelView, TargetView,
+    TenantModelView, TrialAnswer, TrialAttempt, TrialEnd, TrialView,
 };
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use run_event::{FinishReason, RenderedTail, RunEvent, RunEventRecord, TokenUsage};

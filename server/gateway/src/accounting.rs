@@ -6,7 +6,7 @@
 
 use crate::{health::Asker, route::Leg};
 use contract::{AttemptNo, NanoUsd, RequestId, TenantId, TokenUsage, UserId};
-use metering::{AttemptStatus, CacheHit, Feature, Intent, Metering, MeteringError, Settlement};
+use metering::{AttemptStatus, CacheHit, Feature, Intent, LedgerRow, Metering, MeteringError, Settlement};
 use tenancy::SharedClock;
 use tokio::time::Instant;
 
@@ -36,6 +36,16 @@ pub(crate) struct Accounting {
 impl Accounting {
     pub const fn new(metering: Metering, clock: SharedClock) -> Self {
         Self { metering, clock }
+    }
+
+    /// A request's attempts in order, as they stand in the ledger.
+    pub async fn attempts(
+        &self,
+        tenant: TenantId,
+        request: RequestId,
+        limit: i64,
+    ) -> Result<Vec<LedgerRow>, MeteringError> {
+        self.metering.ledger_rows(tenant, Some(request), limit).await
     }
 
     /// Records an attempt; after this it may be dispatched.

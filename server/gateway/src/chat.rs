@@ -30,6 +30,9 @@ use tokio_util::{sync::DropGuard, task::TaskTracker};
 /// Texts on their way to the reader: enough to ride out a hiccup, not enough to run ahead of it.
 const TEXTS_UNDER_WAY: usize = 64;
 
+/// Fewer tokens than this do not tell how fast an answer came.
+const FEWEST_TOKENS: i64 = 8;
+
 /// A chat and all that its attempts need.
 pub(crate) struct Chat {
     pub accounting: Accounting,
@@ -165,6 +168,15 @@ impl Operation for Telling {
             answer.first_token_ms.and_then(span).map(Pace::FirstWords)
         };
         pace.unwrap_or(Pace::Unknown)
+    }
+
+    /// From the first words on, where they came before the others.
+    fn speed(&self, answer: &Outcome) -> Option<f64> {
+        let first = if self.chat.request.is_whole() { Some(0) } else { answer.first_token_ms };
+        let milliseconds = answer.total_ms.saturating_sub(first?);
+        // Short ones are mostly rounding.
+        let tokens = answer.usage.output.filter(|tokens| *tokens >= FEWEST_TOKENS && milliseconds > 0)?;
+        Some(tokens as f64 * 1_000.0 / milliseconds as f64)
     }
 }
 

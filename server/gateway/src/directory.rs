@@ -7,6 +7,7 @@ use crate::{
     GatewayError,
     configure::key_context,
     health::Health,
+    left_out::LeftOut,
     onboarding::offered_models,
     own_keys::SealedKey,
     provider::{Provider, ProviderError},
@@ -85,11 +86,11 @@ pub(crate) struct Configured {
 
 impl Configured {
     /// Why it cannot answer right now; none when it can.
-    pub fn unavailable_reason(&self, model: &str) -> Option<String> {
+    pub fn unavailable_reason(&self, model: &str) -> Option<LeftOut> {
         if !self.row.enabled {
-            return Some("it is switched off".to_owned());
+            return Some(LeftOut::Off);
         }
-        self.instance.unavailable_reason(model)
+        self.instance.unavailable_reason(model).map(LeftOut::NotReady)
     }
 
     #[cfg(test)]

@@ -30,6 +30,10 @@ pub enum GatewayError {
     Interrupted { outcome: Box<PartialOutcome>, cause: ProviderError },
     #[error("there is no provider “{name}”; those there are: {known}")]
     UnknownProvider { name: String, known: String },
+    #[error(
+        "the targets of the model “{model}” have changed meanwhile; look at them again, then move what you want moved"
+    )]
+    TargetMoved { model: String },
     #[error("the provider “{name}” cannot be set up: {reason}")]
     InvalidProvider { name: String, reason: String },
     #[error("the server is restarting; try again in a moment")]

@@ -27,16 +27,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// All model traffic. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
-    control: ControlStore,
+    pub(crate) control: ControlStore,
     tenancy: Tenancy,
-    registry: Registry,
+    pub(crate) registry: Registry,
     pub(crate) accounting: Accounting,
     pub(crate) cache: Arc<Cache>,
-    places: Arc<Places>,
+    pub(crate) places: Arc<Places>,
     prices: Arc<Prices>,
     /// One task a request under way; each settles its attempts before it ends.
-    tasks: TaskTracker,
-    closing: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) closing: CancellationToken,
 }
 
 impl Gateway {
@@ -285,7 +285,12 @@ impl Gateway {
         Ok(Able { legs, config })
     }
 
-    async fn in_order(&self, strategy: Strategy, legs: Vec<Leg>, amount: Amount<'_>) -> Result<Vec<Leg>, GatewayError> {
+    pub(crate) async fn in_order(
+        &self,
+        strategy: Strategy,
+        legs: Vec<Leg>,
+        amount: Amount<'_>,
+    ) -> Result<Vec<Leg>, GatewayError> {
         let costs = match strategy {
             Strategy::Cheapest => self.prices.of(&legs, amount, self.now()).await?,
             Strategy::Fallback | Strategy::Weighted | Strategy::Fastest => Vec::new(),
@@ -318,11 +323,11 @@ impl Gateway {
         Asked { tenant: scope.tenant(), request, user: scope.user(), feature, model: model.to_owned(), prompt }
     }
 
-    fn interest(&self, cancel: &CancellationToken) -> Interest {
+    pub(crate) fn interest(&self, cancel: &CancellationToken) -> Interest {
         Interest { wanted: cancel.child_token(), closing: self.closing.clone() }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.tenancy.clock().now()
     }
 }
@@ -335,7 +340,7 @@ pub(crate) struct Able {
 }
 
 /// When the first words must have come.
-fn soon(behaviour: &Behaviour) -> Option<Instant> {
+pub(crate) fn soon(behaviour: &Behaviour) -> Option<Instant> {
     behaviour.deadline().map(|limit| Instant::now() + limit)
 }
 

@@ -8,7 +8,7 @@
 //! others are answered, the failures of one tenant alone shut no door.
 
 use crate::provider::ProviderError;
-use contract::{RequestId, TenantId};
+use contract::{LastError, PlaceHealth, PlaceState, RequestId, TenantId};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -45,6 +45,10 @@ struct Place {
     shut: u32,
     /// It asked not to be asked before this.
     asked_to_wait: Option<Instant>,
+    /// How many tokens a second its last answers had.
+    speeds: VecDeque<(Instant, f64)>,
+    /// Whosever fault it was.
+    last_error: Option<(Instant, &'static str)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -137,6 +141,25 @@ impl Health {
         Ok(Admission { place, by, trying })
     }
 
+    /// How a place is doing, for whoever runs the platform.
+    pub fn seen(&self, model: &str) -> PlaceHealth {
+        let (p50, p95) = (self.first_token(model), self.percentile(model, 95, false));
+        let place = self.place(model);
+        let known = lock(&place);
+        let recent = || known.outcomes.iter().filter(|outcome| outcome.at.elapsed() < PACE_AGE);
+        let last_error =
+            known.last_error.map(|(at, code)| LastError { code: code.to_owned(), seconds_ago: seconds(at.elapsed()) });
+        PlaceHealth {
+            state: known.state(Instant::now()),
+            requests: count(recent().count()),
+            answered: count(recent().filter(|outcome| outcome.succeeded).count()),
+            first_words_p50_ms: p50.map(millis),
+            first_words_p95_ms: p95.map(millis),
+            tokens_per_second: known.usual_speed(),
+            last_error,
+        }
+    }
+
     /// How soon its first words usually come; none when nobody knows.
     pub fn first_token(&self, model: &str) -> Option<Duration> {
         let times = self.times(model, false);
@@ -188,6 +211,18 @@ fn lock(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// One request that was let in. Dropped without a word, it says nothing about the place.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -205,6 +240,15 @@ impl Admission {
         }
     }
 
+    /// How fast its answer came.
+    pub fn spoke(&self, tokens_per_second: f64) {
+        let mut place = lock(&self.place);
+        if place.speeds.len() == KEPT {
+            place.speeds.pop_front();
+        }
+        place.speeds.push_back((Instant::now(), tokens_per_second));
+    }
+
     /// It answered.
     pub fn answered(mut self, pace: Pace) {
         let tried = std::mem::take(&mut self.trying);
@@ -220,6 +264,10 @@ impl Admission {
     }
 
     pub fn failed(mut self, cause: &ProviderError) {
+        // That nobody waits any more is no error.
+        if !matches!(cause, ProviderError::Cancelled) {
+            lock(&self.place).last_error = Some((Instant::now(), cause.code()));
+        }
         if let ProviderError::RateLimited { retry_after: Some(wait) } = cause {
             if *wait >= WORTH_WAITING {
                 lock(&self.place).asked_to_wait = Some(Instant::now() + (*wait).min(LONGEST_REST));
@@ -252,6 +300,26 @@ impl Drop for Admission {
 }
 
 impl Place {
+    fn state(&self, now: Instant) -> PlaceState {
+        let left = |until: Instant| seconds(until.saturating_duration_since(now)).max(1);
+        if let Some(until) = self.asked_to_wait.filter(|until| now < *until) {
+            return PlaceState::AskedToWait { seconds: left(until) };
+        }
+        match self.door {
+            Door::Open => PlaceState::Open,
+            Door::Shut(until) if now < until => PlaceState::Resting { seconds: left(until) },
+            // The next one who comes tries.
+            Door::Shut(_) | Door::Trying(_) => PlaceState::Trying,
+        }
+    }
+
+    fn usual_speed(&self) -> Option<f64> {
+        let recent = self.speeds.iter().filter(|(at, _)| at.elapsed() < PACE_AGE);
+        let mut speeds: Vec<f64> = recent.map(|(_, speed)| *speed).collect();
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied()
+    }
+
     fn note(&mut self, by: Asker, succeeded: bool, pace: Pace) {
         if !succeeded {
             self.outcomes.retain(|outcome| outcome.succeeded || outcome.by != by);
@@ -374,6 +442,31 @@ mod tests {
         assert_eq!(health.percentile("m", 95, true), Some(Duration::from_millis(93)));
         later(601).await;
         assert_eq!(health.first_token("m"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_seen_of_a_place_is_what_it_did_of_late() {
+        let health = Health::default();
+        assert_eq!((health.seen("m").requests, health.seen("m").state), (0, PlaceState::Open));
+        let admitted = health.admit("m", of(1)).unwrap();
+        admitted.spoke(40.0);
+        admitted.answered(Pace::FirstWords(Duration::from_millis(200)));
+        fail(&health, 5);
+        let seen = health.seen("m");
+        assert_eq!((seen.requests, seen.answered, seen.first_words_p50_ms), (6, 1, Some(200)));
+        assert_eq!((seen.first_words_p95_ms, seen.tokens_per_second), (None, Some(40.0)));
+        assert!(matches!(seen.state, PlaceState::Resting { seconds: 3..=6 }), "{:?}", seen.state);
+        later(7).await;
+        assert_eq!(health.seen("m").state, PlaceState::Trying);
+        assert_eq!(health.seen("m").last_error, Some(LastError { code: "cut".to_owned(), seconds_ago: 7 }));
+        // Not the place's fault, and yet what an operator looks for.
+        health.admit("m", of(1)).unwrap().failed(&ProviderError::UnknownModel("m".to_owned()));
+        assert_eq!(health.seen("m").last_error.map(|error| error.code).as_deref(), Some("unknown_model"));
+        let busy = ProviderError::RateLimited { retry_after: Some(Duration::from_secs(3)) };
+        health.admit("m", of(1)).unwrap().failed(&busy);
+        assert_eq!(health.seen("m").state, PlaceState::AskedToWait { seconds: 3 });
+        later(601).await;
+        assert_eq!((health.seen("m").requests, health.seen("m").tokens_per_second), (0, None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,8 @@
 //! data; `own_keys.rs`: with whose key) and
 //! `route.rs` puts them in order (`prices.rs`: what they charge; `health.rs`: how they are doing), `router.rs` asks them in order,
 //! `cache/` knows what need not be asked again, `chat.rs` (with `hearing.rs`) and `embedding.rs` are one attempt each, `accounting.rs` writes the ledger. `directory.rs` keeps
-//! the configured providers, `configure.rs` writes them, `onboarding.rs` takes a pasted key with the help of
+//! the configured providers, `configure.rs` writes them, `overview.rs` tells the consoles of them and of the places, with
+//! `reorder.rs` and `trial.rs` for what operators do about them, `onboarding.rs` takes a pasted key with the help of
 //! `catalogue.rs`. `dialects/` are the languages
 //! in which programs ask, `conversation.rs` is what all of them come to. `provider.rs` is what every adapter implements, `providers/` holds them.
 
@@ -28,7 +29,9 @@ mod estimates;
 mod gateway;
 mod health;
 mod hearing;
+mod left_out;
 mod onboarding;
+mod overview;
 mod own_keys;
 mod places;
 mod prices;
@@ -36,10 +39,12 @@ pub mod provider;
 pub mod providers;
 mod race;
 mod recent;
+mod reorder;
 mod residency;
 mod retry;
 mod route;
 mod router;
+mod trial;
 
 pub use answer::{AnswerPart, Answering, ChatRequest, EmbedRequest, Embedded, Foreign, Outcome, PartialOutcome};
 pub use cache::{CacheControl, CacheUse};

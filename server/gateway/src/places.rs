@@ -7,6 +7,7 @@
 use crate::{
     GatewayError,
     directory::{Configured, Directory},
+    left_out::LeftOut,
     own_keys::OwnKeys,
     provider::Provider,
     residency::Residency,
@@ -55,7 +56,7 @@ impl Places {
                 Err("it was changed meanwhile".to_owned())
             }
             Ok(provider) => Ok(Leg { provider, ..leg.clone() }),
-            Err(reason) => Err(reason),
+            Err(reason) => Err(reason.to_string()),
         })
     }
 
@@ -67,19 +68,25 @@ impl Places {
         &self.directory
     }
 
+    /// A provider as it is configured, whether or not it may be asked.
+    pub async fn configured(&self, provider: &str) -> Result<Option<Arc<Configured>>, GatewayError> {
+        self.directory.get(provider).await
+    }
+
     /// Reads the providers anew at the next look.
     pub fn invalidate(&self) {
         self.directory.invalidate();
     }
 
-    async fn place(
+    /// A provider that may be asked for a model; or why not.
+    pub async fn place(
         &self,
         tenant: Option<TenantId>,
         provider: &str,
         model: &str,
-    ) -> Result<Result<Arc<Configured>, String>, GatewayError> {
+    ) -> Result<Result<Arc<Configured>, LeftOut>, GatewayError> {
         let Some(provider) = self.directory.get(provider).await? else {
-            return Ok(Err("there is no such provider".to_owned()));
+            return Ok(Err(LeftOut::Unknown));
         };
         let Some(tenant) = tenant else {
             return Ok(provider.unavailable_reason(model).map_or(Ok(provider), Err));

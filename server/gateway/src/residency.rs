@@ -2,7 +2,7 @@
 //!
 //! What runs in this process keeps nothing, and is where the tenant's data lies anyway.
 
-use crate::{GatewayError, directory::Configured, recent::Recent};
+use crate::{GatewayError, directory::Configured, left_out::LeftOut, recent::Recent};
 use contract::{ProviderKind, TenantId};
 use store::{ControlStore, FromRow, Row, StoreError};
 
@@ -23,7 +23,7 @@ impl FromRow for Rules {
 
 impl Rules {
     /// Why a provider must not be asked; none when it may.
-    pub fn forbid(&self, provider: &Configured) -> Option<String> {
+    pub fn forbid(&self, provider: &Configured) -> Option<LeftOut> {
         match provider.instance.kind() {
             ProviderKind::Local | ProviderKind::Simulated => return None,
             ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Gemini => {}
@@ -31,9 +31,9 @@ impl Rules {
         if let Some(region) = &self.region
             && provider.region.as_ref().is_none_or(|where_it_is| !where_it_is.eq_ignore_ascii_case(region))
         {
-            return Some(format!("it is not in the region “{region}”"));
+            return Some(LeftOut::OutsideRegion(region.clone()));
         }
-        (self.zero_retention && !provider.zero_retention).then(|| "it may keep what it is sent".to_owned())
+        (self.zero_retention && !provider.zero_retention).then_some(LeftOut::KeepsData)
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
         let eu = Rules { region: Some("eu".to_owned()), zero_retention: false };
         let nothing_kept = Rules { region: None, zero_retention: true };
         assert!(Rules::default().forbid(&provider).is_none());
-        assert!(eu.forbid(&provider).unwrap().contains("eu"), "nobody knows where it is");
+        assert!(eu.forbid(&provider).unwrap().to_string().contains("eu"), "nobody knows where it is");
         provider.region = Some("us".to_owned());
         assert!(eu.forbid(&provider).is_some());
         provider.region = Some("EU".to_owned());

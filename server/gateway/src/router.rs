@@ -62,6 +62,11 @@ pub(crate) trait Operation: Send + Sync {
 
     /// How quick an answer was.
     fn pace(&self, answer: &Self::Answer) -> Pace;
+
+    /// How many tokens a second it had; none where that says nothing.
+    fn speed(&self, _answer: &Self::Answer) -> Option<f64> {
+        None
+    }
 }
 
 /// Who is asked, in which order, on whose behalf.
@@ -183,7 +188,12 @@ impl<O: Operation> Climb<'_, O> {
         let turn = Turn { number, admission: &admission, race: &self.race };
         let attempted = self.operation.attempt(leg, turn).await;
         match &attempted {
-            Ok(Attempted::Answered(answer)) => admission.answered(self.operation.pace(answer)),
+            Ok(Attempted::Answered(answer)) => {
+                if let Some(speed) = self.operation.speed(answer) {
+                    admission.spoke(speed);
+                }
+                admission.answered(self.operation.pace(answer));
+            }
             // The model's limit ran out, which is not the place's fault.
             Ok(Attempted::Unheard(ProviderError::TimedOut(_))) if self.round.too_late(Duration::ZERO) => {
                 drop(admission)

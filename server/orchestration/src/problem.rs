@@ -27,6 +27,7 @@ pub(crate) fn of_gateway(error: &GatewayError) -> Problem {
         GatewayError::ShuttingDown => shutting_down(),
         GatewayError::InvalidProvider { .. }
         | GatewayError::UnknownProvider { .. }
+        | GatewayError::TargetMoved { .. }
         // Conversations are asked about in Seam's own words.
         | GatewayError::Untranslatable { .. }
         | GatewayError::Abandoned

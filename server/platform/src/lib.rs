@@ -2,6 +2,7 @@
 //!
 //! - `platform.rs`: opening, readiness, the end.
 //! - `first_run.rs`: what the first minutes need of several layers at once.
+//! - `console.rs`: what operators do by hand, for this node to know at once.
 //! - `lifecycle.rs`: deleting a tenant while the server runs.
 //! - `upkeep.rs`: what this node does now and then, for itself and for nodes that are no more.
 //! - `entrance.rs`: invitations and new passwords, by link and by mail; `mail/`: letters and the relay that takes them.
@@ -10,6 +11,7 @@
 //!
 //! Rules live in the layers below; pages and HTTP live above, in `app` and `seam`.
 
+mod console;
 mod entrance;
 mod error;
 mod first_run;

@@ -59,6 +59,11 @@ impl Registry {
         Ok(self.snapshot().await?.models())
     }
 
+    /// A model as it stands inside a transaction, for changes that build on it.
+    pub async fn model_in(tx: &mut Transaction, name: &str) -> Result<ModelConfig, RegistryError> {
+        model::in_transaction(tx, name).await
+    }
+
     /// Creates or changes a model. Every provider it names must exist in the same transaction.
     pub async fn apply_model(
         tx: &mut Transaction,

@@ -22,6 +22,8 @@ ON CONFLICT (name) DO UPDATE SET
     hedge_percentile = excluded.hedge_percentile, on_disconnect = excluded.on_disconnect, cache = excluded.cache,
     updated_at = excluded.updated_at";
 
+const MODEL_NAMES: &str = "SELECT name AS value FROM model ORDER BY name LIMIT 20";
+
 const PROVIDER_COUNT: &str = "SELECT COUNT(*) AS value FROM provider WHERE name = $1";
 
 const MOST_TARGETS: usize = 16;
@@ -129,6 +131,15 @@ impl FromRow for ModelConfig {
             behaviour: Behaviour::from_row(row)?,
         })
     }
+}
+
+pub(crate) async fn in_transaction(tx: &mut Transaction, name: &str) -> Result<ModelConfig, RegistryError> {
+    let found: Option<ModelConfig> = tx.query(MODEL_BY_NAME).bind(name).fetch_optional().await?;
+    if let Some(model) = found {
+        return Ok(model);
+    }
+    let names: Vec<String> = tx.query(MODEL_NAMES).fetch_all().await?;
+    Err(RegistryError::UnknownModel { name: name.chars().take(100).collect(), known: names.join(", ") })
 }
 
 pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, model: &ModelConfig) -> Result<Change, RegistryError> {

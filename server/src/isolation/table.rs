@@ -175,6 +175,7 @@ pub fn table() -> Vec<Entry> {
         entry("GET /admin/keys", Admin, No, |_| page("/admin/keys?state=all&sort=-used")),
         entry("GET /admin/audit", Admin, No, |t| page(&format!("/admin/audit?q={}", t.words))),
         entry("GET /admin/audit.jsonl", Admin, No, |_| read("/admin/audit.jsonl")),
+        entry("GET /admin/models", Admin, No, |_| page("/admin/models")),
         entry("GET /admin/sign-in", Admin, No, |_| page("/admin/sign-in")),
         entry("POST /api/ui/sign-in-settings", Admin, No, |_| json_to("sign-in-settings", json!({}))),
         // Switched off: nobody is asked.
@@ -194,6 +195,7 @@ pub fn table() -> Vec<Entry> {
         entry("POST /api/ui/members", Admin, No, |t| json_to("members", list(&t.words))),
         entry("POST /api/ui/keys", Admin, No, |_| json_to("keys", list(""))),
         entry("POST /api/ui/audit", Admin, No, |t| json_to("audit", json!({ "before": null, "words": t.words }))),
+        entry("POST /api/ui/tenant-models", Admin, No, |_| json_to("tenant-models", json!({}))),
         entry("POST /api/ui/key-create", Admin, No, |_| {
             let fields = [("name", "another"), ("may", "inference"), ("models", ""), ("expires", "30")];
             form("key-create", &fields)
@@ -219,12 +221,25 @@ pub fn table() -> Vec<Entry> {
         entry("GET /operator/tenants", Operator, No, |t| page(&format!("/operator/tenants?q={}", t.slug))),
         entry("GET /operator/tenants/{name}", Operator, Tenants, |t| page(&format!("/operator/tenants/{}", t.slug))),
         entry("GET /operator/users", Operator, No, |t| page(&format!("/operator/users?q={}", t.words))),
+        entry("GET /operator/models", Operator, No, |_| page("/operator/models")),
+        entry("GET /operator/providers", Operator, No, |_| page("/operator/providers")),
         entry("GET /operator/audit", Operator, No, |_| page("/operator/audit")),
         entry("GET /operator/audit.jsonl", Operator, No, |_| read("/operator/audit.jsonl")),
         entry("POST /api/ui/start", Operator, No, |_| json_to("start", json!({}))),
         entry("POST /api/ui/tenants", Operator, No, |t| json_to("tenants", list(&t.slug))),
         entry("POST /api/ui/tenant", Operator, Tenants, |t| json_to("tenant", json!({ "slug": t.slug }))),
         entry("POST /api/ui/users", Operator, No, |t| json_to("users", list(&t.words))),
+        entry("POST /api/ui/models", Operator, No, |_| json_to("models", json!({ "again": true }))),
+        entry("POST /api/ui/providers", Operator, No, |_| json_to("providers", json!({}))),
+        // They name what is not there: for an operator as well nothing is asked, moved or switched.
+        entry("POST /api/ui/model-try", Operator, No, |_| form("model-try", &[("model", "nothing-of-the-kind")])),
+        entry("POST /api/ui/target-move", Operator, No, |_| {
+            let fields = [("model", "nothing-of-the-kind"), ("at", "1"), ("route", "no/where"), ("to", "up")];
+            form("target-move", &fields)
+        }),
+        entry("POST /api/ui/provider-switch", Operator, No, |_| {
+            form("provider-switch", &[("provider", "nothing-of-the-kind"), ("on", "true")])
+        }),
         entry("POST /api/ui/platform-audit", Operator, No, |t| {
             json_to("platform-audit", json!({ "before": null, "words": t.slug }))
         }),

@@ -1,11 +1,13 @@
-//! The tenant's console: its people, its keys, its log.
+//! The tenant's console: its people, its keys, its models, its log.
 
 mod audit;
 mod keys;
 mod members;
+mod models;
 mod sign_in;
 
 pub use audit::AuditShow;
 pub use keys::KeysShow;
 pub use members::MembersShow;
+pub use models::ModelsShow;
 pub use sign_in::SignInShow;

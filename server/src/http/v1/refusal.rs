@@ -118,6 +118,7 @@ impl Refusal {
             | GatewayError::Interrupted { .. }
             | GatewayError::InvalidProvider { .. }
             | GatewayError::UnknownProvider { .. }
+            | GatewayError::TargetMoved { .. }
             | GatewayError::ShuttingDown
             | GatewayError::Abandoned
             | GatewayError::Metering(_)

@@ -1,0 +1,5 @@
+//! Pages about providers.
+
+mod list;
+
+pub use list::ProviderList;
