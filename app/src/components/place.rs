@@ -18,7 +18,7 @@ pub fn Pulse(key: String, place: PlaceView) -> impl IntoView {
     view! {
         <div class="pulse" data-live=key>
             <p class="place-state" data-trouble=trouble.then_some("")>{state}</p>
-            {health.map(|health| view! { <Figures health /> })}
+            {health.filter(has_figures).map(|health| view! { <Figures health /> })}
         </div>
     }
     .into_any()
@@ -33,6 +33,11 @@ fn state(health: &PlaceHealth) -> (String, bool) {
         PlaceState::Trying => ("Tried again by the next request".to_owned(), true),
         PlaceState::AskedToWait { seconds } => (format!("Asked to wait, {seconds} s more"), true),
     }
+}
+
+/// Of a place that nobody asked there is nothing to tell.
+fn has_figures(health: &PlaceHealth) -> bool {
+    health.requests > 0 || health.last_error.is_some()
 }
 
 #[component]
