@@ -93,4 +93,11 @@ for (const slug of document.querySelectorAll('[data-follows]')) {
     if (!own) slug.value = words.replace(/-+$/, '');
   });
 }
+// A page that comes again leads back to where its reader was: also what scrolls inside it, also for who goes on by keyboard.
+const back = location.hash && document.getElementById(location.hash.slice(1));
+if (back) {
+  back.tabIndex = -1;
+  back.focus({ preventScroll: true });
+  back.scrollIntoView();
+}
 document.body.dataset.hydrated = '';

@@ -35,7 +35,7 @@ fn Shown(found: ModelsView) -> impl IntoView {
         <Console
             title="Models"
             lead="What can be asked for, and the places that answer it, as this node sees them: the last ten minutes, at most a \
-                  hundred requests. A test request is a real one of at most 16 tokens, on your own account."
+                  hundred requests. A test request is a real one of at most 16 tokens, at the platform’s expense."
         >
             {trial.map(|trial| view! { <Trial trial /> })}
             {list}

@@ -122,10 +122,12 @@ fn switching_off(provider: &ProviderView) -> String {
     let ProviderView { name, only_hope_of, .. } = provider;
     let left = match only_hope_of.as_slice() {
         [] => "Every model that names it has another place to be answered.".to_owned(),
-        [one] => format!("{one} has no other place to be answered, and is refused until you switch it on again."),
+        [one] => {
+            format!("The model {one} has no other place to be answered, and is refused until you switch it on again.")
+        }
         some if some.len() <= NAMED => {
             format!(
-                "{} have no other place to be answered, and are refused until you switch it on again.",
+                "The models {} have no other place to be answered, and are refused until you switch it on again.",
                 some.join(", ")
             )
         }
@@ -154,8 +156,8 @@ mod tests {
             only_hope_of: only_hope_of.iter().map(|name| (*name).to_owned()).collect(),
         };
         assert!(switching_off(&provider(&[])).contains("has another place"));
-        assert!(switching_off(&provider(&["a"])).contains(". a has no other place"));
-        assert!(switching_off(&provider(&["a", "b"])).contains("a, b have no other place"));
+        assert!(switching_off(&provider(&["a"])).contains("The model a has no other place"));
+        assert!(switching_off(&provider(&["a", "b"])).contains("The models a, b have no other place"));
         assert!(switching_off(&provider(&["m"; 6])).contains("6 models"));
     }
 }
