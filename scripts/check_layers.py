@@ -28,7 +28,7 @@ LAYERS = [
 ]
 # Outside the order: fixtures for tests (dev-dependency only), and tools that know no layer.
 TESTKITS = {"testbase", "testkit"}
-TOOLS = {"webbuild"}
+TOOLS = {"gatebench", "webbuild"}
 # What the browser links of ours.
 BROWSER = {"contract", "app", "frontend"}
 
@@ -81,8 +81,8 @@ FORBIDDEN = [
     (re.compile(r"TenantAccess::grant\b"), ".rs", re.compile(r"^server/(tenancy|store)/"),
      "Only tenancy may grant access to a tenant's data: take a Scope."),
     (re.compile(r"reqwest::Client(Builder)?::(new|builder|default)\b|\bClient::builder\(\)"), ".rs",
-     # The second speaks to tenants' identity providers, the third to this very server, neither to a model's.
-     re.compile(r"^server/(gateway/src/providers/http|tenancy/src/single_sign_on/wire|src/isolation/check)\.rs$"),
+     # The second speaks to tenants' identity providers, the others to this very server, none of them to a model's.
+     re.compile(r"^(server/(gateway/src/providers/http|tenancy/src/single_sign_on/wire|src/isolation/check)|tools/gatebench/src/load)\.rs$"),
      "HTTP clients to providers are built in gateway::providers::http alone."),
     (re.compile(r"\b(sqlx|libsqlite3_sys)::"), ".rs", re.compile(r"^server/store/"),
      "SQL runs through store::Statement, so that a second engine is one crate's business."),

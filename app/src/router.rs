@@ -39,8 +39,8 @@ pub fn App() -> impl IntoView {
 fn Pages() -> impl IntoView {
     use crate::pages::{
         AccountShow, AuditShow, HomeShow, InvitationAccept, KeysShow, MembersShow, ModelChoose, ModelList, ModelsShow,
-        OperatorCreate, PasswordAsk, PasswordSet, PlatformAuditShow, ProviderList, SessionCreate, SessionSso,
-        SignInShow, TenantCreate, TenantList, TenantShow, UserList,
+        OperatorCreate, PasswordAsk, PasswordSet, PlatformAuditShow, ProviderKeysShow, ProviderList, SessionCreate,
+        SessionSso, SignInShow, TenantCreate, TenantList, TenantShow, UserList,
     };
     view! {
         <Routes fallback=MissingShow>
@@ -59,6 +59,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/admin/members") view=MembersShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/keys") view=KeysShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/models") view=ModelsShow ssr=SsrMode::InOrder />
+                <Route path=path!("/admin/provider-keys") view=ProviderKeysShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/sign-in") view=SignInShow ssr=SsrMode::InOrder />
                 <Route path=path!("/admin/audit") view=AuditShow ssr=SsrMode::InOrder />
                 <Route path=path!("/operator/tenants") view=TenantList ssr=SsrMode::InOrder />

@@ -12,6 +12,7 @@ pub mod first_run;
 pub mod gateway;
 #[cfg(feature = "ssr")]
 pub mod once;
+pub mod own_keys;
 pub mod password;
 pub mod people;
 pub mod session;

@@ -15,6 +15,7 @@ const TENANT: &[(&str, &str)] = &[
     ("/admin/members", "Members"),
     ("/admin/keys", "API keys"),
     ("/admin/models", "Models"),
+    ("/admin/provider-keys", "Provider keys"),
     ("/admin/sign-in", "Sign-in"),
     ("/admin/audit", "Audit"),
 ];

@@ -22,6 +22,7 @@ fn pages(session: Option<&SessionView>) -> Vec<Place> {
             ("Members", "/admin/members"),
             ("API keys", "/admin/keys"),
             ("Models", "/admin/models"),
+            ("Provider keys", "/admin/provider-keys"),
             ("Audit", "/admin/audit"),
         ]);
     }

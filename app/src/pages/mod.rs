@@ -32,7 +32,7 @@ pub use missing::MissingShow;
 #[cfg(feature = "ssr")]
 pub use {
     account::AccountShow,
-    admin::{AuditShow, KeysShow, MembersShow, ModelsShow, SignInShow},
+    admin::{AuditShow, KeysShow, MembersShow, ModelsShow, ProviderKeysShow, SignInShow},
     home::HomeShow,
     invitation::InvitationAccept,
     model::{ModelChoose, ModelList},

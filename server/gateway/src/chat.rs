@@ -144,8 +144,9 @@ impl Operation for Telling {
                 Err(interrupted(leg, number, receipt, ProviderError::Cancelled))
             }
             Err(Broken::By(cause)) if !heard => {
-                let mut ending = self.broken(leg, &said, AttemptStatus::Failed, Some(&cause)).await;
-                if !cause.may_have_used_tokens() {
+                let status = if said.is_empty() { AttemptStatus::Failed } else { AttemptStatus::Cut };
+                let mut ending = self.broken(leg, &said, status, Some(&cause)).await;
+                if said.is_empty() && !cause.may_have_used_tokens() {
                     ending.usage = TokenUsage { input: Some(0), cached_input: Some(0), output: Some(0) };
                     ending.measured = true;
                 }

@@ -36,6 +36,9 @@ pub enum GatewayError {
     TargetMoved { model: String },
     #[error("the provider “{name}” cannot be set up: {reason}")]
     InvalidProvider { name: String, reason: String },
+    /// What a tenant gave for a key, or gave none, cannot be used.
+    #[error("{reason}")]
+    InvalidKey { reason: String },
     #[error("the server is restarting; try again in a moment")]
     ShuttingDown,
     /// The task that made the answer broke down; its attempt is settled at the next start.

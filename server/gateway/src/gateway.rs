@@ -195,7 +195,7 @@ impl Gateway {
     /// Keeps a tenant's own key at a provider, in place of the one before; its requests use it from now on.
     ///
     /// # Errors
-    /// `UnknownProvider` where a tenant may use no key of its own; `InvalidProvider` when it cannot be a key.
+    /// `UnknownProvider` where a tenant may use no key of its own; `InvalidKey` when it cannot be one.
     pub async fn own_key_set(&self, manager: &impl Manages, provider: &str, key: &Secret) -> Result<(), GatewayError> {
         self.places.own_keys().set(self.tenancy.vault(), self.now(), manager, provider, key).await
     }

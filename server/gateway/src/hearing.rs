@@ -1,4 +1,6 @@
 //! One attempt's answer, as it is heard: passed on to the reader bit by bit, and written down for the bill.
+//!
+//! Of an answer that is asked for whole nothing is passed on before its end: until then another attempt can be made.
 
 use crate::{
     accounting::OpenAttempt,
@@ -57,6 +59,10 @@ pub(crate) struct Hearing<'a> {
     pub said: String,
     /// Whether anything was passed on.
     pub heard: bool,
+    /// Whether its first words are there.
+    begun: bool,
+    /// What is passed on once it may be.
+    held: Vec<Said>,
     /// The reader has gone, and the rest is listened to for its bill alone.
     pub unread: bool,
 }
@@ -69,7 +75,18 @@ impl<'a> Hearing<'a> {
         turn: Turn<'a>,
         open: OpenAttempt,
     ) -> Self {
-        Self { chat, reader, leg, turn, open, said: String::new(), heard: false, unread: false }
+        Self {
+            chat,
+            reader,
+            leg,
+            turn,
+            open,
+            said: String::new(),
+            heard: false,
+            begun: false,
+            held: Vec::new(),
+            unread: false,
+        }
     }
 
     /// Passes on what the provider says, until its end.
@@ -83,20 +100,24 @@ impl<'a> Hearing<'a> {
         // Of a whole answer the first words are the last ones too.
         let begins_by = self.chat.deadline.filter(|_| !whole).map_or(own, |in_all| in_all.min(own));
         let (mut part, mut parts) = self.wait(begins_by, first_part(self.leg, call)).await?;
-        let mut kept_back = Vec::new();
+        let mut remarks = 0;
         loop {
-            let begins = match &part {
-                ChatPart::Native(NativePart { begins, .. }) => *begins || kept_back.len() == MOST_KEPT_BACK,
-                ChatPart::Text(_) | ChatPart::Tool(_) | ChatPart::Finished { .. } => true,
-            };
-            if begins && !self.heard {
+            let over = matches!(part, ChatPart::Finished { .. });
+            if let ChatPart::Native(NativePart { begins: false, .. }) = &part {
+                remarks += 1;
+                self.begun |= remarks > MOST_KEPT_BACK;
+            } else {
+                self.begun = true;
+            }
+            let may_be_heard = self.begun && (over || !self.chat.request.is_whole());
+            if may_be_heard && !self.heard {
                 if !self.turn.heard() {
                     return Err(Broken::Beaten);
                 }
                 self.heard = true;
-                self.tell(Said::Begun { route: self.leg.route() }).await?;
-                for value in kept_back.drain(..) {
-                    self.tell(Said::Native(value)).await?;
+                self.send(Said::Begun { route: self.leg.route() }).await?;
+                for said in std::mem::take(&mut self.held) {
+                    self.send(said).await?;
                 }
             }
             match part {
@@ -113,9 +134,10 @@ impl<'a> Hearing<'a> {
                     }
                     self.tell(Said::Tool(tool)).await?;
                 }
-                ChatPart::Native(NativePart { value, .. }) if !self.heard => kept_back.push(value),
                 ChatPart::Native(NativePart { value, said: more, .. }) => {
-                    self.open.text_came();
+                    if self.begun {
+                        self.open.text_came();
+                    }
                     self.said.push_str(&more);
                     self.tell(Said::Native(value)).await?;
                 }
@@ -131,9 +153,9 @@ impl<'a> Hearing<'a> {
         said: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, Broken> {
         let limit = begins_by - self.open.dispatched();
-        let heard = self.heard;
+        let begun = self.begun;
         let bounded = async {
-            if heard {
+            if begun {
                 return said.await;
             }
             timeout_at(begins_by, said).await.unwrap_or(Err(ProviderError::TimedOut(limit)))
@@ -153,7 +175,16 @@ impl<'a> Hearing<'a> {
         }
     }
 
+    /// Passes something on, now or when it may be.
     async fn tell(&mut self, said: Said) -> Result<(), Broken> {
+        if self.heard {
+            return self.send(said).await;
+        }
+        self.held.push(said);
+        Ok(())
+    }
+
+    async fn send(&mut self, said: Said) -> Result<(), Broken> {
         if self.unread {
             return Ok(());
         }

@@ -114,7 +114,7 @@ impl OwnKeys {
     /// Keeps a key, in place of the one before.
     ///
     /// # Errors
-    /// `UnknownProvider` where a tenant may use no key of its own; `InvalidProvider` when it cannot be a key.
+    /// `UnknownProvider` where a tenant may use no key of its own; `InvalidKey` when it cannot be one.
     pub async fn set(
         &self,
         vault: &Vault,
@@ -126,7 +126,7 @@ impl OwnKeys {
         self.require_allowed(manager, provider).await?;
         if !is_key(key.expose()) {
             let reason = "a key is printable and has no spaces; copy it again, whole".to_owned();
-            return Err(GatewayError::InvalidProvider { name: provider.to_owned(), reason });
+            return Err(GatewayError::InvalidKey { reason });
         }
         let tenant = manager.tenant();
         let mut tx = self.control.begin().await?;
@@ -176,7 +176,7 @@ impl OwnKeys {
                     Some(stored) => stored.open(vault, tenant)?,
                     None => {
                         let reason = "there is no key of yours for it yet; enter one".to_owned();
-                        return Err(GatewayError::InvalidProvider { name: provider.to_owned(), reason });
+                        return Err(GatewayError::InvalidKey { reason });
                     }
                 }
             }

@@ -134,6 +134,7 @@ fn told(error: GatewayError) -> Result<TrialEnd, GatewayError> {
         error @ (GatewayError::UnknownModel { .. }
         | GatewayError::Untranslatable { .. }
         | GatewayError::UnknownProvider { .. }
+        | GatewayError::InvalidKey { .. }
         | GatewayError::InvalidProvider { .. }
         | GatewayError::TargetMoved { .. }
         | GatewayError::ShuttingDown

@@ -94,11 +94,11 @@ async fn keys_are_for_providers_that_take_them() {
     house.gateway.provider_add(&NewProvider::new("claude", ProviderKind::Anthropic)).await.unwrap();
     house.simulated("sim", json!({})).await;
     assert!(matches!(set("sim", OWN).await, Err(GatewayError::UnknownProvider { .. })));
-    assert!(matches!(set("claude", "with space").await, Err(GatewayError::InvalidProvider { .. })));
+    assert!(matches!(set("claude", "with space").await, Err(GatewayError::InvalidKey { .. })));
     set("claude", OWN).await.unwrap();
     house.model("hers", &["claude/m"]).await;
     let none = house.gateway.own_key_test(&house.tenancy.upkeep_scope(TenantId::new()), "claude", None).await;
-    assert!(matches!(none, Err(GatewayError::InvalidProvider { .. })), "there is none to try");
+    assert!(matches!(none, Err(GatewayError::InvalidKey { .. })), "there is none to try");
 }
 
 #[tokio::test]

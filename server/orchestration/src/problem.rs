@@ -25,7 +25,8 @@ pub(crate) fn of_gateway(error: &GatewayError) -> Problem {
         | GatewayError::Metering(MeteringError::Store(error))
         | GatewayError::Registry(RegistryError::Store(error)) => of_store(error),
         GatewayError::ShuttingDown => shutting_down(),
-        GatewayError::InvalidProvider { .. }
+        GatewayError::InvalidKey { .. }
+        | GatewayError::InvalidProvider { .. }
         | GatewayError::UnknownProvider { .. }
         | GatewayError::TargetMoved { .. }
         // Conversations are asked about in Seam's own words.

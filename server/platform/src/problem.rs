@@ -243,6 +243,7 @@ impl IntoProblem for GatewayError {
             Self::NoTarget { .. } => Problem::new(ProblemCode::ModelUnavailable, said),
             Self::Untranslatable { field, .. } => Problem::field(&field, said),
             Self::TargetMoved { .. } => Problem::new(ProblemCode::Conflict, said),
+            Self::InvalidKey { .. } => Problem::field("api_key", said),
             Self::InvalidProvider { .. } | Self::UnknownProvider { .. } => Problem::field("provider", said),
             Self::AllAttemptsFailed { last, .. } => last.into_problem(),
             Self::Rejected { cause } | Self::Interrupted { cause, .. } => cause.into_problem(),

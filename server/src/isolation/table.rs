@@ -176,6 +176,7 @@ pub fn table() -> Vec<Entry> {
         entry("GET /admin/audit", Admin, No, |t| page(&format!("/admin/audit?q={}", t.words))),
         entry("GET /admin/audit.jsonl", Admin, No, |_| read("/admin/audit.jsonl")),
         entry("GET /admin/models", Admin, No, |_| page("/admin/models")),
+        entry("GET /admin/provider-keys", Admin, No, |_| page("/admin/provider-keys")),
         entry("GET /admin/sign-in", Admin, No, |_| page("/admin/sign-in")),
         entry("POST /api/ui/sign-in-settings", Admin, No, |_| json_to("sign-in-settings", json!({}))),
         // Switched off: nobody is asked.
@@ -196,6 +197,15 @@ pub fn table() -> Vec<Entry> {
         entry("POST /api/ui/keys", Admin, No, |_| json_to("keys", list(""))),
         entry("POST /api/ui/audit", Admin, No, |t| json_to("audit", json!({ "before": null, "words": t.words }))),
         entry("POST /api/ui/tenant-models", Admin, No, |_| json_to("tenant-models", json!({}))),
+        entry("POST /api/ui/own-keys", Admin, No, |_| json_to("own-keys", json!({}))),
+        // They name what is not there: nothing is kept, tried or removed.
+        entry("POST /api/ui/own-key-set", Admin, No, |_| {
+            form("own-key-set", &[("provider", "nothing-of-the-kind"), ("api_key", "sk-0123456789")])
+        }),
+        entry("POST /api/ui/own-key-test", Admin, No, |_| form("own-key-test", &[("provider", "nothing-of-the-kind")])),
+        entry("POST /api/ui/own-key-remove", Admin, No, |_| {
+            form("own-key-remove", &[("provider", "nothing-of-the-kind"), ("typed", "nothing-of-the-kind")])
+        }),
         entry("POST /api/ui/key-create", Admin, No, |_| {
             let fields = [("name", "another"), ("may", "inference"), ("models", ""), ("expires", "30")];
             form("key-create", &fields)
@@ -231,13 +241,14 @@ pub fn table() -> Vec<Entry> {
         entry("POST /api/ui/users", Operator, No, |t| json_to("users", list(&t.words))),
         entry("POST /api/ui/models", Operator, No, |_| json_to("models", json!({ "again": true }))),
         entry("POST /api/ui/providers", Operator, No, |_| json_to("providers", json!({}))),
-        entry("POST /api/ui/model-try", Operator, No, |_| form("model-try", &[("model", "assistant")])),
+        // They name what is not there: for an operator as well nothing is asked, moved or switched.
+        entry("POST /api/ui/model-try", Operator, No, |_| form("model-try", &[("model", "nothing-of-the-kind")])),
         entry("POST /api/ui/target-move", Operator, No, |_| {
-            form("target-move", &[("model", "pair"), ("at", "1"), ("route", "sim/other"), ("to", "up")])
+            let fields = [("model", "nothing-of-the-kind"), ("at", "1"), ("route", "no/where"), ("to", "up")];
+            form("target-move", &fields)
         }),
-        // It is on already.
         entry("POST /api/ui/provider-switch", Operator, No, |_| {
-            form("provider-switch", &[("provider", "local"), ("on", "true")])
+            form("provider-switch", &[("provider", "nothing-of-the-kind"), ("on", "true")])
         }),
         entry("POST /api/ui/platform-audit", Operator, No, |t| {
             json_to("platform-audit", json!({ "before": null, "words": t.slug }))

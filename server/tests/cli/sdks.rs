@@ -61,28 +61,37 @@ name = "claude-chained-flaky"
 targets = [{ provider = "claude-chain", model = "flaky-3" }]
 "#;
 
-/// Runs a script of checks against a server with these models.
-fn holds(checks: &str) {
-    let python = std::env::var("SEAM_TEST_SDKS").expect("SEAM_TEST_SDKS names a Python with the SDKs: scripts/sdks.sh");
+/// Runs a script of checks, by the program that reads it, against a server with these models.
+fn holds(program: &str, checks: &str) {
     let dir = tempfile::tempdir().unwrap();
     let address = free_address().to_string();
     let key = format!("sk-seam-{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple());
     fs::write(dir.path().join("models.toml"), MODELS.replace("ADDRESS", &address)).unwrap();
     succeed(seam(dir.path()).args(["apply", "-f", "models.toml"]).env("SDK_KEY", &key));
     let serving = Serving::start(dir.path(), &[("SEAM_LISTEN", &address)]);
-    let mut command = Command::new(python);
-    command.arg(format!("{}/tests/sdk/{checks}", env!("CARGO_MANIFEST_DIR")));
+    let mut command = Command::new(program);
+    command.arg(format!("{}/{checks}", env!("CARGO_MANIFEST_DIR")));
     command.env("SEAM_URL", format!("http://{}", serving.address)).env("SEAM_KEY", &key);
     let done = run(&mut command);
     assert!(done.status.success(), "{}{}", stdout(&done), stderr(&done));
 }
 
+fn python() -> String {
+    std::env::var("SEAM_TEST_SDKS").expect("SEAM_TEST_SDKS names a Python with the SDKs: scripts/sdks.sh")
+}
+
 #[test]
 fn the_official_openai_package_finds_what_it_expects() {
-    holds("openai_package.py");
+    holds(&python(), "tests/sdk/openai_package.py");
 }
 
 #[test]
 fn the_official_anthropic_package_finds_what_it_expects() {
-    holds("anthropic_package.py");
+    holds(&python(), "tests/sdk/anthropic_package.py");
+}
+
+#[test]
+fn the_official_openai_package_for_javascript_finds_what_it_expects() {
+    // Beside the packages that it needs.
+    holds("node", "../end2end/sdk/openai_package.mjs");
 }

@@ -148,8 +148,5 @@ fn refused(error: GatewayError) -> Refusal {
         let detail = format!("There is no such provider that takes a tenant's own key. Those that do: {there}.");
         return Problem::new(ProblemCode::NotFound, detail).into();
     }
-    if let GatewayError::InvalidProvider { reason, .. } = error {
-        return Problem::field("api_key", format!("{reason}.")).into();
-    }
     error.into()
 }

@@ -116,6 +116,7 @@ impl Refusal {
             GatewayError::AllAttemptsFailed { .. }
             | GatewayError::Rejected { .. }
             | GatewayError::Interrupted { .. }
+            | GatewayError::InvalidKey { .. }
             | GatewayError::InvalidProvider { .. }
             | GatewayError::UnknownProvider { .. }
             | GatewayError::TargetMoved { .. }

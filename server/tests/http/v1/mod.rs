@@ -8,6 +8,7 @@ mod passing;
 mod responses;
 mod translated;
 mod upstream;
+mod wall;
 
 use crate::browser::{Answer, Server};
 use axum::body::Body;
