@@ -27,8 +27,8 @@ pub fn Pulse(key: String, place: PlaceView) -> impl IntoView {
 /// In words, and whether somebody should look at it.
 fn state(health: &PlaceHealth) -> (String, bool) {
     match health.state {
-        PlaceState::Open if health.requests == 0 => ("Open, not asked of late".to_owned(), false),
-        PlaceState::Open => ("Open".to_owned(), false),
+        PlaceState::Open if health.requests == 0 => ("Takes requests, had none of late".to_owned(), false),
+        PlaceState::Open => ("Takes requests".to_owned(), false),
         PlaceState::Resting { seconds } => (format!("Left alone for {seconds} s: it failed again and again"), true),
         PlaceState::Trying => ("Tried again by the next request".to_owned(), true),
         PlaceState::AskedToWait { seconds } => (format!("Asked to wait, {seconds} s more"), true),
@@ -52,7 +52,7 @@ fn Figures(health: PlaceHealth) -> impl IntoView {
     ];
     let figure = |(name, value): (&'static str, String)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> };
     let last = health.last_error.map(|error| {
-        let about = format!("{}, {} ago", failure(&error.code), duration(error.seconds_ago.saturating_mul(1_000)));
+        let about = format!("{}, {}", failure(&error.code), since(error.seconds_ago));
         view! { <div class="figure-wide"><dt>"Last error"</dt><dd><code>{error.code}</code>" "{about}</dd></div> }
     });
     view! { <dl class="figures">{figures.map(figure)}{last}</dl> }
@@ -69,14 +69,24 @@ fn speed(tokens: f64) -> String {
     if tokens < 10.0 { format!("{tokens:.1}") } else { grouped(tokens.round() as i64) }
 }
 
+fn since(seconds: i64) -> String {
+    match seconds {
+        i64::MIN..1 => "just now".to_owned(),
+        1..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..=i64::MAX => format!("{} h ago", seconds / 3_600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn shares_and_speeds_read_well() {
+    fn shares_speeds_and_ages_read_well() {
         assert_eq!(share(0, 0), None);
         assert_eq!(share(199, 200).as_deref(), Some("99 % of 200"));
+        assert_eq!([0, 59, 119, 7_200].map(since), ["just now", "59 s ago", "1 min ago", "2 h ago"]);
         assert_eq!((speed(9.44), speed(1_234.5)), ("9.4".to_owned(), "1,235".to_owned()));
     }
 }

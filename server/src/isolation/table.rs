@@ -241,14 +241,13 @@ pub fn table() -> Vec<Entry> {
         entry("POST /api/ui/users", Operator, No, |t| json_to("users", list(&t.words))),
         entry("POST /api/ui/models", Operator, No, |_| json_to("models", json!({ "again": true }))),
         entry("POST /api/ui/providers", Operator, No, |_| json_to("providers", json!({}))),
-        // They name what is not there: for an operator as well nothing is asked, moved or switched.
-        entry("POST /api/ui/model-try", Operator, No, |_| form("model-try", &[("model", "nothing-of-the-kind")])),
+        entry("POST /api/ui/model-try", Operator, No, |_| form("model-try", &[("model", "assistant")])),
         entry("POST /api/ui/target-move", Operator, No, |_| {
-            let fields = [("model", "nothing-of-the-kind"), ("at", "1"), ("route", "no/where"), ("to", "up")];
-            form("target-move", &fields)
+            form("target-move", &[("model", "pair"), ("at", "1"), ("route", "sim/other"), ("to", "up")])
         }),
+        // It is on already.
         entry("POST /api/ui/provider-switch", Operator, No, |_| {
-            form("provider-switch", &[("provider", "nothing-of-the-kind"), ("on", "true")])
+            form("provider-switch", &[("provider", "local"), ("on", "true")])
         }),
         entry("POST /api/ui/platform-audit", Operator, No, |t| {
             json_to("platform-audit", json!({ "before": null, "words": t.slug }))

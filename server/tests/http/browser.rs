@@ -98,6 +98,17 @@ impl Server {
         Self { platform, router, scratch }
     }
 
+    /// A model `pair`, whose targets can change places.
+    pub async fn model_of_two_targets(&self) {
+        let pair = r#"
+[[model]]
+name = "pair"
+targets = [{ provider = "sim", model = "one" }, { provider = "sim", model = "other" }]
+"#;
+        apply(&self.platform.tenancy, pair, &|_| None, false).await.unwrap();
+        self.platform.registry.invalidate().await;
+    }
+
     /// A model `slow`, whose answer takes a minute.
     pub async fn slow_model(&self) {
         let slow = MODELS
