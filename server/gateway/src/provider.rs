@@ -31,6 +31,8 @@ pub struct Native {
     pub body: Arc<Map<String, Value>>,
     /// Whether the answer is wanted as it comes, or at once and whole.
     pub streamed: bool,
+    /// What Anthropic's dialect has beside the body: the names of what is being tried out, by commas.
+    pub betas: Option<Arc<str>>,
 }
 
 impl Native {
@@ -340,8 +342,12 @@ mod tests {
         let picture = format!("data:image/png;base64,{}", "A".repeat(100_000));
         let content = json!([{ "type": "text", "text": "What is it?" }, { "type": "image_url", "image_url": { "url": picture } }]);
         let body = json!({ "messages": [{ "role": "user", "content": content }], "tools": [{ "type": "function", "name": "look" }] });
-        let native =
-            Native { dialect: Dialect::OpenAiChat, body: Arc::new(body.as_object().unwrap().clone()), streamed: true };
+        let native = Native {
+            dialect: Dialect::OpenAiChat,
+            body: Arc::new(body.as_object().unwrap().clone()),
+            streamed: true,
+            betas: None,
+        };
         let letters = |text: &str| i64::try_from(text.len()).unwrap();
         assert_eq!(native.estimate(&letters), 11 + TOKENS_OF_MEDIA + 4);
     }

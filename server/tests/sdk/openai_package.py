@@ -85,6 +85,10 @@ def a_response_is_followed_until_it_is_deleted():
     assert client.responses.retrieve(first.id).output_text == first.output_text
     items = client.responses.input_items.list(first.id).data
     assert [item.content[0].text for item in items] == ["one two three"], items
+    several = client.responses.create(model="sim", input=[{"role": "user", "content": text} for text in ("a", "b", "c")])
+    listed = client.responses.input_items.list(several.id, limit=2, order="asc")
+    assert [item.content[0].text for item in listed] == ["a", "b", "c"], "the pages of two are followed to the end"
+    raises(openai.BadRequestError, lambda: client.responses.input_items.list(several.id, limit=0), param="limit")
     client.responses.delete(first.id)
     raises(openai.NotFoundError, lambda: client.responses.retrieve(first.id), code="response_not_found")
     follow = lambda id: client.responses.create(model="sim", input="six", previous_response_id=id)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Changes whenever answers that are stored can no longer be read, or no longer fit the questions.
-const FORM: &str = "answer 1";
+const FORM: &str = "answer 2";
 /// Say nothing about the answer: who asks, and what becomes of the request.
 const BESIDE_THE_POINT: [&str; 8] = [
     "stream",
@@ -45,8 +45,17 @@ impl Question {
         }
         let places: Vec<String> = config.targets.iter().map(registry::Target::route).collect();
         let asked = |body: &Map<String, Value>| {
-            let all =
-                json!([FORM, tenant, config.name, places, request.prompt, name(native.dialect), native.streamed, body]);
+            let all = json!([
+                FORM,
+                tenant,
+                config.name,
+                places,
+                request.prompt,
+                name(native.dialect),
+                native.streamed,
+                native.betas.as_deref(),
+                body
+            ]);
             hash(&canonical(&all))
         };
         let key = asked(&body);

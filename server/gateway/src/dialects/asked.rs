@@ -54,7 +54,7 @@ impl ChatAsked {
             streamed,
             conversation: Arc::new(portable.conversation),
             foreign: Foreign {
-                native: Native { dialect, body: Arc::new(body), streamed },
+                native: Native { dialect, body: Arc::new(body), streamed, betas: None },
                 native_only,
                 needs: portable.needs,
             },

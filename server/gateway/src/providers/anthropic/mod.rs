@@ -131,12 +131,13 @@ impl Provider for Anthropic {
     }
 
     async fn count(&self, call: ChatCall) -> Result<Option<i64>, ProviderError> {
-        let mut body = match &call.native {
-            Some(native) => native::outgoing(native, &call.model),
-            None => request::read(&call),
+        let path = "/v1/messages/count_tokens";
+        let (request, mut body) = match &call.native {
+            Some(native) => (native::asked(&self.connection, path, native), native::outgoing(native, &call.model)),
+            None => (self.connection.post(path), request::read(&call)),
         };
         body.remove("stream");
-        let request = self.connection.post("/v1/messages/count_tokens").json(&body);
+        let request = request.json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         Ok(Some(self.connection.json::<Counted>(response).await?.input_tokens))
     }

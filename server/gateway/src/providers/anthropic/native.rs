@@ -10,6 +10,7 @@ use crate::{
 use async_stream::try_stream;
 use contract::FinishReason;
 use futures::{StreamExt, stream};
+use reqwest::RequestBuilder;
 use serde_json::{Map, Value};
 
 pub(super) async fn chat(
@@ -17,7 +18,7 @@ pub(super) async fn chat(
     call: &ChatCall,
     native: &Native,
 ) -> Result<ChatParts, ProviderError> {
-    let request = connection.post("/v1/messages").json(&outgoing(native, &call.model));
+    let request = asked(connection, "/v1/messages", native).json(&outgoing(native, &call.model));
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
         return whole(connection.json(response).await?);
@@ -47,6 +48,15 @@ pub(super) async fn chat(
         Err(ProviderError::Cut)?;
     };
     Ok(parts.boxed())
+}
+
+/// A request with what the dialect has beside the body.
+pub(super) fn asked(connection: &Connection, path: &str, native: &Native) -> RequestBuilder {
+    let request = connection.post(path);
+    match &native.betas {
+        Some(betas) => request.header("anthropic-beta", &**betas),
+        None => request,
+    }
 }
 
 /// The request with the provider's name of the model.

@@ -164,7 +164,12 @@ mod tests {
     use std::sync::Arc;
 
     fn native(body: Value, streamed: bool) -> Native {
-        Native { dialect: Dialect::OpenAiChat, body: Arc::new(body.as_object().unwrap().clone()), streamed }
+        Native {
+            dialect: Dialect::OpenAiChat,
+            body: Arc::new(body.as_object().unwrap().clone()),
+            streamed,
+            betas: None,
+        }
     }
 
     #[test]

@@ -9,10 +9,10 @@ use super::super::{
 };
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     response::Response,
 };
-use contract::RequestId;
+use contract::{Problem, RequestId};
 use gateway::dialects::openai_responses::{Responses, Telling};
 use serde_json::{Value, json};
 
@@ -57,17 +57,63 @@ pub(in super::super) async fn input_items(
     State(state): State<WebState>,
     program: Program,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Refusal> {
+    let page = ItemPage::read(query.as_deref().unwrap_or_default())?;
     let found = state.platform().responses.find(&program.scope, &id).await?;
     let mut items = found.ok_or_else(|| Refusal::no_response(&id))?.input;
     for (number, item) in items.iter_mut().enumerate() {
         complete(item, &id, number);
     }
-    // The newest first, as the dialect lists them unless it is told otherwise.
-    items.reverse();
+    let has_more = page.cut(&mut items)?;
     let at = |item: Option<&Value>| item.map(|item| item["id"].clone());
     let (first, last) = (at(items.first()), at(items.last()));
-    Ok(Json(json!({ "object": "list", "data": items, "has_more": false, "first_id": first, "last_id": last })))
+    Ok(Json(json!({ "object": "list", "data": items, "has_more": has_more, "first_id": first, "last_id": last })))
+}
+
+/// Which of the items are asked for.
+struct ItemPage {
+    limit: usize,
+    /// The oldest first; the dialect's own order is the other one.
+    ascending: bool,
+    after: Option<String>,
+}
+
+impl ItemPage {
+    fn read(query: &str) -> Result<Self, Refusal> {
+        let mut page = Self { limit: 20, ascending: false, after: None };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let refused = |detail: &str| Refusal::from(Problem::field(&name, detail));
+            match &*name {
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=100).contains(limit));
+                    page.limit = limit.ok_or_else(|| refused("limit is a whole number from 1 to 100."))?;
+                }
+                "order" if value == "asc" || value == "desc" => page.ascending = value == "asc",
+                "order" => return Err(refused("order is asc or desc.")),
+                "after" => page.after = Some(value.into_owned()),
+                // What it adds is in the items anyway.
+                "include" | "include[]" => {}
+                _ => return Err(refused("There is no such parameter; use limit, order or after.")),
+            }
+        }
+        Ok(page)
+    }
+
+    /// Leaves what is asked for; whether there is more after it.
+    fn cut(&self, items: &mut Vec<Value>) -> Result<bool, Refusal> {
+        if !self.ascending {
+            items.reverse();
+        }
+        if let Some(after) = &self.after {
+            let found = items.iter().position(|item| item["id"] == **after);
+            let place = found.ok_or_else(|| Refusal::from(Problem::field("after", "There is no such item in it.")))?;
+            items.drain(..=place);
+        }
+        let has_more = items.len() > self.limit;
+        items.truncate(self.limit);
+        Ok(has_more)
+    }
 }
 
 /// What a short form leaves out, as the dialect lists it: an id, the kind of item, text as a part.
