@@ -211,7 +211,8 @@ impl OwnKeys {
             return Ok(());
         }
         let names: Vec<String> = allowed.into_iter().map(|view| view.provider).collect();
-        Err(GatewayError::UnknownProvider { name: provider.chars().take(60).collect(), known: names.join(", ") })
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Err(GatewayError::UnknownProvider { name: provider.chars().take(60).collect(), known })
     }
 }
 

@@ -198,13 +198,12 @@ pub fn table() -> Vec<Entry> {
         entry("POST /api/ui/audit", Admin, No, |t| json_to("audit", json!({ "before": null, "words": t.words }))),
         entry("POST /api/ui/tenant-models", Admin, No, |_| json_to("tenant-models", json!({}))),
         entry("POST /api/ui/own-keys", Admin, No, |_| json_to("own-keys", json!({}))),
-        // They name what is not there: nothing is kept, tried or removed.
         entry("POST /api/ui/own-key-set", Admin, No, |_| {
-            form("own-key-set", &[("provider", "nothing-of-the-kind"), ("api_key", "sk-0123456789")])
+            form("own-key-set", &[("provider", "nearby"), ("api_key", "sk-0123456789")])
         }),
-        entry("POST /api/ui/own-key-test", Admin, No, |_| form("own-key-test", &[("provider", "nothing-of-the-kind")])),
+        entry("POST /api/ui/own-key-test", Admin, No, |_| form("own-key-test", &[("provider", "nearby")])),
         entry("POST /api/ui/own-key-remove", Admin, No, |_| {
-            form("own-key-remove", &[("provider", "nothing-of-the-kind"), ("typed", "nothing-of-the-kind")])
+            form("own-key-remove", &[("provider", "nearby"), ("typed", "nearby")])
         }),
         entry("POST /api/ui/key-create", Admin, No, |_| {
             let fields = [("name", "another"), ("may", "inference"), ("models", ""), ("expires", "30")];

@@ -98,15 +98,21 @@ impl Server {
         Self { platform, router, scratch }
     }
 
-    /// A model `pair`, whose targets can change places.
-    pub async fn model_of_two_targets(&self) {
+    /// A model `pair`, whose targets can change places, and a provider where nobody listens and tenants may use keys.
+    pub async fn models_to_manage(&self) {
         let pair = r#"
+[[provider]]
+name = "nearby"
+kind = "openai"
+base_url = "http://127.0.0.1:9/v1"
+own_keys = true
 [[model]]
 name = "pair"
 targets = [{ provider = "sim", model = "one" }, { provider = "sim", model = "other" }]
 "#;
         apply(&self.platform.tenancy, pair, &|_| None, false).await.unwrap();
         self.platform.registry.invalidate().await;
+        self.platform.gateway.invalidate();
     }
 
     /// A model `slow`, whose answer takes a minute.

@@ -29,6 +29,8 @@ pub struct Load {
 
 impl Load {
     pub fn new(way: Way, url: &str, key: &str) -> Result<Self> {
+        // An error says that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         #[allow(clippy::disallowed_methods)] // nothing here speaks to the world
         let client = Client::builder().tcp_nodelay(true).pool_max_idle_per_host(2_000).build()?;
         Ok(Self { way, client, url: format!("{url}/chat/completions"), key: key.to_owned() })

@@ -83,8 +83,8 @@ pub(super) async fn list(
 /// Set the tenant's own key at a provider
 ///
 /// The tenant's requests are made with it from now on, and its provider bills the tenant. It replaces the one before.
-#[utoipa::path(put, path = "/api/v1/provider-keys/{provider}", tag = "Provider keys",
-    params(("provider" = String, Path, description = "The provider's name"), OfTenant), request_body = ProviderKeyBody,
+#[utoipa::path(put, path = "/api/v1/provider-keys/{id}", tag = "Provider keys",
+    params(("id" = String, Path, description = "The provider's name"), OfTenant), request_body = ProviderKeyBody,
     security(("operator_key" = []), ("tenant_key" = [])),
     responses((status = 204, description = "It is used from now on"), Refused, Absent))]
 pub(super) async fn set(
@@ -103,8 +103,8 @@ pub(super) async fn set(
 /// Try a key at a provider
 ///
 /// At no cost: the provider is asked which models it has.
-#[utoipa::path(post, path = "/api/v1/provider-keys/{provider}/test", tag = "Provider keys",
-    params(("provider" = String, Path, description = "The provider's name"), OfTenant), request_body = ProviderKeyTrial,
+#[utoipa::path(post, path = "/api/v1/provider-keys/{id}/test", tag = "Provider keys",
+    params(("id" = String, Path, description = "The provider's name"), OfTenant), request_body = ProviderKeyTrial,
     security(("operator_key" = []), ("tenant_key" = [])),
     responses((status = 200, description = "What came of it", body = Tried), Refused, Absent))]
 pub(super) async fn test(
@@ -123,8 +123,8 @@ pub(super) async fn test(
 /// Remove the tenant's own key at a provider
 ///
 /// The tenant's requests are made with the platform's key again, where it has one.
-#[utoipa::path(delete, path = "/api/v1/provider-keys/{provider}", tag = "Provider keys",
-    params(("provider" = String, Path, description = "The provider's name"), OfTenant),
+#[utoipa::path(delete, path = "/api/v1/provider-keys/{id}", tag = "Provider keys",
+    params(("id" = String, Path, description = "The provider's name"), OfTenant),
     security(("operator_key" = []), ("tenant_key" = [])),
     responses((status = 204, description = "It is gone"), Refused, Absent))]
 pub(super) async fn remove(
@@ -144,8 +144,7 @@ pub(super) async fn remove(
 /// A provider that takes no keys of tenants is not there for them.
 fn refused(error: GatewayError) -> Refusal {
     if let GatewayError::UnknownProvider { known, .. } = error {
-        let there = if known.is_empty() { "there are none".to_owned() } else { known };
-        let detail = format!("There is no such provider that takes a tenant's own key. Those that do: {there}.");
+        let detail = format!("There is no such provider that takes a tenant's own key. Those that do: {known}.");
         return Problem::new(ProblemCode::NotFound, detail).into();
     }
     error.into()

@@ -50,7 +50,7 @@ pub struct World {
 impl World {
     pub async fn new() -> Self {
         let server = Server::start().await;
-        server.model_of_two_targets().await;
+        server.models_to_manage().await;
         let operator = operator(&server).await;
         let acme = plant(&server, "acme").await;
         let globex = plant(&server, "globex").await;

@@ -136,6 +136,7 @@ const STRATEGIES: [&str; 4] = ["fallback", "weighted", "cheapest", "fastest"];
 
 /// Every case with a provider of its own, so that none is told by what became of another.
 struct Case {
+    number: usize,
     row: &'static Row,
     asked: Asked,
     streamed: bool,
@@ -145,19 +146,26 @@ struct Case {
 
 impl Case {
     fn all() -> Vec<Self> {
-        let mut all = Vec::new();
+        let mut all: Vec<Self> = Vec::new();
         for row in &WALL {
             for asked in Asked::ALL {
                 for streamed in [false, true] {
                     let strategies = STRATEGIES.map(Some).into_iter().chain([None]);
-                    all.extend(strategies.map(|strategy| Self { row, asked, streamed, strategy }));
+                    for strategy in strategies {
+                        all.push(Self { number: all.len(), row, asked, streamed, strategy });
+                    }
                 }
             }
         }
         all
     }
 
+    /// Of its provider and its model.
     fn name(&self) -> String {
+        format!("case-{}", self.number)
+    }
+
+    fn told(&self) -> String {
         let how = if self.streamed { "streamed" } else { "whole" };
         format!("{}-{}-{how}-{}", self.row.fault, self.asked.name(), self.strategy.unwrap_or("alone"))
     }
@@ -203,7 +211,7 @@ async fn every_fault_is_seen_as_the_table_says_in_each_dialect_by_each_strategy(
         let answer = program.call(Method::POST, case.asked.path(), body.to_string()).await;
         let seen = case.asked.seen(&answer, case.streamed);
         if seen != case.expected() {
-            wrong.push(format!("{}: {seen:?} instead of {:?}", case.name(), case.expected()));
+            wrong.push(format!("{}: {seen:?} instead of {:?}", case.told(), case.expected()));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
