@@ -117,6 +117,19 @@ async fn data_keys_and_the_master_key_are_changed_under_tenants_who_notice_nothi
         assert_eq!(key_used(&upstream), format!("Bearer {key}"));
     }
 
+    // One whose data key was not changed goes on under it.
+    house.gateway.own_key_set(&other, "up", &secret("sk-another-of-that-tenant-0")).await.unwrap();
+    ask(&house, &other).await;
+    assert_eq!(key_used(&upstream), "Bearer sk-another-of-that-tenant-0");
+}
+
+#[tokio::test]
+async fn the_master_key_is_changed_and_what_was_sealed_opens_under_the_new_one_alone() {
+    let (house, _upstream) = house(Some(true)).await;
+    let other = house.tenancy.upkeep_scope(TenantId::new());
+    house.gateway.own_key_set(&house.scope, "up", &secret(OWN)).await.unwrap();
+    house.gateway.own_key_set(&other, "up", &secret("sk-of-another-tenant-012345")).await.unwrap();
+    let now = house.tenancy.clock().now();
     // Another master key; the old one opens what is not sealed anew yet.
     let old = std::fs::read_to_string(house.scratch.dir().join("master.key")).unwrap();
     let new = "bmV3IG5ldyBuZXcgbmV3IG5ldyBuZXcgbmV3IG5ldyE=";
@@ -131,5 +144,7 @@ async fn data_keys_and_the_master_key_are_changed_under_tenants_who_notice_nothi
     assert!(refused.is_err(), "the old one opens nothing any more");
     let alone = Vault::open_for(&house.control, nowhere, Some(new), None).await.unwrap();
     let mut tx = house.control.begin().await.unwrap();
-    assert_eq!(Gateway::renew_data_key(&mut tx, now, &alone, other.tenant()).await.unwrap(), 1);
+    for scope in [&house.scope, &other] {
+        assert_eq!(Gateway::renew_data_key(&mut tx, now, &alone, scope.tenant()).await.unwrap(), 1);
+    }
 }

@@ -16,6 +16,8 @@ pub enum MeteringError {
     Removed { request: RequestId, attempt: AttemptNo },
     #[error("attempt {} of request {request} cannot be settled as “dispatched”; say how it ended", attempt.0)]
     NotAnOutcome { request: RequestId, attempt: AttemptNo },
+    #[error("it was not written to the ledger: whoever was writing it stopped; try again")]
+    Unwritten,
     #[error(
         "the price of {provider}/{model} from {effective_from} is already recorded with other numbers \
          ({differences}); prices are never edited because past costs point at them: \

@@ -1,16 +1,17 @@
 //! The one place that writes the ledger.
 //!
 //! A row is inserted before dispatch and completed once: every update carries `settled_at IS NULL`, so of
-//! any number of settlements one wins and the others learn that they did not. Committing several of them
-//! at once would be done here, around `settle_in`, without any caller noticing.
+//! any number of settlements one wins and the others learn that they did not. Where there is one writer, those
+//! who wait for it are committed together (`line.rs`); where there are many, the database does that by itself.
 
 use crate::{
     AttemptPrice, AttemptStatus, CacheHit, Intent, LedgerRow, MeteringError, SeededAttempt, Settled, Settlement,
     cost::plausible,
+    line::{Line, Write},
 };
-use contract::{AttemptNo, NanoUsd, RequestId, TenantId, Timestamp, TokenUsage};
+use contract::{AttemptNo, NanoUsd, NodeId, RequestId, TenantId, Timestamp, TokenUsage};
 use nodes::Nodes;
-use store::{ControlStore, FromRow, Row, StoreError, Transaction};
+use store::{ControlStore, FromRow, Row, Statement, StoreError, Transaction};
 use tenancy::SharedClock;
 
 // Only a node that is among the nodes may dispatch: what another one left open is closed by whoever comes upon it.
@@ -95,6 +96,54 @@ pub(crate) struct Ledger {
     control: ControlStore,
     clock: SharedClock,
     nodes: Nodes,
+    line: Line<Entry>,
+}
+
+/// Something that is written to the ledger.
+enum Entry {
+    Intent(Intent, NodeId),
+    Settle((TenantId, RequestId, AttemptNo), Settlement, Timestamp),
+    Hit(CacheHit, Timestamp),
+}
+
+impl Write for Entry {
+    /// What a settlement came to; nothing of the others.
+    type Written = Settled;
+
+    async fn write(&self, tx: &mut Transaction) -> Result<Settled, MeteringError> {
+        let nothing = Settled { cost: None, price_version: None };
+        match self {
+            Self::Intent(intent, node) => {
+                recorded(intent, insert_intent(tx.query(INTENT_INSERT), intent, *node).await)?;
+                Ok(nothing)
+            }
+            Self::Settle(key, settlement, now) => settle_in(tx, *now, *key, settlement).await,
+            Self::Hit(hit, now) => {
+                insert_hit(tx.query(HIT_INSERT), hit, *now).await?;
+                Ok(nothing)
+            }
+        }
+    }
+
+    async fn write_alone(&self, control: &ControlStore) -> Result<Settled, MeteringError> {
+        let nothing = Settled { cost: None, price_version: None };
+        match self {
+            Self::Intent(intent, node) => {
+                recorded(intent, insert_intent(control.write(INTENT_INSERT), intent, *node).await)?;
+                Ok(nothing)
+            }
+            Self::Settle(key, settlement, now) => {
+                let mut tx = control.begin().await?;
+                let settled = settle_in(&mut tx, *now, *key, settlement).await?;
+                tx.commit().await?;
+                Ok(settled)
+            }
+            Self::Hit(hit, now) => {
+                insert_hit(control.write(HIT_INSERT), hit, *now).await?;
+                Ok(nothing)
+            }
+        }
+    }
 }
 
 /// What settling needs to know of an attempt.
@@ -120,39 +169,14 @@ impl FromRow for Attempt {
 }
 
 impl Ledger {
-    pub(crate) const fn new(control: ControlStore, clock: SharedClock, nodes: Nodes) -> Self {
-        Self { control, clock, nodes }
+    pub(crate) fn new(control: ControlStore, clock: SharedClock, nodes: Nodes) -> Self {
+        Self { line: Line::new(control.clone()), control, clock, nodes }
     }
 
     pub(crate) async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
-        let (prompt, prompt_version) = intent.prompt.clone().unzip();
-        let inserted = self
-            .control
-            .write(INTENT_INSERT)
-            .bind(intent.tenant)
-            .bind(intent.request)
-            .bind(intent.attempt)
-            .bind(intent.user)
-            .bind(intent.feature.as_str())
-            .bind(intent.requested_model.as_str())
-            .bind(intent.provider.as_str())
-            .bind(intent.provider_model.as_str())
-            .bind(prompt)
-            .bind(prompt_version)
-            .bind(intent.dispatched_at)
-            .bind(intent.own_key)
-            .bind(self.nodes.id())
-            .execute()
-            .await;
-        match inserted {
-            Ok(0) => Err(MeteringError::Removed { request: intent.request, attempt: intent.attempt }),
-            Ok(_) => Ok(()),
-            // The row names no price yet, so the only thing that can stand in its way is its own key.
-            Err(StoreError::Constraint(_)) => {
-                Err(MeteringError::AlreadyRecorded { request: intent.request, attempt: intent.attempt })
-            }
-            Err(error) => Err(error.into()),
-        }
+        let recorded = self.write(Entry::Intent(intent.clone(), self.nodes.id())).await.map(drop);
+        // The row names no price yet, so the only thing that can stand in its way is its own key.
+        recorded.map_err(|error| in_the_way(error, intent.request, intent.attempt))
     }
 
     pub(crate) async fn settle(
@@ -165,24 +189,21 @@ impl Ledger {
         if settlement.status == AttemptStatus::Dispatched {
             return Err(MeteringError::NotAnOutcome { request, attempt });
         }
-        let mut tx = self.control.begin().await?;
-        let settled = settle_in(&mut tx, self.clock.now(), (tenant, request, attempt), settlement).await?;
-        tx.commit().await?;
-        Ok(settled)
+        self.write(Entry::Settle((tenant, request, attempt), settlement.clone(), self.clock.now())).await
+    }
+
+    async fn write(&self, entry: Entry) -> Result<Settled, MeteringError> {
+        // Elsewhere writers go side by side, and the database syncs for several at once by itself.
+        if self.control.has_one_writer() {
+            self.line.write(entry).await
+        } else {
+            entry.write_alone(&self.control).await
+        }
     }
 
     pub(crate) async fn hit(&self, hit: &CacheHit) -> Result<(), MeteringError> {
-        let (prompt, prompt_version) = hit.prompt.clone().unzip();
-        let row = self.control.write(HIT_INSERT).bind(hit.tenant).bind(hit.request).bind(hit.user);
-        let row = row.bind(hit.feature.as_str()).bind(hit.requested_model.as_str()).bind(hit.provider.as_str());
-        let row = row.bind(hit.provider_model.as_str()).bind(prompt).bind(prompt_version).bind(self.clock.now());
-        match row.bind(hit.kind.as_str()).bind(hit.saved).execute().await {
-            Ok(_) => Ok(()),
-            Err(StoreError::Constraint(_)) => {
-                Err(MeteringError::AlreadyRecorded { request: hit.request, attempt: AttemptNo(1) })
-            }
-            Err(error) => Err(error.into()),
-        }
+        let recorded = self.write(Entry::Hit(hit.clone(), self.clock.now())).await.map(drop);
+        recorded.map_err(|error| in_the_way(error, hit.request, AttemptNo(1)))
     }
 
     pub(crate) async fn saved(
@@ -216,6 +237,39 @@ impl Ledger {
         };
         Ok(rows.bind(limit).fetch_all().await?)
     }
+}
+
+async fn insert_intent(insert: Statement<'_>, intent: &Intent, node: NodeId) -> Result<u64, StoreError> {
+    let (prompt, prompt_version) = intent.prompt.clone().unzip();
+    let row = insert.bind(intent.tenant).bind(intent.request).bind(intent.attempt).bind(intent.user);
+    let row = row.bind(intent.feature.as_str()).bind(intent.requested_model.as_str());
+    let row = row.bind(intent.provider.as_str()).bind(intent.provider_model.as_str());
+    let row = row.bind(prompt).bind(prompt_version).bind(intent.dispatched_at).bind(intent.own_key);
+    row.bind(node).execute().await
+}
+
+/// A node that is none any more records nothing.
+fn recorded(intent: &Intent, inserted: Result<u64, StoreError>) -> Result<(), MeteringError> {
+    match inserted? {
+        0 => Err(MeteringError::Removed { request: intent.request, attempt: intent.attempt }),
+        _ => Ok(()),
+    }
+}
+
+async fn insert_hit(insert: Statement<'_>, hit: &CacheHit, now: Timestamp) -> Result<(), MeteringError> {
+    let (prompt, prompt_version) = hit.prompt.clone().unzip();
+    let row = insert.bind(hit.tenant).bind(hit.request).bind(hit.user);
+    let row = row.bind(hit.feature.as_str()).bind(hit.requested_model.as_str()).bind(hit.provider.as_str());
+    let row = row.bind(hit.provider_model.as_str()).bind(prompt).bind(prompt_version).bind(now);
+    row.bind(hit.kind.as_str()).bind(hit.saved).execute().await?;
+    Ok(())
+}
+
+fn in_the_way(error: MeteringError, request: RequestId, attempt: AttemptNo) -> MeteringError {
+    if let MeteringError::Store(StoreError::Constraint(_)) = error {
+        return MeteringError::AlreadyRecorded { request, attempt };
+    }
+    error
 }
 
 /// Settles one attempt inside a transaction that the caller commits.

@@ -5,7 +5,7 @@
 //! - A settled row is never rewritten: a later price changes nothing that was billed.
 //! - Unknown cost is absent (`NULL`, `None`), never zero.
 //!
-//! `attempt.rs` has the words of the ledger, `ledger.rs` is the one place that writes it, `cost.rs` is the
+//! `attempt.rs` has the words of the ledger, `ledger.rs` (with `line.rs`) is the one place that writes it, `cost.rs` is the
 //! arithmetic, `price.rs` and `plan.rs` are what `seam apply` writes, `usage.rs` is the margin per tenant;
 //! `usage_groups.rs` and `ledger_page.rs` are what those read who manage a tenant.
 
@@ -14,6 +14,7 @@ mod cost;
 mod error;
 mod ledger;
 mod ledger_page;
+mod line;
 mod plan;
 mod price;
 mod seed;

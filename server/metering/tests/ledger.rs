@@ -7,7 +7,7 @@ use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage, UserId};
 use fixture::{
     FIRST, Fixture, NOW, intent, metering_beside, metering_on, price_from, reopened, succeeded, tokens, usd,
 };
-use metering::{AttemptStatus, Intent, MeteringError, Settlement};
+use metering::{AttemptStatus, CacheHit, CacheKind, Intent, MeteringError, Settlement};
 use nodes::NodeSettings;
 use store::{ControlStore, Location};
 use testbase::{Scratch, location_from, on_each_engine};
@@ -274,4 +274,53 @@ async fn die_in(location: &Location) {
     let mut tx = control.begin().await.unwrap();
     assert_eq!(tx.query(HALF_A_SETTLEMENT).execute().await.unwrap(), 2);
     std::process::abort();
+}
+
+#[tokio::test]
+async fn those_who_write_at_once_are_each_told_of_their_own() {
+    let fixture = Fixture::new().await;
+    fixture.price(&price_from(NOW)).await.unwrap();
+    let intents: Vec<Intent> = (0..150).map(|_| Intent { request: RequestId::new(), ..intent() }).collect();
+    // Every tenth is there twice: one of the two is refused, and nobody beside it is.
+    let again = intents.iter().step_by(10);
+    let all: Vec<&Intent> = intents.iter().chain(again).collect();
+    let recorded = futures::future::join_all(all.iter().map(|intent| fixture.metering.intent(intent))).await;
+    let refused = recorded.iter().filter(|told| matches!(told, Err(MeteringError::AlreadyRecorded { .. }))).count();
+    assert_eq!((recorded.iter().filter(|told| told.is_ok()).count(), refused), (150, 15));
+    let settle = |intent: &Intent| {
+        let (tenant, request, attempt) = (intent.tenant, intent.request, intent.attempt);
+        let metering = fixture.metering.clone();
+        async move { metering.settle(tenant, request, attempt, &succeeded(tokens(1, 0, 1))).await }
+    };
+    let settled = futures::future::join_all(all.iter().map(|intent| settle(intent))).await;
+    let refused = settled.iter().filter(|told| matches!(told, Err(MeteringError::AlreadySettled { .. }))).count();
+    assert_eq!((settled.iter().filter(|told| told.is_ok()).count(), refused), (150, 15));
+}
+
+#[tokio::test]
+async fn what_an_answer_saved_is_told_of_its_own_tenants_request() {
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (intent(), TenantId::new());
+    for tenant in [acme.tenant, globex] {
+        let hit = CacheHit {
+            tenant,
+            request: acme.request,
+            user: None,
+            feature: acme.feature,
+            requested_model: "m".to_owned(),
+            provider: "p".to_owned(),
+            provider_model: "x".to_owned(),
+            prompt: None,
+            kind: CacheKind::Exact,
+            saved: None,
+        };
+        fixture.metering.hit(&hit).await.unwrap();
+        let again = fixture.metering.hit(&hit).await;
+        assert!(matches!(again, Err(MeteringError::AlreadyRecorded { .. })));
+    }
+    fixture.metering.hit_saved(acme.tenant, acme.request, Some(usd("0.5"))).await.unwrap();
+    let row = fixture.only_row(&acme).await;
+    assert_eq!((row.saved, row.cost, row.cache), (Some(usd("0.5")), Some(usd("0")), Some(CacheKind::Exact)));
+    let other = fixture.only_row(&Intent { tenant: globex, ..acme }).await;
+    assert_eq!(other.saved, None);
 }

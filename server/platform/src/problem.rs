@@ -178,7 +178,8 @@ impl IntoProblem for MeteringError {
             | Self::AlreadySettled { .. }
             | Self::NotRecorded { .. }
             | Self::NotAnOutcome { .. }
-            | Self::Removed { .. }) => internal(&error),
+            | Self::Removed { .. }
+            | Self::Unwritten) => internal(&error),
         }
     }
 }

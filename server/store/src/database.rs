@@ -27,6 +27,14 @@ pub(crate) enum Engine {
 }
 
 impl Database {
+    /// Whether writers wait for each other here, so that committing for several at once is worth it.
+    pub const fn has_one_writer(&self) -> bool {
+        match &self.0 {
+            Engine::Sqlite(_) => true,
+            Engine::Postgres(_) => false,
+        }
+    }
+
     /// A statement that only reads.
     pub fn read(&self, sql: &'static str) -> Statement<'_> {
         Statement::new(

@@ -229,6 +229,11 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use contract::TenantId;
+    use std::sync::Arc;
+    use store::ControlStore;
+    use tenancy::{FixedClock, Tenancy, Vault};
+    use testbase::Scratch;
 
     fn outcome(reason: FinishReason) -> Outcome {
         Outcome {
@@ -265,5 +270,103 @@ mod tests {
     fn vectors_of_different_length_are_not_alike() {
         assert!((cosine(&[0.6, 0.8], &[0.6, 0.8]) - 1.0).abs() < 1e-6);
         assert!(cosine(&[1.0], &[0.6, 0.8]) < -1.0);
+    }
+
+    const COUNT: &str = "SELECT COUNT(*) AS value FROM answer_cache WHERE tenant_id = $1 AND question = $2";
+    const PLANT: &str = "
+INSERT INTO answer_cache (tenant_id, question, answer, bytes, created_at, expires_at)
+VALUES ($1, $2, '{}', $3, $4, 9000000000000)";
+
+    /// Two tenants that ask the same, under the same hashes.
+    struct Twins {
+        stores: TenantStores,
+        clock: Arc<FixedClock>,
+        acme: Scope,
+        globex: Scope,
+        _scratch: Scratch,
+    }
+
+    impl Twins {
+        async fn new() -> Self {
+            let scratch = Scratch::new().await.unwrap();
+            let control = ControlStore::open(scratch.location()).await.unwrap();
+            let stores = TenantStores::new(scratch.location());
+            stores.prepare().await.unwrap();
+            let clock = Arc::new(FixedClock::at(Timestamp::from_millis(1_790_000_000_000)));
+            let vault = Vault::open(scratch.dir(), None, None).unwrap();
+            let tenancy = Tenancy::new(control, clock.clone(), vault);
+            let scope = || tenancy.upkeep_scope(TenantId::new());
+            Self { stores, clock, acme: scope(), globex: scope(), _scratch: scratch }
+        }
+
+        /// Tidies at its first answer.
+        fn answers(&self) -> Answers {
+            Answers::new(self.stores.clone(), self.clock.clone())
+        }
+
+        async fn has(&self, scope: &Scope, question: &str) -> bool {
+            let store = scope.store(&self.stores).await.unwrap();
+            let found: i64 = store.read(COUNT).bind(store.tenant()).bind(question).fetch_one().await.unwrap();
+            found == 1
+        }
+
+        async fn plant(&self, scope: &Scope, question: &str, bytes: i64, created_at: i64) {
+            let store = scope.store(&self.stores).await.unwrap();
+            let row = store.write(PLANT).bind(store.tenant()).bind(question).bind(bytes);
+            row.bind(created_at).execute().await.unwrap();
+        }
+    }
+
+    fn question(key: &str) -> Question {
+        let alike = Alike { family: "family".to_owned(), said_last: "What is it?".to_owned() };
+        Question { key: key.to_owned(), alike: Some(alike) }
+    }
+
+    fn answer(text: &str) -> Answer {
+        Answer::of(&[AnswerPart::Text(text.to_owned())], &outcome(FinishReason::Stop)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_same_question_of_two_tenants_has_two_answers_and_two_ages() {
+        let twins = Twins::new().await;
+        let (answers, asked, vector) = (twins.answers(), question("same"), [1.0, 0.0]);
+        let found = async |scope: &Scope| {
+            let exact = answers.find(scope, &asked.key).await.unwrap();
+            let alike = answers.alike(scope, asked.alike.as_ref().unwrap(), &vector, 0.9).await.unwrap();
+            assert_eq!(exact, alike);
+            exact.map(|kept| kept.answer)
+        };
+        answers.keep(&twins.acme, &asked, Some(&vector), &answer("acme's"), 60).await.unwrap();
+        assert_eq!((found(&twins.acme).await, found(&twins.globex).await), (Some(answer("acme's")), None));
+        answers.keep(&twins.globex, &asked, Some(&vector), &answer("globex's"), 600).await.unwrap();
+        assert_eq!(found(&twins.acme).await, Some(answer("acme's")));
+        twins.clock.advance(std::time::Duration::from_secs(61));
+        assert_eq!((found(&twins.acme).await, found(&twins.globex).await), (None, Some(answer("globex's"))));
+    }
+
+    #[tokio::test]
+    async fn who_tidies_tidies_its_own() {
+        let twins = Twins::new().await;
+        twins.answers().keep(&twins.acme, &question("short"), None, &answer("a"), 1).await.unwrap();
+        twins.clock.advance(std::time::Duration::from_secs(2));
+        twins.answers().keep(&twins.globex, &question("any"), None, &answer("b"), 60).await.unwrap();
+        assert!(twins.has(&twins.acme, "short").await, "its age is its owner's business");
+        twins.answers().keep(&twins.acme, &question("any"), None, &answer("a"), 60).await.unwrap();
+        assert!(!twins.has(&twins.acme, "short").await);
+
+        // Of acme's there is too much, and what is oldest goes; globex has as much as it may.
+        for (scope, question, bytes, at) in [
+            (&twins.acme, "old", 40 << 20, 1),
+            (&twins.acme, "new", 40 << 20, 2),
+            (&twins.globex, "old", 10 << 20, 1),
+            (&twins.globex, "new", 50 << 20, 2),
+        ] {
+            twins.plant(scope, question, bytes, at).await;
+        }
+        twins.answers().keep(&twins.globex, &question("more"), None, &answer("b"), 60).await.unwrap();
+        assert!(twins.has(&twins.globex, "old").await && twins.has(&twins.acme, "old").await);
+        twins.answers().keep(&twins.acme, &question("more"), None, &answer("a"), 60).await.unwrap();
+        assert!(!twins.has(&twins.acme, "old").await && twins.has(&twins.acme, "new").await);
+        assert!(twins.has(&twins.globex, "old").await, "what another has too much of");
     }
 }

@@ -12,6 +12,7 @@ mod operator;
 mod password_reset;
 mod people;
 mod provider;
+mod reseal;
 mod scopes;
 mod sessions;
 mod sign_in;

@@ -1,0 +1,61 @@
+//! The master key is changed: each secret is sealed anew for whom it was sealed before.
+
+use crate::fixture::Fixture;
+use contract::TenantId;
+use std::{fs, path::Path};
+use store::{FromRow, Row, StoreError};
+use tenancy::{Vault, VaultError};
+
+const NEW: &str = "bmV3IG5ldyBuZXcgbmV3IG5ldyBuZXcgbmV3IG5ldyE=";
+const PLANT: &str = "
+INSERT INTO sign_in_setting
+    (tenant_id, issuer, client_id, client_secret_sealed, default_role, enabled, required, updated_at)
+VALUES ($1, 'https://login.test', 'seam', $2, 'viewer', TRUE, FALSE, 1)";
+const READ: &str = "SELECT client_secret_sealed AS sealed FROM sign_in_setting WHERE tenant_id = $1";
+
+struct Sealed(Vec<u8>);
+
+impl FromRow for Sealed {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(row.get("sealed")?))
+    }
+}
+
+fn context(tenant: TenantId) -> String {
+    format!("sign-in:{tenant}:https://login.test")
+}
+
+#[tokio::test]
+async fn two_tenants_secrets_of_one_identity_provider_stay_apart() {
+    let fixture = Fixture::new().await;
+    let control = fixture.tenancy.control();
+    let old = Vault::open_for(control, fixture.scratch.dir(), None, None).await.unwrap();
+    let tenants = [fixture.tenant("acme").await.id, fixture.tenant("globex").await.id];
+    for tenant in tenants {
+        let sealed = old.seal(&context(tenant), &format!("secret of {tenant}")).unwrap();
+        control.write(PLANT).bind(tenant).bind(sealed).execute().await.unwrap();
+    }
+    let text = fs::read_to_string(fixture.scratch.dir().join("master.key")).unwrap();
+    let both = Vault::open_with(control, Path::new("/nowhere"), Some(NEW), None, Some(text.trim())).await.unwrap();
+    let mut tx = control.begin().await.unwrap();
+    assert_eq!(both.reseal_tenancy(&mut tx).await.unwrap(), 3, "the mark and two secrets");
+    tx.commit().await.unwrap();
+    let new = Vault::open_for(control, Path::new("/nowhere"), Some(NEW), None).await.unwrap();
+    for tenant in tenants {
+        let Sealed(sealed) = control.read(READ).bind(tenant).fetch_one().await.unwrap();
+        assert_eq!(new.unseal(&context(tenant), &sealed).unwrap().expose(), format!("secret of {tenant}"));
+        assert!(matches!(old.unseal(&context(tenant), &sealed), Err(VaultError::Unseal { .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_opens_under_neither_key_stops_the_change() {
+    let fixture = Fixture::new().await;
+    let control = fixture.tenancy.control();
+    let vault = Vault::open_for(control, fixture.scratch.dir(), None, None).await.unwrap();
+    let tenant = fixture.tenant("acme").await.id;
+    control.write(PLANT).bind(tenant).bind(vec![1_u8; 60]).execute().await.unwrap();
+    let mut tx = control.begin().await.unwrap();
+    let refused = vault.reseal_tenancy(&mut tx).await.unwrap_err();
+    assert!(matches!(refused, VaultError::Unseal { .. }), "{refused}");
+}
