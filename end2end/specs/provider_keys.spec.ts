@@ -39,7 +39,7 @@ for (const [screen, viewport, colorScheme] of [
     const row = page.getByRole('region', { name: 'List of providers' }).getByRole('row').filter({ hasText: 'nearby' });
     await expect(row).toContainText("none: the platform's is used");
     await expect(page.getByRole('region', { name: 'List of providers' })).not.toContainText('inhouse');
-    await page.getByLabel('Provider').selectOption('nearby');
+    await page.getByLabel('Provider', { exact: true }).selectOption('nearby');
     await page.getByLabel('Key', { exact: true }).fill('two words');
     await page.getByRole('button', { name: 'Keep the key' }).click();
     await expect(page.getByText('has no spaces; copy it again, whole')).toBeVisible();
@@ -50,7 +50,7 @@ for (const [screen, viewport, colorScheme] of [
     await expect(page.getByText('The key at nearby is kept.')).toBeVisible();
     await expect(row).toContainText('…WXYZ');
     expect(await page.content()).not.toContain('0123456789');
-    await page.getByRole('button', { name: 'Try your key at nearby' }).click();
+    await page.getByRole('button', { name: 'Try it: your key at nearby' }).click();
     await expect(page.getByText('Your key at nearby does not work: the provider could not be reached')).toBeVisible();
     await fits(page, 'provider keys');
     await accessible(page, 'provider keys');

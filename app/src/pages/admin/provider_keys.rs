@@ -88,7 +88,7 @@ fn row(key: OwnKeyView) -> impl IntoView {
 }
 
 fn acts(provider: String) -> impl IntoView {
-    let label = format!("Try your key at {provider}");
+    let label = format!("Try it: your key at {provider}");
     view! {
         <div class="acts">
             <form method="post" action=of_page(OwnKeyTest::PATH)>
