@@ -51,7 +51,7 @@ for (const [screen, viewport, colorScheme] of [
     await expect(row).toContainText('…WXYZ');
     expect(await page.content()).not.toContain('0123456789');
     await page.getByRole('button', { name: 'Try it: your key at nearby' }).click();
-    await expect(page.getByText('Your key at nearby does not work: the provider could not be reached')).toBeVisible();
+    await expect(page.getByText('Your key at nearby does not work: the provider could not be reached.')).toBeVisible();
     await fits(page, 'provider keys');
     await accessible(page, 'provider keys');
     await page.screenshot({ path: `${PICTURES}/provider-keys-${screen}-${colorScheme}.png`, fullPage: true });

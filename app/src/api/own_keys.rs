@@ -41,7 +41,7 @@ pub async fn own_key_test(provider: String) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     let said = match platform.gateway.own_key_test(&scope, &provider, None).await? {
         Ok(()) => format!("{provider} takes your key."),
-        Err(cause) => format!("Your key at {provider} does not work: {cause}."),
+        Err(cause) => format!("Your key at {provider} does not work: {}.", cause.told_to_tenants()),
     };
     once::show(&platform, TRIAL, &said)?;
     context::go("/admin/provider-keys");

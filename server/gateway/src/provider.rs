@@ -277,6 +277,26 @@ impl ProviderError {
         }
     }
 
+    /// For a tenant that tries a key of its own: without the provider's words and the operator's addresses.
+    pub const fn told_to_tenants(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "the provider could not be reached",
+            Self::TimedOut(_) => "the provider did not answer in time",
+            Self::RateLimited { .. } | Self::Saturated => "the provider asks to slow down; try again in a moment",
+            Self::Unauthorised => "the provider refused the key",
+            Self::Forbidden(_) => "the provider does not let this key list its models",
+            Self::UnknownModel(_)
+            | Self::Rejected { .. }
+            | Self::ContextExceeded { .. }
+            | Self::Failed { .. }
+            | Self::Malformed(_)
+            | Self::Cut
+            | Self::GaveUp(_)
+            | Self::NotReady(_)
+            | Self::Cancelled => "the provider did not answer as it should",
+        }
+    }
+
     /// What the ledger calls it; stable.
     pub const fn code(&self) -> &'static str {
         match self {

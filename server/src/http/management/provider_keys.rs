@@ -117,7 +117,7 @@ pub(super) async fn test(
     let manager = caller.manager(&state, query.tenant.as_deref()).await?;
     let key = body.api_key.map(Secret::new);
     let tried = state.platform().gateway.own_key_test(&manager, &provider.0, key).await.map_err(refused)?;
-    Ok(Json(Tried { works: tried.is_ok(), reason: tried.err().map(|cause| cause.to_string()) }))
+    Ok(Json(Tried { works: tried.is_ok(), reason: tried.err().map(|cause| cause.told_to_tenants().to_owned()) }))
 }
 
 /// Remove the tenant's own key at a provider
