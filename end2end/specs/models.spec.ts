@@ -187,6 +187,8 @@ test('a provider is switched off and on again, and a tenant sees what that means
   for (const [width, colorScheme] of [[1280, 'light'], [1280, 'dark'], [390, 'light'], [320, 'dark']] as const) {
     await ada.setViewportSize({ width, height: 844 });
     await ada.emulateMedia({ colorScheme });
+    // Colours change over a moment.
+    await ada.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => null))));
     await fits(ada, `a tenant’s models at ${width}`);
     await accessible(ada, `a tenant’s models at ${width}, ${colorScheme}`);
     await ada.screenshot({ path: `${PICTURES}/tenant-models-${width}-${colorScheme}.png`, fullPage: true });
