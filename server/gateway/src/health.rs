@@ -234,8 +234,11 @@ pub(crate) struct Admission {
 impl Admission {
     /// Its first words are there: others need not wait for the last ones to be let in.
     pub fn heard(&self) {
+        if !self.trying {
+            return;
+        }
         let mut place = lock(&self.place);
-        if self.trying && matches!(place.door, Door::Trying(_)) {
+        if matches!(place.door, Door::Trying(_)) {
             place.door = Door::Open;
         }
     }
@@ -291,8 +294,12 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
+        // Most are not: they need not wait for the place once more.
+        if !self.trying {
+            return;
+        }
         let mut place = lock(&self.place);
-        if self.trying && matches!(place.door, Door::Trying(_)) {
+        if matches!(place.door, Door::Trying(_)) {
             // It never came to an end: the next one may try.
             place.door = Door::Shut(Instant::now());
         }
