@@ -261,6 +261,7 @@ impl Gateway {
         let names = onboarding::register(&mut tx, self.now(), vault, &provider, offers, &present).await?;
         tx.commit().await?;
         self.invalidate();
+        self.prices.invalidate();
         self.registry.invalidate().await;
         Ok(names)
     }

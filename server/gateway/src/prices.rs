@@ -1,8 +1,8 @@
 //! What a request would come to at each place, for models whose cheapest place is asked first.
 
-use crate::{ChatRequest, GatewayError, estimates, recent::Recent, route::Leg};
+use crate::{ChatRequest, GatewayError, estimates, route::Leg};
 use contract::{NanoUsd, Timestamp, TokenUsage};
-use metering::{AttemptPrice, Metering};
+use metering::Metering;
 
 /// How long an answer is taken to be where no limit is asked for.
 const USUAL_ANSWER: i64 = 500;
@@ -14,18 +14,17 @@ pub(crate) enum Amount<'a> {
     Texts(&'a [String]),
 }
 
-/// The provider and its model, as the price book names them.
-type Place = (String, String);
-
-/// The price book as routing needs it, at most a second old.
-pub(crate) struct Prices {
-    metering: Metering,
-    known: Recent<Place, Option<AttemptPrice>>,
-}
+/// The price book as routing needs it.
+pub(crate) struct Prices(Metering);
 
 impl Prices {
-    pub fn new(metering: Metering) -> Self {
-        Self { metering, known: Recent::default() }
+    pub const fn new(metering: Metering) -> Self {
+        Self(metering)
+    }
+
+    /// Reads them anew at the next look.
+    pub fn invalidate(&self) {
+        self.0.invalidate();
     }
 
     /// What each place would charge; none where nobody knows.
@@ -46,14 +45,9 @@ impl Prices {
                     TokenUsage { input: estimates::texts(leg, texts).await, cached_input: None, output: Some(0) }
                 }
             };
-            costs.push(self.at(leg, now).await?.and_then(|price| price.cost_of(&usage)));
+            let price = self.0.price_in_force(&leg.provider.name, &leg.model, now).await?;
+            costs.push(price.and_then(|price| price.cost_of(&usage)));
         }
         Ok(costs)
-    }
-
-    async fn at(&self, leg: &Leg, now: Timestamp) -> Result<Option<AttemptPrice>, GatewayError> {
-        let place = (leg.provider.name.clone(), leg.model.clone());
-        let read = async || Ok(self.metering.price_in_force(&place.0, &place.1, now).await?);
-        self.known.get(place.clone(), read).await
     }
 }

@@ -1,6 +1,7 @@
 //! The words of the ledger: what is said before an attempt, after it, and what a row tells.
 
 use contract::{AttemptNo, NanoUsd, RequestId, TenantId, Timestamp, TokenUsage, UserId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, str::FromStr};
 use store::{FromRow, Row, StoreError};
 
@@ -111,12 +112,22 @@ macro_rules! names {
                     .ok_or_else(|| $unknown(text.chars().take(40).collect()))
             }
         }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+            }
+        }
     )+};
 }
 names!(AttemptStatus or UnknownStatus, Feature or UnknownFeature, CacheKind or UnknownCacheKind);
 
 /// What is recorded before an attempt is dispatched.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     pub tenant: TenantId,
     pub request: RequestId,
@@ -138,7 +149,7 @@ pub struct Intent {
 }
 
 /// An answer that was there already: it costs nothing, and says what it cost when it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CacheHit {
     pub tenant: TenantId,
     pub request: RequestId,
@@ -155,7 +166,7 @@ pub struct CacheHit {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
     /// Anything but `Dispatched`.
     pub status: AttemptStatus,
@@ -171,7 +182,7 @@ pub struct Settlement {
 }
 
 /// What a settlement came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// Unknown when there is no price or the usage is unknown.
     pub cost: Option<NanoUsd>,

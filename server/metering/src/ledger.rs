@@ -1,13 +1,14 @@
 //! The one place that writes the ledger.
 //!
 //! A row is inserted before dispatch and completed once: every update carries `settled_at IS NULL`, so of
-//! any number of settlements one wins and the others learn that they did not. Where there is one writer, those
-//! who wait for it are committed together (`line.rs`); where there are many, the database does that by itself.
+//! any number of settlements one wins and the others learn that they did not. Where this process alone writes, entries
+//! go through its journal (`journal/`); where several do, straight into the table, which syncs for several at once.
 
 use crate::{
     AttemptPrice, AttemptStatus, CacheHit, Intent, LedgerRow, MeteringError, SeededAttempt, Settled, Settlement,
     cost::plausible,
-    line::{Line, Write},
+    journal::{Ended, Journal, Key},
+    price_book::PriceBook,
 };
 use contract::{AttemptNo, NanoUsd, NodeId, RequestId, TenantId, Timestamp, TokenUsage};
 use nodes::Nodes;
@@ -37,7 +38,7 @@ LEFT JOIN price_version AS p ON p.id = (
 )
 WHERE a.tenant_id = $1 AND a.request_id = $2 AND a.attempt = $3";
 
-const SETTLE: &str = "
+pub(crate) const SETTLE: &str = "
 UPDATE ledger_attempt
 SET status = $4, error_code = $5, input_tokens = $6, cached_input_tokens = $7, output_tokens = $8,
     cost = $9, price_version = $10, measured = $11, first_token_ms = $12, total_ms = $13, settled_at = $14
@@ -96,54 +97,8 @@ pub(crate) struct Ledger {
     control: ControlStore,
     clock: SharedClock,
     nodes: Nodes,
-    line: Line<Entry>,
-}
-
-/// Something that is written to the ledger.
-enum Entry {
-    Intent(Intent, NodeId),
-    Settle((TenantId, RequestId, AttemptNo), Settlement, Timestamp),
-    Hit(CacheHit, Timestamp),
-}
-
-impl Write for Entry {
-    /// What a settlement came to; nothing of the others.
-    type Written = Settled;
-
-    async fn write(&self, tx: &mut Transaction) -> Result<Settled, MeteringError> {
-        let nothing = Settled { cost: None, price_version: None };
-        match self {
-            Self::Intent(intent, node) => {
-                recorded(intent, insert_intent(tx.query(INTENT_INSERT), intent, *node).await)?;
-                Ok(nothing)
-            }
-            Self::Settle(key, settlement, now) => settle_in(tx, *now, *key, settlement).await,
-            Self::Hit(hit, now) => {
-                insert_hit(tx.query(HIT_INSERT), hit, *now).await?;
-                Ok(nothing)
-            }
-        }
-    }
-
-    async fn write_alone(&self, control: &ControlStore) -> Result<Settled, MeteringError> {
-        let nothing = Settled { cost: None, price_version: None };
-        match self {
-            Self::Intent(intent, node) => {
-                recorded(intent, insert_intent(control.write(INTENT_INSERT), intent, *node).await)?;
-                Ok(nothing)
-            }
-            Self::Settle(key, settlement, now) => {
-                let mut tx = control.begin().await?;
-                let settled = settle_in(&mut tx, *now, *key, settlement).await?;
-                tx.commit().await?;
-                Ok(settled)
-            }
-            Self::Hit(hit, now) => {
-                insert_hit(control.write(HIT_INSERT), hit, *now).await?;
-                Ok(nothing)
-            }
-        }
-    }
+    prices: PriceBook,
+    journal: Option<Journal>,
 }
 
 /// What settling needs to know of an attempt.
@@ -169,14 +124,28 @@ impl FromRow for Attempt {
 }
 
 impl Ledger {
-    pub(crate) fn new(control: ControlStore, clock: SharedClock, nodes: Nodes) -> Self {
-        Self { line: Line::new(control.clone()), control, clock, nodes }
+    /// Straight into the table, or through a journal.
+    pub(crate) const fn new(
+        control: ControlStore,
+        clock: SharedClock,
+        nodes: Nodes,
+        prices: PriceBook,
+        journal: Option<Journal>,
+    ) -> Self {
+        Self { control, clock, nodes, prices, journal }
     }
 
     pub(crate) async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
-        let recorded = self.write(Entry::Intent(intent.clone(), self.nodes.id())).await.map(drop);
-        // The row names no price yet, so the only thing that can stand in its way is its own key.
-        recorded.map_err(|error| in_the_way(error, intent.request, intent.attempt))
+        if let Some(journal) = &self.journal {
+            return journal.intent(intent, self.nodes.id());
+        }
+        match insert_intent(self.control.write(INTENT_INSERT), intent, self.nodes.id()).await {
+            // A node that is none any more records nothing.
+            Ok(0) => Err(MeteringError::Removed { request: intent.request, attempt: intent.attempt }),
+            Ok(_) => Ok(()),
+            // The row names no price yet, so the only thing that can stand in its way is its own key.
+            Err(error) => Err(in_the_way(error, intent.request, intent.attempt)),
+        }
     }
 
     pub(crate) async fn settle(
@@ -189,20 +158,53 @@ impl Ledger {
         if settlement.status == AttemptStatus::Dispatched {
             return Err(MeteringError::NotAnOutcome { request, attempt });
         }
-        self.write(Entry::Settle((tenant, request, attempt), settlement.clone(), self.clock.now())).await
+        let key = (tenant, request, attempt);
+        if let Some(journal) = &self.journal
+            && let Some(settled) = self.settle_in_journal(journal, key, settlement).await?
+        {
+            return Ok(settled);
+        }
+        // Not one that is open here. The table knows what became of it.
+        self.caught_up().await?;
+        let mut tx = self.control.begin().await?;
+        let settled = settle_in(&mut tx, self.clock.now(), key, settlement).await?;
+        tx.commit().await?;
+        Ok(settled)
     }
 
-    async fn write(&self, entry: Entry) -> Result<Settled, MeteringError> {
-        // Elsewhere writers go side by side, and the database syncs for several at once by itself.
-        if self.control.has_one_writer() {
-            self.line.write(entry).await
-        } else {
-            entry.write_alone(&self.control).await
+    /// None when the attempt is not one that is open here.
+    async fn settle_in_journal(
+        &self,
+        journal: &Journal,
+        key: Key,
+        settlement: &Settlement,
+    ) -> Result<Option<Settled>, MeteringError> {
+        let Some(open) = journal.opened(&key) else { return Ok(None) };
+        let usage = believed(key, &settlement.usage);
+        let price = match open.own_key {
+            true => None,
+            false => self.prices.at(&open.provider, &open.model, open.dispatched_at).await?,
+        };
+        let settled = cost_of(open.own_key, price, &usage);
+        let settlement = Settlement { usage, ..settlement.clone() };
+        let (tenant, request, attempt) = key;
+        let ended = Ended { tenant, request, attempt, settlement, settled, at: self.clock.now() };
+        Ok(journal.settle(ended)?.then_some(settled))
+    }
+
+    /// Returns when the table has all that was written here before.
+    pub(crate) async fn caught_up(&self) -> Result<(), MeteringError> {
+        match &self.journal {
+            Some(journal) => journal.caught_up().await,
+            None => Ok(()),
         }
     }
 
     pub(crate) async fn hit(&self, hit: &CacheHit) -> Result<(), MeteringError> {
-        let recorded = self.write(Entry::Hit(hit.clone(), self.clock.now())).await.map(drop);
+        if let Some(journal) = &self.journal {
+            return journal.hit(hit, self.clock.now());
+        }
+        let recorded = insert_hit(self.control.write(HIT_INSERT), hit, self.clock.now()).await;
         recorded.map_err(|error| in_the_way(error, hit.request, AttemptNo(1)))
     }
 
@@ -212,11 +214,13 @@ impl Ledger {
         request: RequestId,
         saved: Option<NanoUsd>,
     ) -> Result<(), MeteringError> {
+        self.caught_up().await?;
         self.control.write(HIT_SAVED).bind(tenant).bind(request).bind(saved).execute().await?;
         Ok(())
     }
 
     pub(crate) async fn resolve_abandoned(&self) -> Result<u64, MeteringError> {
+        self.caught_up().await?;
         let resolved = self.control.write(INTERRUPT_ABANDONED).bind(self.clock.now()).execute().await?;
         if resolved > 0 {
             tracing::warn!(attempts = resolved, "attempts left open by a crash are closed with unknown cost");
@@ -230,6 +234,7 @@ impl Ledger {
         request: Option<RequestId>,
         limit: i64,
     ) -> Result<Vec<LedgerRow>, MeteringError> {
+        self.caught_up().await?;
         let limit = limit.clamp(0, MOST_ROWS);
         let rows = match request {
             Some(request) => self.control.read(ROWS_OF_REQUEST).bind(tenant).bind(request),
@@ -248,15 +253,7 @@ async fn insert_intent(insert: Statement<'_>, intent: &Intent, node: NodeId) -> 
     row.bind(node).execute().await
 }
 
-/// A node that is none any more records nothing.
-fn recorded(intent: &Intent, inserted: Result<u64, StoreError>) -> Result<(), MeteringError> {
-    match inserted? {
-        0 => Err(MeteringError::Removed { request: intent.request, attempt: intent.attempt }),
-        _ => Ok(()),
-    }
-}
-
-async fn insert_hit(insert: Statement<'_>, hit: &CacheHit, now: Timestamp) -> Result<(), MeteringError> {
+async fn insert_hit(insert: Statement<'_>, hit: &CacheHit, now: Timestamp) -> Result<(), StoreError> {
     let (prompt, prompt_version) = hit.prompt.clone().unzip();
     let row = insert.bind(hit.tenant).bind(hit.request).bind(hit.user);
     let row = row.bind(hit.feature.as_str()).bind(hit.requested_model.as_str()).bind(hit.provider.as_str());
@@ -265,11 +262,20 @@ async fn insert_hit(insert: Statement<'_>, hit: &CacheHit, now: Timestamp) -> Re
     Ok(())
 }
 
-fn in_the_way(error: MeteringError, request: RequestId, attempt: AttemptNo) -> MeteringError {
-    if let MeteringError::Store(StoreError::Constraint(_)) = error {
+fn in_the_way(error: StoreError, request: RequestId, attempt: AttemptNo) -> MeteringError {
+    if let StoreError::Constraint(_) = error {
         return MeteringError::AlreadyRecorded { request, attempt };
     }
-    error
+    error.into()
+}
+
+/// What an attempt comes to.
+fn cost_of(own_key: bool, price: Option<AttemptPrice>, usage: &TokenUsage) -> Settled {
+    if own_key {
+        // The tenant's provider bills the tenant.
+        return Settled { cost: Some(NanoUsd::ZERO), price_version: None };
+    }
+    Settled { cost: price.and_then(|price| price.cost_of(usage)), price_version: price.map(|price| price.version) }
 }
 
 /// Settles one attempt inside a transaction that the caller commits.
@@ -287,12 +293,7 @@ async fn settle_in(
         return Err(MeteringError::AlreadySettled { request, attempt });
     }
     let usage = believed(key, &settlement.usage);
-    let settled = if own_key {
-        // The tenant's provider bills the tenant.
-        Settled { cost: Some(NanoUsd::ZERO), price_version: None }
-    } else {
-        Settled { cost: price.and_then(|p| p.cost_of(&usage)), price_version: price.map(|p| p.version) }
-    };
+    let settled = cost_of(own_key, price, &usage);
     let changed = tx
         .query(SETTLE)
         .bind(tenant)

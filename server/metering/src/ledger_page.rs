@@ -65,6 +65,7 @@ impl Metering {
         limit: i64,
     ) -> Result<Vec<LedgerRow>, MeteringError> {
         manager.require_manager()?;
+        self.caught_up().await?;
         let page = self.control.read(BEFORE).bind(manager.tenant()).bind(from).bind(to);
         let page = match place {
             Some(place) => page.bind(place.dispatched_at).bind(place.request.to_string()).bind(place.attempt),

@@ -5,18 +5,19 @@
 //! - A settled row is never rewritten: a later price changes nothing that was billed.
 //! - Unknown cost is absent (`NULL`, `None`), never zero.
 //!
-//! `attempt.rs` has the words of the ledger, `ledger.rs` (with `line.rs`) is the one place that writes it, `cost.rs` is the
-//! arithmetic, `price.rs` and `plan.rs` are what `seam apply` writes, `usage.rs` is the margin per tenant;
-//! `usage_groups.rs` and `ledger_page.rs` are what those read who manage a tenant.
+//! `attempt.rs` has the words of the ledger, `ledger.rs` (with `journal/`) is the one place that writes it, `cost.rs` is the
+//! arithmetic, `price.rs` and `plan.rs` are what `seam apply` writes, `price_book.rs` is how prices are looked up,
+//! `usage.rs` is the margin per tenant; `usage_groups.rs` and `ledger_page.rs` are what those read who manage a tenant.
 
 mod attempt;
 mod cost;
 mod error;
+mod journal;
 mod ledger;
 mod ledger_page;
-mod line;
 mod plan;
 mod price;
+mod price_book;
 mod seed;
 mod usage;
 mod usage_groups;
@@ -35,8 +36,11 @@ pub use usage::TenantUsage;
 pub use usage_groups::{UnknownUsageBy, UsageBy, UsageGroup, UsageWindow};
 
 use contract::{AttemptNo, NanoUsd, RequestId, TenantId, Timestamp};
+use journal::Journal;
 use ledger::Ledger;
 use nodes::Nodes;
+use price_book::PriceBook;
+use std::path::Path;
 use store::{ControlStore, Transaction};
 use tenancy::{Change, SharedClock};
 
@@ -44,12 +48,48 @@ use tenancy::{Change, SharedClock};
 #[derive(Clone)]
 pub struct Metering {
     control: ControlStore,
+    prices: PriceBook,
     ledger: Ledger,
 }
 
 impl Metering {
+    /// Where several processes may write the ledger: each entry goes straight into its table.
     pub fn new(control: ControlStore, clock: SharedClock, nodes: Nodes) -> Self {
-        Self { ledger: Ledger::new(control.clone(), clock, nodes), control }
+        Self::with(control, clock, nodes, None)
+    }
+
+    /// Where this process alone writes the ledger: entries go into a journal in the directory first, and the table
+    /// follows within milliseconds. What an earlier process left there goes into the table now.
+    pub async fn journaled(
+        control: ControlStore,
+        clock: SharedClock,
+        nodes: Nodes,
+        directory: &Path,
+    ) -> Result<Self, MeteringError> {
+        let journal = Journal::open(control.clone(), directory).await?;
+        Ok(Self::with(control, clock, nodes, Some(journal)))
+    }
+
+    /// Writes into the table what a process left in its journal that is no more; for commands that run where none does.
+    pub async fn recover(control: &ControlStore, directory: &Path) -> Result<(), MeteringError> {
+        Journal::recover(control, directory).await
+    }
+
+    fn with(control: ControlStore, clock: SharedClock, nodes: Nodes, journal: Option<Journal>) -> Self {
+        let prices = PriceBook::new(control.clone());
+        Self { ledger: Ledger::new(control.clone(), clock, nodes, prices.clone(), journal), prices, control }
+    }
+
+    /// Returns when the ledger's table has all that was recorded here before; those who read it through this crate need
+    /// not ask.
+    pub async fn caught_up(&self) -> Result<(), MeteringError> {
+        self.ledger.caught_up().await
+    }
+
+    /// Reads prices anew at the next settlement; after writes by `apply_price` in this process. Without it they hold
+    /// within a second.
+    pub fn invalidate(&self) {
+        self.prices.invalidate();
     }
 
     /// Records that an attempt is about to be dispatched; durable when this returns.
@@ -115,6 +155,7 @@ impl Metering {
     ///
     /// The plan's fee and credit count whole, so the span should be one billing month.
     pub async fn usage_by_tenant(&self, from: Timestamp, to: Timestamp) -> Result<Vec<TenantUsage>, MeteringError> {
+        self.caught_up().await?;
         usage::by_tenant(&self.control, from, to).await
     }
 
@@ -131,14 +172,14 @@ impl Metering {
         price::apply(tx, now, price).await
     }
 
-    /// What an attempt at a place would be billed by; none when nobody knows.
+    /// What an attempt at a place would be billed by, at most a second old; none when nobody knows.
     pub async fn price_in_force(
         &self,
         provider: &str,
         model: &str,
         at: Timestamp,
     ) -> Result<Option<AttemptPrice>, MeteringError> {
-        Ok(price::in_force_now(&self.control, provider, model, at).await?)
+        Ok(self.prices.at(provider, model, at).await?)
     }
 
     /// Creates or changes a plan.

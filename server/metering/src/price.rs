@@ -12,6 +12,12 @@ WHERE provider = $1 AND model = $2 AND effective_from <= $3
 ORDER BY effective_from DESC
 LIMIT 1";
 
+const VERSIONS: &str = "
+SELECT id, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from
+FROM price_version
+WHERE provider = $1 AND model = $2
+ORDER BY effective_from DESC";
+
 const VERSION_INSERT: &str = "
 INSERT INTO price_version (
     provider, model, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from, created_at
@@ -78,15 +84,14 @@ async fn version_at(
     tx.query(VERSION_AT).bind(provider).bind(model).bind(at).fetch_optional().await
 }
 
-/// The same outside of a transaction.
-pub(crate) async fn in_force_now(
+/// From when on which price holds, the latest first.
+pub(crate) async fn versions(
     control: &ControlStore,
     provider: &str,
     model: &str,
-    at: Timestamp,
-) -> Result<Option<AttemptPrice>, StoreError> {
-    let version = control.read(VERSION_AT).bind(provider).bind(model).bind(at).fetch_optional::<Version>().await?;
-    Ok(version.as_ref().map(Version::as_attempts))
+) -> Result<Vec<(Timestamp, AttemptPrice)>, StoreError> {
+    let versions = control.read(VERSIONS).bind(provider).bind(model).fetch_all::<Version>().await?;
+    Ok(versions.iter().map(|version| (version.effective_from, version.as_attempts())).collect())
 }
 
 /// What an attempt dispatched at a moment is billed by.

@@ -220,6 +220,7 @@ impl Metering {
         by: UsageBy,
         window: UsageWindow,
     ) -> Result<Vec<GroupRow>, MeteringError> {
+        self.caught_up().await?;
         let groups = self.control.read(by.statement()).bind(manager.tenant()).bind(window.from).bind(window.to);
         Ok(groups.bind(window.limit).bind(window.offset).fetch_all().await?)
     }

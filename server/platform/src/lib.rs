@@ -24,7 +24,7 @@ mod upkeep;
 
 pub use error::{ConnectError, NotReady, OpenError};
 pub use mail::{MailRefused, MailSettings};
-pub use platform::{Platform, PlatformSettings, ProviderKeys};
+pub use platform::{JOURNAL, Platform, PlatformSettings, ProviderKeys};
 pub use problem::IntoProblem;
 pub use trace::{current_trace_id, with_trace_id};
 

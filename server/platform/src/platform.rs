@@ -28,11 +28,14 @@ use std::{
 use store::{ControlStore, Hints, Location, TenantStores};
 use tenancy::{SharedClock, Tenancy, Vault};
 
+/// In the data directory, where this process alone writes the ledger.
+pub const JOURNAL: &str = "journal";
+
 /// Where the platform lives and what it is given.
 pub struct PlatformSettings {
     /// Where both planes are.
     pub database: Location,
-    /// Where the master key is unless it is given.
+    /// Where the ledger's journal is, and the master key unless it is given.
     pub data_dir: PathBuf,
     /// 32 bytes in base64; at most one of this and `master_key_file`. Neither: a file in the data directory.
     pub master_key: Option<String>,
@@ -94,7 +97,13 @@ impl Platform {
         let nodes = Nodes::join(control.clone(), clock.clone(), hints, as_node).await?;
         let tenancy = Tenancy::new(control.clone(), clock.clone(), vault)
             .private_identity_providers(settings.private_identity_providers);
-        let metering = Metering::new(control.clone(), clock.clone(), nodes.clone());
+        let metering = match settings.database.is_shared() {
+            true => Metering::new(control.clone(), clock.clone(), nodes.clone()),
+            false => {
+                let journal = settings.data_dir.join(JOURNAL);
+                Metering::journaled(control.clone(), clock.clone(), nodes.clone(), &journal).await?
+            }
+        };
         let registry = Registry::new(control.clone(), clock.clone());
         // Weights load on the provider's own thread while the rest goes on.
         let local = LocalProvider::start(settings.local);
@@ -165,6 +174,9 @@ impl Platform {
             mailer.close().await;
         }
         self.gateway.shutdown().await;
+        if let Err(error) = self.metering.caught_up().await {
+            tracing::warn!(%error, "the ledger's last entries wait in its journal for the next start");
+        }
         self.local.shutdown().await;
         self.upkeep.stop().await;
         self.leave().await;

@@ -9,7 +9,7 @@ use gateway::{GatewayError, provider::ProviderError};
 use metering::MeteringError;
 use orchestration::ChatError;
 use registry::RegistryError;
-use std::error::Error;
+use std::{error::Error, io::ErrorKind};
 use store::StoreError;
 use tenancy::{SingleSignOnError, TenancyError, VaultError};
 
@@ -178,8 +178,24 @@ impl IntoProblem for MeteringError {
             | Self::AlreadySettled { .. }
             | Self::NotRecorded { .. }
             | Self::NotAnOutcome { .. }
-            | Self::Removed { .. }
-            | Self::Unwritten) => internal(&error),
+            | Self::Removed { .. }) => internal(&error),
+            error @ Self::Behind => logged(
+                ProblemCode::StorageUnavailable,
+                "The database is behind. Nothing was lost; try again in a moment.",
+                &error,
+            )
+            .retry_after(2),
+            // The remedy is the operator's.
+            Self::Journal(error) if error.kind() == ErrorKind::StorageFull => logged(
+                ProblemCode::StorageFull,
+                "The server's disk is full. Nothing was lost; free some space, then try again.",
+                &error,
+            ),
+            error @ Self::Journal(_) => logged(
+                ProblemCode::StorageUnavailable,
+                "The server cannot write to its data directory. Tell the operator, then try again.",
+                &error,
+            ),
         }
     }
 }

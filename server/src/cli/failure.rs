@@ -105,6 +105,7 @@ from_errors!(
     store::StoreError,
     tenancy::TenancyError,
     lifecycle::LifecycleError,
+    metering::MeteringError,
     tenancy::VaultError,
     platform::OpenError,
     platform::models::ModelError,

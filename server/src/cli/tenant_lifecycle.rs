@@ -7,6 +7,8 @@ use super::{Failure, lock::DataLock, print_json};
 use crate::config::Config;
 use contract::Slug;
 use lifecycle::{Certificate, Doomed, ImportOptions, Lifecycle, Manifest, MissingPlan, Place, UnderWay};
+use metering::Metering;
+use platform::JOURNAL;
 use serde_json::json;
 use std::{
     fs::OpenOptions,
@@ -99,6 +101,9 @@ fn summary(manifest: &Manifest) -> String {
 
 impl Export {
     pub async fn run(self, config: &Config, tenancy: &Tenancy) -> Result<(), Failure> {
+        if !config.database.is_shared() && !DataLock::is_held(&config.data_dir) {
+            recover(config, tenancy).await?;
+        }
         let bench = Bench::new(config, tenancy);
         let exported = bench.lifecycle.tenant_export(&OperatorScope::command_line(), &self.name, &self.to).await;
         bench.stores.close().await;
@@ -158,7 +163,7 @@ impl Delete {
                 .at(file.display().to_string()));
         }
         let bench = Bench::new(config, tenancy);
-        let done = self.delete(config, &bench.lifecycle).await;
+        let done = self.delete(config, tenancy, &bench.lifecycle).await;
         bench.stores.close().await;
         let certificate = done?;
         if let Some(file) = &self.certificate {
@@ -172,10 +177,18 @@ impl Delete {
         Ok(())
     }
 
-    async fn delete(&self, config: &Config, lifecycle: &Lifecycle) -> Result<Certificate, Failure> {
+    async fn delete(
+        &self,
+        config: &Config,
+        tenancy: &Tenancy,
+        lifecycle: &Lifecycle,
+    ) -> Result<Certificate, Failure> {
         let operator = OperatorScope::command_line();
         // Taken before anything is looked at, so that no server starts in between.
         let lock = if config.database.is_shared() { None } else { Some(alone(&config.data_dir)?) };
+        if lock.is_some() {
+            recover(config, tenancy).await?;
+        }
         let doomed = lifecycle.tenant_doomed(&operator, &self.name).await?;
         let tenant = match &doomed {
             Doomed::Present { tenant, .. } => *tenant,
@@ -227,6 +240,11 @@ impl Delete {
             .map_err(|error| Failure::new(format!("the name could not be read: {error}")))?;
         Ok(typed.trim().to_owned())
     }
+}
+
+/// What a server that was killed had noted and not yet written to the ledger is part of what there is.
+async fn recover(config: &Config, tenancy: &Tenancy) -> Result<(), Failure> {
+    Ok(Metering::recover(tenancy.control(), &config.data_dir.join(JOURNAL)).await?)
 }
 
 /// The server's own lock: a server would keep the tenant's file open, and go on writing where nobody looks.

@@ -156,6 +156,7 @@ impl Fixture {
         tx.commit().await?;
         self.registry.invalidate().await;
         self.gateway.invalidate();
+        self.metering.invalidate();
         Ok(())
     }
 

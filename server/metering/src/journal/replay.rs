@@ -1,0 +1,60 @@
+//! What a process left in the journal that ended before the table had it.
+
+use super::{Entry, segments::left_behind, table};
+use crate::MeteringError;
+use contract::TenantId;
+use std::{collections::HashMap, path::Path};
+use store::ControlStore;
+
+const TENANT_HERE: &str = "SELECT id AS value FROM tenant WHERE id = $1";
+const LOT: usize = 1_000;
+
+/// Writes what was left behind and removes the files. Interrupted, it can be done again.
+pub(super) async fn replay(control: &ControlStore, directory: &Path) -> Result<(), MeteringError> {
+    let mut here = HashMap::new();
+    for path in left_behind(directory).map_err(MeteringError::Journal)? {
+        let text = std::fs::read(&path).map_err(MeteringError::Journal)?;
+        let mut entries = Vec::new();
+        let mut unread = 0_usize;
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            // Without its end it was not written whole, and nobody acted upon it.
+            let Some(line) = line.strip_suffix(b"\n") else { continue };
+            match serde_json::from_slice::<Entry>(line) {
+                // A tenant that was deleted meanwhile leaves no trace.
+                Ok(entry) if exists(control, &mut here, entry.key().0).await? => entries.push(entry),
+                Ok(_) => {}
+                Err(_) => unread += 1,
+            }
+        }
+        if !entries.is_empty() {
+            tracing::warn!(entries = entries.len(), "the ledger takes over what its journal had when a Seam ended");
+        }
+        for lot in entries.chunks(LOT) {
+            table::write(control, lot).await?;
+        }
+        if unread > 0 {
+            let kept = path.with_extension("unread");
+            tracing::error!(lines = unread, kept = %kept.display(), "lines of the ledger's journal cannot be read");
+            std::fs::rename(&path, &kept).map_err(MeteringError::Journal)?;
+        } else {
+            std::fs::remove_file(&path).map_err(MeteringError::Journal)?;
+        }
+    }
+    Ok(())
+}
+
+async fn exists(
+    control: &ControlStore,
+    known: &mut HashMap<TenantId, bool>,
+    tenant: TenantId,
+) -> Result<bool, MeteringError> {
+    if tenant == TenantId::PLATFORM {
+        return Ok(true);
+    }
+    if let Some(exists) = known.get(&tenant) {
+        return Ok(*exists);
+    }
+    let exists = control.read(TENANT_HERE).bind(tenant).fetch_optional::<String>().await?.is_some();
+    known.insert(tenant, exists);
+    Ok(exists)
+}
