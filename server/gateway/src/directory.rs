@@ -205,6 +205,11 @@ impl Directory {
         {
             return Ok(Arc::clone(&snapshot.by_name));
         }
+        // On the heap, so that those who need no look are small.
+        Box::pin(self.looked(known)).await
+    }
+
+    async fn looked(&self, known: Option<Snapshot>) -> Result<Arc<HashMap<String, Arc<Configured>>>, GatewayError> {
         // Two readers at once build the same twice, at worst.
         let as_of = Instant::now();
         let read = self.control.read(PROVIDERS).fetch_all::<ProviderRow>();

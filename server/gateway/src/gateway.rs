@@ -300,7 +300,7 @@ impl Gateway {
     }
 
     /// The places that may answer, in the order of the config.
-    async fn route(&self, scope: &Scope, model: &str) -> Result<(Route, ModelConfig), GatewayError> {
+    async fn route(&self, scope: &Scope, model: &str) -> Result<(Route, Arc<ModelConfig>), GatewayError> {
         if self.closing.is_cancelled() {
             return Err(GatewayError::ShuttingDown);
         }
@@ -308,7 +308,7 @@ impl Gateway {
         let route = self.places.of(&config, Some(scope.tenant())).await?;
         if route.legs.is_empty() {
             let reason = route.left_out.join("; ");
-            return Err(GatewayError::NoTarget { model: config.name, reason });
+            return Err(GatewayError::NoTarget { model: config.name.clone(), reason });
         }
         Ok((route, config))
     }
@@ -337,7 +337,7 @@ impl Gateway {
 #[derive(Clone)]
 pub(crate) struct Able {
     pub legs: Vec<Leg>,
-    pub config: ModelConfig,
+    pub config: Arc<ModelConfig>,
 }
 
 /// When the first words must have come.

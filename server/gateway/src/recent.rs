@@ -46,7 +46,8 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         }
         // From before it was read: what is committed after that is not in it.
         let at = Instant::now();
-        let value = read().await?;
+        // On the heap, so that those who need no look are small.
+        let value = Box::pin(read()).await?;
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
             all.clear();

@@ -57,7 +57,7 @@ impl Gateway {
         let config = self.registry.model(&request.model).await?;
         let route = self.places.of(&config, None).await?;
         if route.legs.is_empty() {
-            return Err(GatewayError::NoTarget { model: config.name, reason: route.left_out.join("; ") });
+            return Err(GatewayError::NoTarget { model: config.name.clone(), reason: route.left_out.join("; ") });
         }
         let legs = self.in_order(config.strategy, route.legs, Amount::Chat(&request)).await?;
         let user = match operator.author().actor() {

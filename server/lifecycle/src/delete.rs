@@ -168,6 +168,7 @@ impl Lifecycle {
         }
         let operation = operation::find(&mut tx, tenant).await?;
         tx.commit().await?;
+        self.tenancy.forget_keys();
         operation.ok_or_else(|| LifecycleError::UnknownTenant(slug.to_string()))
     }
 

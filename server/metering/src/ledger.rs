@@ -139,7 +139,7 @@ impl Ledger {
         if let Some(journal) = &self.journal {
             return journal.intent(intent, self.nodes.id());
         }
-        match insert_intent(self.control.write(INTENT_INSERT), intent, self.nodes.id()).await {
+        match Box::pin(insert_intent(self.control.write(INTENT_INSERT), intent, self.nodes.id())).await {
             // A node that is none any more records nothing.
             Ok(0) => Err(MeteringError::Removed { request: intent.request, attempt: intent.attempt }),
             Ok(_) => Ok(()),
@@ -164,7 +164,12 @@ impl Ledger {
         {
             return Ok(settled);
         }
-        // Not one that is open here. The table knows what became of it.
+        // On the heap, so that those who need no table are small.
+        Box::pin(self.settle_in_table(key, settlement)).await
+    }
+
+    async fn settle_in_table(&self, key: Key, settlement: &Settlement) -> Result<Settled, MeteringError> {
+        // It is not open in the journal. The table knows what became of it.
         self.caught_up().await?;
         let mut tx = self.control.begin().await?;
         let settled = settle_in(&mut tx, self.clock.now(), key, settlement).await?;

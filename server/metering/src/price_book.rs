@@ -35,7 +35,8 @@ impl PriceBook {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         let versions = match known {
             Some((read, versions)) if read.elapsed() < MAX_AGE => versions,
-            Some(_) | None => self.read(place).await?,
+            // On the heap, so that those who need no look are small.
+            Some(_) | None => Box::pin(self.read(place)).await?,
         };
         Ok(versions.iter().find(|(from, _)| *from <= at).map(|(_, price)| *price))
     }

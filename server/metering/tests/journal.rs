@@ -1,4 +1,5 @@
-//! The ledger's journal: what is in it outlives the process, and comes into the table once.
+//! The ledger's journal: what is in it outlives the process, and comes into the table once. On SQLite whatever the engine of
+//! the run: where several processes write there is none.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod fixture;
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 use store::ControlStore;
-use testbase::{Scratch, location_from};
+use testbase::{Engine, Scratch, location_from};
 
 const TENANT: &str = "
 INSERT INTO tenant (id, slug, display_name, plan, created_at, updated_at) VALUES ($1, $2, $2, NULL, 0, 0)";
@@ -66,7 +67,7 @@ async fn what_a_killed_process_had_written_is_in_the_table_after_the_next_start(
     if let Ok(address) = std::env::var(DIES_IN) {
         die_in(&address, Path::new(&std::env::var(DIRECTORY).unwrap())).await;
     }
-    let scratch = Scratch::new().await.unwrap();
+    let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
     let journal = tempfile::tempdir().unwrap();
     let died = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "what_a_killed_process_had_written_is_in_the_table_after_the_next_start"])
@@ -133,7 +134,7 @@ async fn die_in(address: &str, journal: &Path) {
 
 #[tokio::test]
 async fn a_table_that_is_held_up_holds_up_nobody() {
-    let scratch = Scratch::new().await.unwrap();
+    let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
     let control = ControlStore::open(scratch.location()).await.unwrap();
     let metering = journaled(&control, scratch.dir()).await.unwrap();
     let tenant = TenantId::new();
@@ -158,7 +159,7 @@ async fn a_table_that_is_held_up_holds_up_nobody() {
 
 #[tokio::test]
 async fn an_attempt_is_recorded_once_and_settled_once_before_and_after_it_is_in_the_table() {
-    let scratch = Scratch::new().await.unwrap();
+    let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
     let control = ControlStore::open(scratch.location()).await.unwrap();
     let metering = journaled(&control, scratch.dir()).await.unwrap();
     let intent = intent();
@@ -186,7 +187,7 @@ async fn an_attempt_is_recorded_once_and_settled_once_before_and_after_it_is_in_
 
 #[tokio::test]
 async fn when_it_is_closed_what_waits_is_written() {
-    let scratch = Scratch::new().await.unwrap();
+    let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
     let control = ControlStore::open(scratch.location()).await.unwrap();
     let metering = journaled(&control, scratch.dir()).await.unwrap();
     let intent = intent();
@@ -203,7 +204,7 @@ async fn when_it_is_closed_what_waits_is_written() {
 
 #[tokio::test]
 async fn lines_that_cannot_be_read_are_kept_and_the_others_count() {
-    let scratch = Scratch::new().await.unwrap();
+    let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
     let control = ControlStore::open(scratch.location()).await.unwrap();
     control.write(TENANT).bind(whose("01")).bind("acme").execute().await.unwrap();
     let journal = tempfile::tempdir().unwrap();
@@ -222,7 +223,7 @@ async fn lines_that_cannot_be_read_are_kept_and_the_others_count() {
 
 #[tokio::test]
 async fn a_journal_that_cannot_be_written_is_said_so() {
-    let scratch = Scratch::new().await.unwrap();
+    let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
     let control = ControlStore::open(scratch.location()).await.unwrap();
     let taken = scratch.dir().join("taken");
     fs::write(&taken, "").unwrap();

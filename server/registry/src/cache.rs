@@ -34,7 +34,7 @@ struct Broken {
 pub(crate) struct Snapshot {
     /// By name, then label.
     prompts: BTreeMap<String, BTreeMap<String, Loaded>>,
-    models: BTreeMap<String, ModelConfig>,
+    models: BTreeMap<String, Arc<ModelConfig>>,
 }
 
 #[derive(Default)]
@@ -69,6 +69,11 @@ impl Cache {
         if let Some(snapshot) = self.servable() {
             return Ok(snapshot);
         }
+        // On the heap, so that those who need no look are small.
+        Box::pin(self.looked()).await
+    }
+
+    async fn looked(&self) -> Result<Arc<Snapshot>, RegistryError> {
         let Some(known) = self.read().known.clone() else { return self.refreshed().await };
         match tokio::time::timeout(RELOAD_PATIENCE, self.refreshed()).await {
             Ok(Ok(fresh)) => Ok(fresh),
@@ -143,7 +148,7 @@ impl Snapshot {
     async fn read(control: &ControlStore, before: Option<&Self>) -> Result<Self, StoreError> {
         let pointers: Vec<prompt::Pointer> = control.read(prompt::POINTERS).fetch_all().await?;
         let models: Vec<ModelConfig> = control.read(model::MODELS).fetch_all().await?;
-        let models = models.into_iter().map(|model| (model.name.clone(), model)).collect();
+        let models = models.into_iter().map(|model| (model.name.clone(), Arc::new(model))).collect();
         let mut snapshot = Self { prompts: BTreeMap::new(), models };
         for prompt::Pointer { name, label, version } in pointers {
             let seen = snapshot.version(&name, version).or_else(|| before?.version(&name, version));
@@ -172,7 +177,7 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn model(&self, name: &str) -> Result<ModelConfig, RegistryError> {
+    pub(crate) fn model(&self, name: &str) -> Result<Arc<ModelConfig>, RegistryError> {
         self.models.get(name).cloned().ok_or_else(|| {
             let known: Vec<&str> = self.models.keys().map(String::as_str).take(20).collect();
             RegistryError::UnknownModel { name: name.chars().take(100).collect(), known: known.join(", ") }
@@ -180,7 +185,7 @@ impl Snapshot {
     }
 
     pub(crate) fn models(&self) -> Vec<ModelConfig> {
-        self.models.values().cloned().collect()
+        self.models.values().map(|model| model.as_ref().clone()).collect()
     }
 }
 

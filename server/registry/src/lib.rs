@@ -50,7 +50,7 @@ impl Registry {
     }
 
     /// Where a model that clients ask for is answered.
-    pub async fn model(&self, name: &str) -> Result<ModelConfig, RegistryError> {
+    pub async fn model(&self, name: &str) -> Result<Arc<ModelConfig>, RegistryError> {
         self.snapshot().await?.model(name)
     }
 

@@ -196,6 +196,7 @@ impl Tenancy {
             audit::record_in_both(&mut tx, now, tenant, operator.author(), &deed).await?;
         }
         tx.commit().await?;
+        self.forget_keys();
         Ok(())
     }
 }

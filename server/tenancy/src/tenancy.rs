@@ -1,6 +1,6 @@
 //! The service that the layers above hold; its verbs stand in the modules of their aggregates.
 
-use crate::{Author, Scope, SharedClock, Vault, password::Passwords};
+use crate::{Author, Scope, SharedClock, Vault, api_key::RecentKeys, password::Passwords};
 use contract::{Role, TenantId, Timestamp};
 use std::fmt;
 use store::ControlStore;
@@ -11,13 +11,15 @@ pub struct Tenancy {
     pub(crate) control: ControlStore,
     pub(crate) clock: SharedClock,
     pub(crate) passwords: Passwords,
+    pub(crate) recent_keys: RecentKeys,
     vault: Vault,
     pub(crate) private_identity_providers: bool,
 }
 
 impl Tenancy {
     pub fn new(control: ControlStore, clock: SharedClock, vault: Vault) -> Self {
-        Self { control, clock, passwords: Passwords::for_this_machine(), vault, private_identity_providers: false }
+        let (passwords, recent_keys) = (Passwords::for_this_machine(), RecentKeys::default());
+        Self { control, clock, passwords, recent_keys, vault, private_identity_providers: false }
     }
 
     /// Whether tenants' identity providers may be on private networks, and on this machine without TLS. Where

@@ -12,3 +12,4 @@ mod postgres;
 mod sdks;
 mod serving;
 mod support;
+mod upstreams;

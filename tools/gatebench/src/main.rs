@@ -2,7 +2,8 @@
 //!
 //! Provider, load and Seam share the machine's processors, and both ways are measured in turns of one run, so that what
 //! counts is the difference or the ratio. Seam is the real binary on SQLite, with keys, routing and ledger on.
-//! docs/performance.md says how to read it. Usage: gatebench target/release/seam
+//! docs/performance.md says how to read it. Usage: gatebench target/release/seam [one] [words] [saturated] [streams] [flood]
+//! (default: all; one alone is what a profiler wants).
 
 mod load;
 mod seam;
@@ -43,11 +44,23 @@ async fn run() -> Result<bool> {
     let through = Load::new(Way::Through, &seam.url, &seam.key)?;
     let mut table = Table::default();
 
-    one_by_one(&direct, &through, &mut table).await?;
-    first_words(&direct, &through, &mut table).await?;
-    saturated(&direct, &through, &mut table).await?;
-    many_streams(&direct, &through, &mut table).await?;
-    flooded(&seam, &through, &mut table).await?;
+    let parts: Vec<String> = std::env::args().skip(2).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|named| named == part);
+    if wanted("one") {
+        one_by_one(&direct, &through, &mut table).await?;
+    }
+    if wanted("words") {
+        first_words(&direct, &through, &mut table).await?;
+    }
+    if wanted("saturated") {
+        saturated(&direct, &through, &mut table).await?;
+    }
+    if wanted("streams") {
+        many_streams(&direct, &through, &mut table).await?;
+    }
+    if wanted("flood") {
+        flooded(&seam, &through, &mut table).await?;
+    }
     let resident = seam.resident_mb()?;
     table.row("resident memory after all of it, MB", &[f64::from(resident)], Some(resident <= 64), "≤ 64");
     table.print();

@@ -73,8 +73,8 @@ impl Gateway {
         able: Able,
     ) -> Result<Answering, GatewayError> {
         let policy = able.config.behaviour.cache.clone().filter(|_| request.cache != CacheControl::NoStore);
-        let question = Question::of(scope.tenant(), &able.config, &request);
-        let Some((policy, question)) = policy.zip(question) else {
+        let Some(policy) = policy else { return self.ask(scope, request, able).await };
+        let Some(question) = Question::of(scope.tenant(), &able.config, &request) else {
             return self.ask(scope, request, able).await;
         };
         let lookup = Lookup { gateway: self.clone(), scope: scope.clone(), request, question, policy };

@@ -38,32 +38,42 @@ impl Entry {
     }
 }
 
-/// One row, new or changed.
+/// A row that the table does not have.
 #[derive(Debug)]
-pub(crate) enum Change<'e> {
+pub(crate) enum New<'e> {
     /// An attempt, and how it ended where that is known already.
-    Begun { intent: &'e Intent, node: NodeId, ended: Option<&'e Ended> },
-    /// One that the table knows has ended.
-    Ended(&'e Ended),
+    Attempt { intent: &'e Intent, node: NodeId, ended: Option<&'e Ended> },
     Hit { hit: &'e CacheHit, at: Timestamp },
 }
 
-/// What the table is told: of an attempt that began and ended meanwhile, one row.
-pub(crate) fn changes(entries: &[Entry]) -> Vec<Change<'_>> {
-    let mut changes = Vec::with_capacity(entries.len());
-    let mut begun = HashMap::new();
-    for entry in entries {
-        match entry {
-            Entry::Intent { intent, node } => {
-                begun.insert(entry.key(), changes.len());
-                changes.push(Change::Begun { intent, node: *node, ended: None });
+/// What the table is told.
+#[derive(Debug, Default)]
+pub(crate) struct Changes<'e> {
+    /// Of an attempt that began and ended meanwhile, one row.
+    pub new: Vec<New<'e>>,
+    /// Attempts that the table has, and that have ended.
+    pub ended: Vec<&'e Ended>,
+}
+
+impl<'e> Changes<'e> {
+    pub fn of(entries: &'e [Entry]) -> Self {
+        let mut changes = Self::default();
+        let mut begun = HashMap::new();
+        for entry in entries {
+            match entry {
+                Entry::Intent { intent, node } => {
+                    begun.insert(entry.key(), changes.new.len());
+                    changes.new.push(New::Attempt { intent, node: *node, ended: None });
+                }
+                Entry::Settlement(ended) => {
+                    match begun.get(&entry.key()).and_then(|at| changes.new.get_mut(*at)) {
+                        Some(New::Attempt { ended: end @ None, .. }) => *end = Some(ended),
+                        Some(_) | None => changes.ended.push(ended),
+                    }
+                }
+                Entry::Hit { hit, at } => changes.new.push(New::Hit { hit, at: *at }),
             }
-            Entry::Settlement(ended) => match begun.get(&entry.key()).and_then(|at| changes.get_mut(*at)) {
-                Some(Change::Begun { ended: end @ None, .. }) => *end = Some(ended),
-                Some(_) | None => changes.push(Change::Ended(ended)),
-            },
-            Entry::Hit { hit, at } => changes.push(Change::Hit { hit, at: *at }),
         }
+        changes
     }
-    changes
 }

@@ -21,14 +21,16 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::{ControlStore, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// So long entries wait for company. It costs nobody time, and bounds what a loss of power can take.
-const GATHERING: Duration = Duration::from_millis(5);
+const GATHERING: Duration = Duration::from_millis(25);
+/// So long the beginning of an attempt waits for its end, so that both are one row at once.
+const WITHHELD: Duration = Duration::from_secs(1);
 /// So many go into the table at once: the control plane's other writers wait for so long.
 const LOT: usize = 1_000;
 /// With so many that are not in the table nothing new begins.
@@ -73,11 +75,18 @@ struct Progress {
     failures: usize,
 }
 
+/// An entry and its number.
+type Numbered = (u64, Entry);
+
 struct Book {
     segments: Segments,
-    /// Entries so far.
+    /// Entries so far. Each has a number, from one.
     written: u64,
-    waiting: VecDeque<Entry>,
+    waiting: VecDeque<Numbered>,
+    /// Beginnings of attempts that were taken before and have waited for their ends since.
+    withheld: Vec<(Numbered, Instant)>,
+    /// So far somebody wants the table to be.
+    wanted: u64,
     open: HashMap<Key, Open>,
     recent: Recent,
 }
@@ -87,10 +96,18 @@ impl Journal {
     pub async fn open(control: ControlStore, directory: &Path) -> Result<Self, MeteringError> {
         replay::replay(&control, directory).await?;
         let segments = Segments::begin(directory).map_err(MeteringError::Journal)?;
-        let (waiting, open, recent) = (VecDeque::new(), HashMap::new(), Recent::default());
+        let book = Book {
+            segments,
+            written: 0,
+            waiting: VecDeque::new(),
+            withheld: Vec::new(),
+            wanted: 0,
+            open: HashMap::new(),
+            recent: Recent::default(),
+        };
         let inner = Arc::new(Inner {
             control,
-            book: Mutex::new(Book { segments, written: 0, waiting, open, recent }),
+            book: Mutex::new(book),
             came: Notify::new(),
             wanted: Notify::new(),
             progress: watch::Sender::new(Progress::default()),
@@ -149,11 +166,15 @@ impl Journal {
 
     /// Returns when the table has all that was written before.
     pub async fn caught_up(&self) -> Result<(), MeteringError> {
-        let goal = self.inner.book().written;
         let mut progress = self.inner.progress.subscribe();
-        if progress.borrow().in_table >= goal {
-            return Ok(());
-        }
+        let goal = {
+            let mut book = self.inner.book();
+            if progress.borrow().in_table >= book.written {
+                return Ok(());
+            }
+            book.wanted = book.written;
+            book.written
+        };
         let before = progress.borrow().failures;
         self.inner.wanted.notify_one();
         // The sender lives as long as this journal.
@@ -175,8 +196,9 @@ impl Inner {
         book.segments.append(&line).map_err(MeteringError::Journal)?;
         let key = entry.key();
         book.recent.add(key);
-        book.waiting.push_back(entry);
         book.written += 1;
+        let number = book.written;
+        book.waiting.push_back((number, entry));
         if book.waiting.len() == 1 {
             self.came.notify_one();
         }
@@ -186,13 +208,20 @@ impl Inner {
     /// Writes what waits, until nobody adds anything any more.
     async fn keep_up(self: Arc<Self>, ends: CancellationToken) {
         loop {
+            let withholds = !self.book().withheld.is_empty();
             tokio::select! {
                 () = ends.cancelled() => {}
+                () = self.wanted.notified() => {}
+                () = tokio::time::sleep(WITHHELD), if withholds => {}
                 () = self.came.notified() => tokio::select! {
                     () = tokio::time::sleep(GATHERING) => {}
                     () = self.wanted.notified() => {}
                     () = ends.cancelled() => {}
                 },
+            }
+            if ends.is_cancelled() {
+                let mut book = self.book();
+                book.wanted = book.written;
             }
             self.write_waiting(&ends).await;
             if ends.is_cancelled() {
@@ -214,7 +243,7 @@ impl Inner {
                 }
                 self.failed(&error, ends).await;
             }
-            self.in_table(lot.len());
+            self.in_table();
         }
     }
 
@@ -236,33 +265,61 @@ impl Inner {
 
     fn next_lot(&self) -> Vec<Entry> {
         let mut book = self.book();
-        let many = book.waiting.len().min(LOT);
-        let lot = book.waiting.drain(..many).collect();
-        if book.waiting.is_empty()
-            && let Err(error) = book.segments.turn_over()
-        {
+        let lot = book.next_lot();
+        let written = book.written;
+        if let Err(error) = book.segments.turn_over(written) {
             tracing::warn!(%error, "the ledger's journal could not begin its next file and goes on with this one");
         }
         lot
     }
 
-    fn in_table(&self, many: usize) {
+    /// The lot that was taken last is in the table.
+    fn in_table(&self) {
         let mut book = self.book();
-        // A full file ends where a lot did, so that it has gone into the table with it.
-        let forgotten =
-            if book.waiting.is_empty() { book.segments.forget_all() } else { book.segments.forget_full() };
-        if let Err(error) = forgotten {
+        let (in_table, written) = (book.in_table(), book.written);
+        if let Err(error) = book.segments.forget(in_table, in_table == written) {
             tracing::warn!(%error, "a file of the ledger's journal could not be emptied; the next start reads it again");
         }
         drop(book);
-        self.progress.send_modify(|progress| {
-            progress.in_table = progress.in_table.saturating_add(u64::try_from(many).unwrap_or(u64::MAX));
-            progress.failures = 0;
-        });
+        self.progress.send_modify(|progress| *progress = Progress { in_table, failures: 0 });
     }
 }
 
 impl Book {
+    /// What is to be written next. An attempt that has just begun is left for later, unless somebody wants to see it.
+    fn next_lot(&mut self) -> Vec<Entry> {
+        let Self { waiting, withheld, wanted, open, .. } = self;
+        let now = Instant::now();
+        let ripe = |number: u64, entry: &Entry, since: Instant| {
+            let begins = matches!(entry, Entry::Intent { .. }) && open.contains_key(&entry.key());
+            !begins || number <= *wanted || now.duration_since(since) >= WITHHELD
+        };
+        let mut lot = Vec::with_capacity(LOT.min(waiting.len()));
+        for ((number, entry), since) in std::mem::take(withheld) {
+            if lot.len() < LOT && ripe(number, &entry, since) {
+                lot.push(entry);
+            } else {
+                withheld.push(((number, entry), since));
+            }
+        }
+        while lot.len() < LOT
+            && let Some((number, entry)) = waiting.pop_front()
+        {
+            if ripe(number, &entry, now) {
+                lot.push(entry);
+            } else {
+                withheld.push(((number, entry), now));
+            }
+        }
+        lot
+    }
+
+    /// The table has all up to this one, once it has what was taken.
+    fn in_table(&self) -> u64 {
+        let first = |numbered: Option<&Numbered>| numbered.map_or(self.written, |(number, _)| number - 1);
+        first(self.waiting.front()).min(first(self.withheld.first().map(|(numbered, _)| numbered)))
+    }
+
     /// Whether an attempt may be recorded.
     fn admit(&self, key: Key) -> Result<(), MeteringError> {
         let (_, request, attempt) = key;

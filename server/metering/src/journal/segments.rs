@@ -16,8 +16,8 @@ pub(super) struct Segments {
     number: u64,
     file: File,
     length: u64,
-    /// Full ones whose last lines may not be in the table yet.
-    full: Vec<PathBuf>,
+    /// Full ones, each with the number of its last line.
+    full: Vec<(PathBuf, u64)>,
 }
 
 /// What an earlier process left, oldest first.
@@ -60,34 +60,30 @@ impl Segments {
         Ok(())
     }
 
-    /// To be called when all lines so far have been taken: those that follow may come into a new file.
-    pub fn turn_over(&mut self) -> io::Result<()> {
+    /// The lines that follow the one of this number come into a new file, where this one is long enough.
+    pub fn turn_over(&mut self, last: u64) -> io::Result<()> {
         if self.length < LONG {
             return Ok(());
         }
         let next = create(&self.directory, self.number.saturating_add(1))?;
-        self.full.push(path_of(&self.directory, self.number));
+        self.full.push((path_of(&self.directory, self.number), last));
         self.file = next;
         self.number = self.number.saturating_add(1);
         self.length = 0;
         Ok(())
     }
 
-    /// Everything in the full files is in the table.
-    pub fn forget_full(&mut self) -> io::Result<()> {
-        while let Some(path) = self.full.pop() {
-            std::fs::remove_file(path)?;
-        }
-        Ok(())
-    }
-
-    /// Everything is in the table.
-    pub fn forget_all(&mut self) -> io::Result<()> {
-        if self.length > 0 {
+    /// The table has all lines up to the one of this number; `all` when there are no others.
+    pub fn forget(&mut self, number: u64, all: bool) -> io::Result<()> {
+        if all && self.length > 0 {
             self.file.set_len(0)?;
             self.length = 0;
         }
-        self.forget_full()
+        while let Some((path, _)) = self.full.first().filter(|(_, last)| *last <= number) {
+            std::fs::remove_file(path)?;
+            self.full.remove(0);
+        }
+        Ok(())
     }
 }
 
@@ -111,14 +107,16 @@ mod tests {
         for _ in 0..=LONG / 1_000 {
             segments.append(&line).unwrap();
         }
-        segments.turn_over().unwrap();
+        segments.turn_over(7).unwrap();
         segments.append(b"last\n").unwrap();
+        segments.turn_over(8).unwrap();
+        segments.forget(6, false).unwrap();
         let left = left_behind(home.path()).unwrap();
         assert_eq!(left.len(), 2);
         assert_eq!(std::fs::read_to_string(&left[1]).unwrap(), "last\n");
-        segments.forget_full().unwrap();
+        segments.forget(7, false).unwrap();
         assert_eq!(left_behind(home.path()).unwrap(), left[1..]);
-        segments.forget_all().unwrap();
+        segments.forget(8, true).unwrap();
         assert_eq!(std::fs::read_to_string(&left[1]).unwrap(), "");
         segments.append(b"after\n").unwrap();
         assert_eq!(std::fs::read_to_string(&left[1]).unwrap(), "after\n");

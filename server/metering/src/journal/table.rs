@@ -1,20 +1,28 @@
 //! The journal's entries become rows of the ledger.
 
-use super::entry::{Change, Ended, Entry, changes};
-use crate::{Settlement, ledger::SETTLE};
-use contract::{NodeId, RequestId, TenantId, Timestamp};
+use super::entry::{Changes, Ended, Entry, New};
+use crate::{CacheHit, Intent, Settlement, ledger::SETTLE};
+use contract::{NodeId, Timestamp};
+use serde_json::{Map, Value, json};
 use store::{ControlStore, Statement, StoreError, Transaction};
 
-/// Of one attempt that is there already nothing changes: so entries may be written again after a crash.
-const ENTRY_INSERT: &str = "
+/// Many rows at once: the columns of each in their order, under a number. Of an attempt that is there already nothing
+/// changes, so that entries may be written again after a crash.
+const ROWS_INSERT: &str = "
 INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
     prompt_name, prompt_version, dispatched_at, own_key, node_id,
     status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version, measured,
     first_token_ms, total_ms, settled_at, cache, saved
-) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26
 )
+SELECT e.value ->> 0, e.value ->> 1, CAST(e.value ->> 2 AS BIGINT), e.value ->> 3, e.value ->> 4, e.value ->> 5,
+    e.value ->> 6, e.value ->> 7, e.value ->> 8, CAST(e.value ->> 9 AS BIGINT), CAST(e.value ->> 10 AS BIGINT),
+    CAST(e.value ->> 11 AS BOOLEAN), e.value ->> 12, e.value ->> 13, e.value ->> 14, CAST(e.value ->> 15 AS BIGINT),
+    CAST(e.value ->> 16 AS BIGINT), CAST(e.value ->> 17 AS BIGINT), CAST(e.value ->> 18 AS BIGINT),
+    CAST(e.value ->> 19 AS BIGINT), CAST(e.value ->> 20 AS BOOLEAN), CAST(e.value ->> 21 AS BIGINT),
+    CAST(e.value ->> 22 AS BIGINT), CAST(e.value ->> 23 AS BIGINT), e.value ->> 24, CAST(e.value ->> 25 AS BIGINT)
+FROM json_each($1) AS e
+WHERE TRUE
 ON CONFLICT (tenant_id, request_id, attempt) DO NOTHING";
 
 /// Writes entries, all or none; durable when this returns.
@@ -28,23 +36,17 @@ pub(super) async fn write(control: &ControlStore, entries: &[Entry]) -> Result<(
 
 async fn together(control: &ControlStore, entries: &[Entry]) -> Result<(), StoreError> {
     let mut tx = control.begin().await?;
-    for change in changes(entries) {
-        if !apply(&mut tx, &change).await? {
-            let (tenant, request) = change.whose();
-            // After a crash this is how it should be.
-            tracing::debug!(%tenant, %request, "the ledger has an entry of its journal already");
-        }
-    }
+    apply(&mut tx, &Changes::of(entries)).await?;
     tx.commit().await
 }
 
 async fn one_by_one(control: &ControlStore, entries: &[Entry]) -> Result<(), StoreError> {
-    for change in changes(entries) {
+    for entry in entries {
         let mut tx = control.begin().await?;
-        match apply(&mut tx, &change).await {
-            Ok(_) => tx.commit().await?,
+        match apply(&mut tx, &Changes::of(std::slice::from_ref(entry))).await {
+            Ok(()) => tx.commit().await?,
             Err(StoreError::Constraint(reason)) => {
-                tracing::error!(?change, %reason, "an entry of the ledger's journal cannot be a row, and is lost");
+                tracing::error!(?entry, %reason, "an entry of the ledger's journal cannot be a row, and is lost");
             }
             Err(error) => return Err(error),
         }
@@ -52,61 +54,100 @@ async fn one_by_one(control: &ControlStore, entries: &[Entry]) -> Result<(), Sto
     Ok(())
 }
 
-/// Whether it changed the table.
-async fn apply(tx: &mut Transaction, change: &Change<'_>) -> Result<bool, StoreError> {
-    let changed = match change {
-        Change::Begun { intent, node, ended } => {
-            let (prompt, version) = intent.prompt.clone().unzip();
-            let row = tx.query(ENTRY_INSERT).bind(intent.tenant).bind(intent.request).bind(intent.attempt);
-            let row = row.bind(intent.user).bind(intent.feature.as_str()).bind(intent.requested_model.as_str());
-            let row = row.bind(intent.provider.as_str()).bind(intent.provider_model.as_str());
-            let row = row.bind(prompt).bind(version).bind(intent.dispatched_at).bind(intent.own_key).bind(*node);
-            let row = match ended {
-                Some(ended) => outcome(row, ended).bind(ended.at),
-                None => unsettled(row),
-            };
-            row.bind(None::<String>).bind(None::<i64>).execute().await?
-        }
-        Change::Ended(ended) => {
-            let row = tx.query(SETTLE).bind(ended.tenant).bind(ended.request).bind(ended.attempt);
-            outcome(row, ended).bind(ended.at).execute().await?
-        }
-        Change::Hit { hit, at } => {
-            let (prompt, version) = hit.prompt.clone().unzip();
-            let row = tx.query(ENTRY_INSERT).bind(hit.tenant).bind(hit.request).bind(1_i64);
-            let row = row.bind(hit.user).bind(hit.feature.as_str()).bind(hit.requested_model.as_str());
-            let row = row.bind(hit.provider.as_str()).bind(hit.provider_model.as_str());
-            let row = row.bind(prompt).bind(version).bind(*at).bind(false).bind(None::<NodeId>);
-            let row = row.bind("succeeded").bind(None::<String>).bind(0_i64).bind(0_i64).bind(0_i64).bind(0_i64);
-            let row = row.bind(None::<i64>).bind(true).bind(0_i64).bind(0_i64).bind(*at);
-            row.bind(hit.kind.as_str()).bind(hit.saved).execute().await?
-        }
-    };
-    Ok(changed == 1)
+async fn apply(tx: &mut Transaction, changes: &Changes<'_>) -> Result<(), StoreError> {
+    if !changes.new.is_empty() {
+        let rows: Map<String, Value> =
+            changes.new.iter().enumerate().map(|(number, new)| (number.to_string(), row(new))).collect();
+        tx.query(ROWS_INSERT).bind(Value::Object(rows).to_string()).execute().await?;
+    }
+    for ended in &changes.ended {
+        settle(tx, ended).execute().await?;
+    }
+    Ok(())
 }
 
-/// From `status` to `total_ms`.
-fn outcome<'t>(row: Statement<'t>, ended: &Ended) -> Statement<'t> {
+fn row(new: &New<'_>) -> Value {
+    match new {
+        New::Attempt { intent, node, ended } => of_attempt(intent, *node, *ended),
+        New::Hit { hit, at } => of_hit(hit, *at),
+    }
+}
+
+fn of_attempt(intent: &Intent, node: NodeId, ended: Option<&Ended>) -> Value {
+    let (prompt, version) = intent.prompt.as_ref().map(|(name, version)| (name, version)).unzip();
+    let end = ended.map(|ended| (&ended.settlement, ended.settled, ended.at));
+    let (settlement, settled, at) = match end {
+        Some((settlement, settled, at)) => (Some(settlement), Some(settled), Some(at)),
+        None => (None, None, None),
+    };
+    let usage = settlement.map(|settlement| settlement.usage).unwrap_or_default();
+    json!([
+        intent.tenant,
+        intent.request,
+        intent.attempt,
+        intent.user,
+        intent.feature,
+        intent.requested_model,
+        intent.provider,
+        intent.provider_model,
+        prompt,
+        version,
+        intent.dispatched_at,
+        intent.own_key,
+        node,
+        settlement.map_or("dispatched", |settlement| settlement.status.as_str()),
+        settlement.and_then(|settlement| settlement.error_code.as_ref()),
+        usage.input,
+        usage.cached_input,
+        usage.output,
+        settled.and_then(|settled| settled.cost),
+        settled.and_then(|settled| settled.price_version),
+        settlement.is_some_and(|settlement| settlement.measured),
+        settlement.and_then(|settlement| settlement.first_token_ms),
+        settlement.map(|settlement| settlement.total_ms),
+        at,
+        Value::Null,
+        Value::Null,
+    ])
+}
+
+fn of_hit(hit: &CacheHit, at: Timestamp) -> Value {
+    let (prompt, version) = hit.prompt.as_ref().map(|(name, version)| (name, version)).unzip();
+    json!([
+        hit.tenant,
+        hit.request,
+        1,
+        hit.user,
+        hit.feature,
+        hit.requested_model,
+        hit.provider,
+        hit.provider_model,
+        prompt,
+        version,
+        at,
+        false,
+        Value::Null,
+        "succeeded",
+        Value::Null,
+        0,
+        0,
+        0,
+        0,
+        Value::Null,
+        true,
+        0,
+        0,
+        at,
+        hit.kind.as_str(),
+        hit.saved,
+    ])
+}
+
+fn settle<'t>(tx: &'t mut Transaction, ended: &Ended) -> Statement<'t> {
     let Settlement { status, error_code, usage, measured, first_token_ms, total_ms } = &ended.settlement;
+    let row = tx.query(SETTLE).bind(ended.tenant).bind(ended.request).bind(ended.attempt);
     let row = row.bind(status.as_str()).bind(error_code.as_deref());
     let row = row.bind(usage.input).bind(usage.cached_input).bind(usage.output);
     let row = row.bind(ended.settled.cost).bind(ended.settled.price_version).bind(*measured);
-    row.bind(*first_token_ms).bind(*total_ms)
-}
-
-/// The same columns, and the moment.
-fn unsettled(row: Statement<'_>) -> Statement<'_> {
-    let row = row.bind("dispatched").bind(None::<String>);
-    let row = row.bind(None::<i64>).bind(None::<i64>).bind(None::<i64>).bind(None::<i64>).bind(None::<i64>);
-    row.bind(false).bind(None::<i64>).bind(None::<i64>).bind(None::<Timestamp>)
-}
-
-impl Change<'_> {
-    const fn whose(&self) -> (TenantId, RequestId) {
-        match self {
-            Self::Begun { intent, .. } => (intent.tenant, intent.request),
-            Self::Ended(ended) => (ended.tenant, ended.request),
-            Self::Hit { hit, .. } => (hit.tenant, hit.request),
-        }
-    }
+    row.bind(*first_token_ms).bind(*total_ms).bind(ended.at)
 }

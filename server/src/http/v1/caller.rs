@@ -54,7 +54,7 @@ impl FromRequestParts<WebState> for Program {
             Problem::new(ProblemCode::NotSignedIn, detail)
         })?;
         let address = address::client(&parts.headers, &parts.extensions, state.settings().trust_proxy);
-        match state.platform().tenancy.authenticate_key(secret, address).await? {
+        match state.platform().tenancy.authenticate_call(secret, address).await? {
             None => Err(Problem::new(ProblemCode::NotSignedIn, bearer::OPENS_NOTHING).into()),
             Some(KeyHolder::Operator(_)) => {
                 let detail = "An operator's key belongs to no tenant, and calls no models. Use a tenant's key.";

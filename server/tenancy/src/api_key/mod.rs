@@ -1,10 +1,13 @@
 //! API keys: how programs act in a tenant, or for the operator.
 //!
-//! What always holds: a key is stored as the SHA-256 of its secret (256 random bits) and shown once; every
-//! request asks the database, so that a revocation counts from the next request on, on every node; what a key
+//! What always holds: a key is stored as the SHA-256 of its secret (256 random bits) and shown once; a revocation counts
+//! from the next request on, and for calls of models, on other nodes, within half a second (`recent`); what a key
 //! may do is bounded by its scopes, and a key of a tenant never leaves its tenant. How they are listed is in `list`.
 
 mod list;
+mod recent;
+
+pub(crate) use recent::RecentKeys;
 
 use crate::{
     Author, Manages, OperatorScope, Scope, Secret, Tenancy, TenancyError,
@@ -15,7 +18,7 @@ use crate::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{KeyId, KeyScope, KeyView, Role, TenantId, Timestamp};
 use serde_json::{Value, json};
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use store::{FromRow, Row, StoreError, Transaction, share};
 
 /// What every secret begins with: people and secret scanners recognise it.
@@ -46,7 +49,7 @@ UPDATE api_key SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_
 const REVOKE_OF_OPERATOR: &str = "
 UPDATE api_key SET revoked_at = $2 WHERE tenant_id IS NULL AND id = $1 AND revoked_at IS NULL RETURNING name AS value";
 const AUTHENTICATE: &str = "
-SELECT api_key.id, api_key.tenant_id, api_key.name, api_key.scopes, api_key.models, api_key.last_used_at,
+SELECT api_key.id, api_key.tenant_id, api_key.name, api_key.scopes, api_key.models, api_key.last_used_at, api_key.expires_at,
     tenant.display_name, tenant.suspended_for
 FROM api_key LEFT JOIN tenant ON tenant.id = api_key.tenant_id
 WHERE api_key.secret_hash = $1 AND api_key.revoked_at IS NULL
@@ -101,6 +104,7 @@ struct HolderRow {
     scopes: Vec<KeyScope>,
     models: Option<Vec<String>>,
     last_used_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
     suspended: Option<(String, String)>,
 }
 
@@ -114,6 +118,7 @@ impl FromRow for HolderRow {
             scopes: scopes(row)?,
             models: models(row)?,
             last_used_at: row.get("last_used_at")?,
+            expires_at: row.get("expires_at")?,
             suspended: name.zip(row.get("suspended_for")?),
         })
     }
@@ -198,6 +203,7 @@ impl Tenancy {
         }
         let made = self.key_insert(&mut tx, Some(scope.tenant()), scope.author(), KEY_PREFIX, new).await?;
         tx.commit().await?;
+        self.forget_keys();
         Ok(made)
     }
 
@@ -248,6 +254,7 @@ impl Tenancy {
         let name = revoke.fetch_optional::<String>().await?;
         self.note_revoked(&mut tx, Chain::Tenant(scope.tenant()), scope.author(), name).await?;
         tx.commit().await?;
+        self.forget_keys();
         Ok(())
     }
 
@@ -256,6 +263,7 @@ impl Tenancy {
         let name = tx.query(REVOKE_OF_OPERATOR).bind(key).bind(self.now()).fetch_optional::<String>().await?;
         self.note_revoked(&mut tx, Chain::Platform, operator.author(), name).await?;
         tx.commit().await?;
+        self.forget_keys();
         Ok(())
     }
 
@@ -275,26 +283,69 @@ impl Tenancy {
     ///
     /// Errors: `Suspended` while the tenant is.
     pub async fn authenticate_key(&self, secret: &str, address: IpAddr) -> Result<Option<KeyHolder>, TenancyError> {
-        // Nothing that cannot be a key costs a query.
-        if !secret.starts_with(KEY_PREFIX) || secret.len() > 100 {
+        let Some(hash) = hash_of(secret) else { return Ok(None) };
+        match self.holder(hash).await? {
+            Some(row) => self.opens(&row, address).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same as of the last half second, for calls of models: a revocation by another process may count that much
+    /// later.
+    pub async fn authenticate_call(&self, secret: &str, address: IpAddr) -> Result<Option<KeyHolder>, TenancyError> {
+        let Some(hash) = hash_of(secret) else { return Ok(None) };
+        let known = match self.recent_keys.get(&hash) {
+            Some(known) => known,
+            // On the heap, so that those who need no look are small.
+            None => Box::pin(self.looked(hash)).await?,
+        };
+        let Some(row) = known else { return Ok(None) };
+        if row.expires_at.is_some_and(|at| at <= self.now()) {
             return Ok(None);
         }
+        self.opens(&row, address).map(Some)
+    }
+
+    async fn looked(&self, hash: String) -> Result<Option<Arc<HolderRow>>, TenancyError> {
+        let look = self.recent_keys.look();
+        let found = self.holder(hash.clone()).await?.map(Arc::new);
+        self.recent_keys.remember(look, hash, found.clone());
+        Ok(found)
+    }
+
+    /// Every key is looked up again at its next call: what it opens has changed.
+    pub fn forget_keys(&self) {
+        self.recent_keys.forget();
+    }
+
+    /// What the database says of a secret, and that it is in use.
+    async fn holder(&self, hash: String) -> Result<Option<HolderRow>, TenancyError> {
         let now = self.now();
-        let found = self.control.read(AUTHENTICATE).bind(digest::sha256(secret)).bind(now);
-        let Some(key) = found.fetch_optional::<HolderRow>().await? else { return Ok(None) };
-        if let Some((tenant, reason)) = key.suspended {
+        let found = self.control.read(AUTHENTICATE).bind(hash).bind(now);
+        let Some(row) = found.fetch_optional::<HolderRow>().await? else { return Ok(None) };
+        let unused = row.last_used_at.is_none_or(|last| now.millis_since(last) >= millis(USE_NOTED));
+        if unused && row.suspended.is_none() {
+            self.control.write(USED).bind(row.id).bind(now).execute().await?;
+        }
+        Ok(Some(row))
+    }
+
+    fn opens(&self, row: &HolderRow, address: IpAddr) -> Result<KeyHolder, TenancyError> {
+        if let Some((tenant, reason)) = row.suspended.clone() {
             return Err(TenancyError::Suspended { tenant, reason });
         }
-        if key.last_used_at.is_none_or(|last| now.millis_since(last) >= millis(USE_NOTED)) {
-            self.control.write(USED).bind(key.id).bind(now).execute().await?;
-        }
-        let author = Author::key(key.id, &key.name, Some(address));
-        let Some(tenant) = key.tenant else {
-            return Ok(Some(KeyHolder::Operator(OperatorScope::mint(author))));
+        let author = Author::key(row.id, &row.name, Some(address));
+        let Some(tenant) = row.tenant else {
+            return Ok(KeyHolder::Operator(OperatorScope::mint(author)));
         };
         share::belongs_to(tenant);
-        let role = if key.scopes.contains(&KeyScope::Manage) { Role::Admin } else { Role::Member };
+        let role = if row.scopes.contains(&KeyScope::Manage) { Role::Admin } else { Role::Member };
         let scope = Scope::mint(tenant, author, role);
-        Ok(Some(KeyHolder::Tenant { scope, may: key.scopes, models: key.models }))
+        Ok(KeyHolder::Tenant { scope, may: row.scopes.clone(), models: row.models.clone() })
     }
+}
+
+/// Nothing that cannot be a key costs a query.
+fn hash_of(secret: &str) -> Option<String> {
+    (secret.starts_with(KEY_PREFIX) && secret.len() <= 100).then(|| digest::sha256(secret))
 }

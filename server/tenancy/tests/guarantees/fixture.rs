@@ -24,6 +24,12 @@ impl Fixture {
         Self { tenancy: Tenancy::new(control, clock.clone(), vault), clock, scratch }
     }
 
+    /// The same data as another process has it.
+    pub fn another_process(&self) -> Tenancy {
+        let vault = Vault::open(self.scratch.dir(), None, None).unwrap();
+        Tenancy::new(self.tenancy.control().clone(), self.clock.clone(), vault)
+    }
+
     /// A person who can sign in with [`PASSWORD`].
     pub async fn person(&self, address: &str) -> UserId {
         self.tenancy.user_create(email(address), Some(password(PASSWORD)), false).await.unwrap()

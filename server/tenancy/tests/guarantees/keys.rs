@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, home};
 use contract::{KeyCounts, KeyId, KeyOrder, KeyQuery, KeyScope, KeyState, Role, TenantId};
 use std::time::Duration;
-use tenancy::{KeyHolder, NewKey, OperatorScope, Scope, TenancyError};
+use tenancy::{Clock, KeyHolder, NewKey, OperatorScope, Scope, TenancyError};
 
 const INSERT: &str = "
 INSERT INTO api_key (tenant_id, id, name, secret_hash, prefix, scopes, expires_at, created_by, created_at, revoked_at)
@@ -315,4 +315,41 @@ async fn pages_of_keys_join_without_a_gap() {
         seen.dedup();
         assert_eq!(seen.len(), 7, "{order:?}");
     }
+}
+
+#[tokio::test]
+async fn calls_of_models_find_out_at_once_what_happens_here_and_within_half_a_second_what_happens_elsewhere() {
+    let fixture = Fixture::new().await;
+    let ada = admin(&fixture, "acme").await;
+    let call = async |secret: &tenancy::Secret| fixture.tenancy.authenticate_call(secret.expose(), home()).await;
+    let (here, opens) = fixture.tenancy.key_create(&ada, &key("here")).await.unwrap();
+    let limited = NewKey { expires_at: Some(fixture.clock.now().plus_millis(60_000)), ..key("limited") };
+    let (_, ends) = fixture.tenancy.key_create(&ada, &limited).await.unwrap();
+    let (elsewhere, gone) = fixture.tenancy.key_create(&ada, &key("elsewhere")).await.unwrap();
+    let operator = OperatorScope::command_line();
+    for _ in 0..2 {
+        for secret in [&opens, &ends, &gone] {
+            let Some(KeyHolder::Tenant { scope, .. }) = call(secret).await.unwrap() else { panic!("it works") };
+            assert_eq!(scope.tenant(), ada.tenant());
+        }
+    }
+    fixture.tenancy.tenant_suspend(&operator, ada.tenant(), "An invoice is open").await.unwrap();
+    assert!(matches!(call(&opens).await, Err(TenancyError::Suspended { .. })));
+    fixture.tenancy.tenant_resume(&operator, ada.tenant()).await.unwrap();
+    assert!(call(&opens).await.unwrap().is_some());
+    fixture.tenancy.key_revoke(&ada, here).await.unwrap();
+    assert!(call(&opens).await.unwrap().is_none());
+
+    assert!(call(&ends).await.unwrap().is_some());
+    fixture.clock.advance(Duration::from_secs(60));
+    assert!(call(&ends).await.unwrap().is_none(), "its end is looked at each time");
+
+    assert!(call(&gone).await.unwrap().is_some());
+    fixture.another_process().key_revoke(&ada, elsewhere).await.unwrap();
+    let revoked = std::time::Instant::now();
+    while call(&gone).await.unwrap().is_some() {
+        assert!(revoked.elapsed() < Duration::from_millis(900), "it works for too long");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(call(&tenancy::Secret::new("sk-seam-of-nobody".to_owned())).await.unwrap().is_none());
 }
