@@ -1,11 +1,12 @@
-//! One chat, from its first attempt to its settled end, in a task that outlives its reader.
+//! One chat, from its first attempt to its settled end, which outlives its reader.
 //!
-//! The task owns the attempt: when the reader goes away or cancels, it ends the provider's work and settles
+//! The work owns the attempt: when the reader goes away or cancels, it ends the provider's work and settles
 //! what was said. Text goes out through a bounded channel; a slow reader slows the provider, not the server.
 
 use crate::{
     AnswerPart, Answering, CacheUse, ChatRequest, GatewayError, Outcome, PartialOutcome,
     accounting::{Accounting, Asked, Ending, Receipt},
+    at_hand::AtHand,
     estimates,
     health::Pace,
     hearing::{Broken, Hearing, Said},
@@ -16,7 +17,7 @@ use crate::{
     router::{self, Attempted, Interest, Operation, Round},
 };
 use contract::{AttemptNo, FinishReason, TokenUsage};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use metering::AttemptStatus;
 use registry::Disconnect;
 use std::{sync::Arc, time::Duration};
@@ -47,13 +48,14 @@ pub(crate) struct Chat {
     pub on_disconnect: Disconnect,
 }
 
-/// Starts the chat's task and returns with its first text.
+/// Begins the chat's work and returns with its first text.
 pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Result<Answering, GatewayError> {
     let (texts, mut said) = mpsc::channel(TEXTS_UNDER_WAY);
     let (end, mut ended) = oneshot::channel();
     // Held by whoever waits: first here, then by the answer's stream.
     let reader = chat.interest.wanted.clone().drop_guard();
-    tasks.spawn(share::split(async move {
+    let whole = chat.request.is_whole();
+    let work = share::split(async move {
         let telling = Telling { chat, texts };
         let Chat { places, asked, deadline, hedge_after, interest, .. } = &telling.chat;
         let round =
@@ -61,12 +63,14 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
         let outcome = router::answer(&telling, round).await;
         // A reader that is gone needs no end.
         let _ = end.send(outcome);
-    }));
-    match said.recv().await {
+    });
+    let mut work = if whole { AtHand::begin(work.boxed(), tasks) } else { AtHand::apart(work.boxed(), tasks) };
+    match work.until(said.recv()).await {
         Some(Said::Begun { route }) => {
-            Ok(Answering { parts: parts(said, ended, reader), route, cache: CacheUse::Bypass })
+            let reading = Reading { said, ended, work, _wants: reader };
+            Ok(Answering { parts: parts(reading), route, cache: CacheUse::Bypass })
         }
-        Some(Said::Text(_) | Said::Tool(_) | Said::Native(_)) | None => match (&mut ended).await {
+        Some(Said::Text(_) | Said::Tool(_) | Said::Native(_)) | None => match work.until(&mut ended).await {
             Ok(Err(error)) => Err(error),
             // An answer always begins before it ends.
             Ok(Ok(_)) | Err(_) => Err(GatewayError::Abandoned),
@@ -74,27 +78,31 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
     }
 }
 
-/// What the reader sees: all text, then the end, which is sent after it is settled.
-fn parts(
+/// An answer that is being read.
+struct Reading {
     said: mpsc::Receiver<Said>,
     ended: oneshot::Receiver<Result<Outcome, GatewayError>>,
-    reader: DropGuard,
-) -> stream::BoxStream<'static, Result<AnswerPart, GatewayError>> {
-    stream::unfold(Some((said, ended, reader)), |state| async {
-        let (mut said, ended, reader) = state?;
+    /// Goes before the work does, which is how that finds out.
+    _wants: DropGuard,
+    work: AtHand,
+}
+
+/// What the reader sees: all text, then the end, which is sent after it is settled.
+fn parts(reading: Reading) -> stream::BoxStream<'static, Result<AnswerPart, GatewayError>> {
+    stream::unfold(Some(reading), |state| async {
+        let mut reading = state?;
         loop {
-            match said.recv().await {
-                Some(Said::Text(text)) => return Some((Ok(AnswerPart::Text(text)), Some((said, ended, reader)))),
-                Some(Said::Tool(tool)) => return Some((Ok(AnswerPart::Tool(tool)), Some((said, ended, reader)))),
-                Some(Said::Native(value)) => {
-                    return Some((Ok(AnswerPart::Native(value)), Some((said, ended, reader))));
-                }
-                Some(Said::Begun { .. }) => {}
+            let part = match reading.work.until(reading.said.recv()).await {
+                Some(Said::Text(text)) => AnswerPart::Text(text),
+                Some(Said::Tool(tool)) => AnswerPart::Tool(tool),
+                Some(Said::Native(value)) => AnswerPart::Native(value),
+                Some(Said::Begun { .. }) => continue,
                 None => {
-                    let end = ended.await.unwrap_or(Err(GatewayError::Abandoned));
+                    let end = reading.work.until(&mut reading.ended).await.unwrap_or(Err(GatewayError::Abandoned));
                     return Some((end.map(AnswerPart::Finished), None));
                 }
-            }
+            };
+            return Some((Ok(part), Some(reading)));
         }
     })
     .boxed()

@@ -16,6 +16,7 @@
 
 mod accounting;
 mod answer;
+mod at_hand;
 mod cache;
 mod catalogue;
 mod chat;

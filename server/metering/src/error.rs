@@ -16,7 +16,9 @@ pub enum MeteringError {
     Removed { request: RequestId, attempt: AttemptNo },
     #[error("attempt {} of request {request} cannot be settled as “dispatched”; say how it ended", attempt.0)]
     NotAnOutcome { request: RequestId, attempt: AttemptNo },
-    #[error("the ledger's journal cannot be written: {0}; see to it that the data directory has space and may be written to")]
+    #[error(
+        "the ledger's journal cannot be written: {0}; see to it that the data directory has space and may be written to"
+    )]
     Journal(#[source] std::io::Error),
     /// Entries are safe in the journal meanwhile.
     #[error("the ledger's table cannot be written at the moment, and too much waits for it; try again")]

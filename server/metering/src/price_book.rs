@@ -17,11 +17,14 @@ const MOST: usize = 10_000;
 /// From when on which price holds, the latest first.
 pub(crate) type Versions = Arc<[(Timestamp, AttemptPrice)]>;
 
+/// A provider and its model.
+type Place = (String, String);
+
 #[derive(Clone)]
 pub(crate) struct PriceBook {
     control: ControlStore,
-    /// By provider and its model. Held for an assignment, never across an await.
-    known: Arc<RwLock<HashMap<(String, String), (Instant, Versions)>>>,
+    /// With the moment at which they were read. Held for an assignment, never across an await.
+    known: Arc<RwLock<HashMap<Place, (Instant, Versions)>>>,
 }
 
 impl PriceBook {
@@ -46,7 +49,7 @@ impl PriceBook {
         self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    async fn read(&self, place: (String, String)) -> Result<Versions, StoreError> {
+    async fn read(&self, place: Place) -> Result<Versions, StoreError> {
         // From before it was read: what is committed after that is not in it.
         let now = Instant::now();
         let versions: Versions = price::versions(&self.control, &place.0, &place.1).await?.into();

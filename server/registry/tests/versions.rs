@@ -18,7 +18,7 @@ async fn a_new_installation_has_a_chat_prompt_whose_hash_is_true() {
     let model = fixture.registry.model(&chat.model).await.unwrap();
     assert_eq!(model.strategy, Strategy::Fallback);
     assert_eq!(model.targets.iter().map(Target::route).collect::<Vec<_>>(), ["local/smollm2-135m-instruct"]);
-    assert_eq!(fixture.registry.models().await.unwrap(), [model]);
+    assert_eq!(fixture.registry.models().await.unwrap(), [model.as_ref().clone()]);
 }
 
 #[test]
@@ -128,7 +128,7 @@ async fn a_model_is_created_left_alone_or_changed_and_says_which() {
         differences,
         ["strategy: weighted → fallback", "targets: local/smollm2-135m-instruct×1 → local/other×2"]
     );
-    assert_eq!(fixture.registry.model("small").await.unwrap(), changed);
+    assert_eq!(*fixture.registry.model("small").await.unwrap(), changed);
 }
 
 #[tokio::test]

@@ -177,12 +177,7 @@ impl Delete {
         Ok(())
     }
 
-    async fn delete(
-        &self,
-        config: &Config,
-        tenancy: &Tenancy,
-        lifecycle: &Lifecycle,
-    ) -> Result<Certificate, Failure> {
+    async fn delete(&self, config: &Config, tenancy: &Tenancy, lifecycle: &Lifecycle) -> Result<Certificate, Failure> {
         let operator = OperatorScope::command_line();
         // Taken before anything is looked at, so that no server starts in between.
         let lock = if config.database.is_shared() { None } else { Some(alone(&config.data_dir)?) };

@@ -42,8 +42,15 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) enum New<'e> {
     /// An attempt, and how it ended where that is known already.
-    Attempt { intent: &'e Intent, node: NodeId, ended: Option<&'e Ended> },
-    Hit { hit: &'e CacheHit, at: Timestamp },
+    Attempt {
+        intent: &'e Intent,
+        node: NodeId,
+        ended: Option<&'e Ended>,
+    },
+    Hit {
+        hit: &'e CacheHit,
+        at: Timestamp,
+    },
 }
 
 /// What the table is told.
@@ -65,12 +72,10 @@ impl<'e> Changes<'e> {
                     begun.insert(entry.key(), changes.new.len());
                     changes.new.push(New::Attempt { intent, node: *node, ended: None });
                 }
-                Entry::Settlement(ended) => {
-                    match begun.get(&entry.key()).and_then(|at| changes.new.get_mut(*at)) {
-                        Some(New::Attempt { ended: end @ None, .. }) => *end = Some(ended),
-                        Some(_) | None => changes.ended.push(ended),
-                    }
-                }
+                Entry::Settlement(ended) => match begun.get(&entry.key()).and_then(|at| changes.new.get_mut(*at)) {
+                    Some(New::Attempt { ended: end @ None, .. }) => *end = Some(ended),
+                    Some(_) | None => changes.ended.push(ended),
+                },
                 Entry::Hit { hit, at } => changes.new.push(New::Hit { hit, at: *at }),
             }
         }
