@@ -28,7 +28,8 @@ start_postgres() {
 
 run_rust() {
   SEAM_TEST_SDKS=$(scripts/sdks.sh) || { broken+=("SDKs for tests"); return; }
-  export SEAM_TEST_SDKS
+  SEAM_TEST_UPSTREAMS=$(scripts/upstreams.sh) || { broken+=("servers for tests"); return; }
+  export SEAM_TEST_SDKS SEAM_TEST_UPSTREAMS
   start_postgres || { broken+=("PostgreSQL for tests"); return; }
   run_cargo sqlite --lib --bins --tests
   # Everything that keeps data, once more on the other engine. The same selection of crates: another would compile

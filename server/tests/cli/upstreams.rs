@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpStream},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -146,9 +147,8 @@ fn servers_that_nobody_here_wrote_are_spoken_to_in_their_own_words() {
     let written = written.replace("LITELLM", &other.to_string()).replace("DEAD", &dead.to_string());
     fs::write(dir.path().join("models.toml"), written).unwrap();
     succeed(seam(dir.path()).args(["apply", "-f", "models.toml"]).env("SDK_KEY", &key));
-    let settings = [("SEAM_LISTEN", at.to_string()), ("SEAM_MODELS_DIR", models.display().to_string())];
-    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let serving = Serving::start(dir.path(), &settings);
+    symlink(models, dir.path().join("data/models")).unwrap();
+    let serving = Serving::start(dir.path(), &[("SEAM_LISTEN", &at.to_string())]);
     let _litellm = litellm(&programs, dir.path(), other, serving.address, &key);
 
     let mut command = Command::new(from_environment("SEAM_TEST_SDKS", "scripts/sdks.sh"));
