@@ -1,6 +1,6 @@
 //! What every handler can reach.
 
-use super::{PublicUrl, tally::Tally};
+use super::{PublicUrl, tally::Tally, v1::Bearer};
 use axum::extract::FromRef;
 use contract::UserId;
 use leptos::config::LeptosOptions;
@@ -26,6 +26,8 @@ struct Inner {
     leptos: LeptosOptions,
     /// Open event streams of each person.
     readers: Tally<UserId>,
+    /// Bytes of large requests under way.
+    weights: Tally<Bearer>,
 }
 
 /// Cheap to clone.
@@ -35,7 +37,7 @@ pub struct WebState(Arc<Inner>);
 impl WebState {
     pub fn new(platform: Arc<Platform>, settings: WebSettings) -> Self {
         let leptos = LeptosOptions::builder().output_name("seam").build();
-        Self(Arc::new(Inner { platform, settings, leptos, readers: Tally::default() }))
+        Self(Arc::new(Inner { platform, settings, leptos, readers: Tally::default(), weights: Tally::default() }))
     }
 
     pub fn platform(&self) -> &Arc<Platform> {
@@ -44,6 +46,10 @@ impl WebState {
 
     pub(super) fn readers(&self) -> &Tally<UserId> {
         &self.0.readers
+    }
+
+    pub(super) fn weights(&self) -> &Tally<Bearer> {
+        &self.0.weights
     }
 
     pub fn settings(&self) -> &WebSettings {

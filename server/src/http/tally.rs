@@ -10,10 +10,11 @@ use std::{
 #[derive(Debug, Clone)]
 pub(super) struct Tally<K>(Arc<Mutex<HashMap<K, usize>>>);
 
-/// One that is held, given back when dropped.
+/// What is held, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Held<K: Eq + Hash> {
     key: K,
+    amount: usize,
     tally: Tally<K>,
 }
 
@@ -26,13 +27,18 @@ impl<K> Default for Tally<K> {
 impl<K: Eq + Hash + Clone> Tally<K> {
     /// One more for `key`, unless it has `most` already.
     pub fn hold(&self, key: K, most: usize) -> Option<Held<K>> {
+        self.hold_many(key, 1, most)
+    }
+
+    /// So many more for `key`, unless it would have more than `most`.
+    pub fn hold_many(&self, key: K, amount: usize, most: usize) -> Option<Held<K>> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = counts.get(&key).copied().unwrap_or(0);
-        if held >= most {
+        let then = counts.get(&key).copied().unwrap_or(0).saturating_add(amount);
+        if then > most {
             return None;
         }
-        counts.insert(key.clone(), held + 1);
-        Some(Held { key, tally: self.clone() })
+        counts.insert(key.clone(), then);
+        Some(Held { key, amount, tally: self.clone() })
     }
 }
 
@@ -40,7 +46,7 @@ impl<K: Eq + Hash> Drop for Held<K> {
     fn drop(&mut self) {
         let mut counts = self.tally.0.lock().unwrap_or_else(PoisonError::into_inner);
         match counts.get_mut(&self.key) {
-            Some(count) if *count > 1 => *count -= 1,
+            Some(count) if *count > self.amount => *count -= self.amount,
             Some(_) | None => drop(counts.remove(&self.key)),
         }
     }
@@ -60,6 +66,14 @@ mod tests {
         drop(first);
         assert!(tally.hold("a", 2).is_some());
         drop(second);
+        assert!(tally.0.lock().unwrap().is_empty());
+
+        let much = tally.hold_many("a", 5, 8).unwrap();
+        assert!(tally.hold_many("a", 4, 8).is_none(), "what is refused counts for nothing");
+        let more = tally.hold_many("a", 3, 8).unwrap();
+        drop(much);
+        assert!(tally.hold_many("a", 5, 8).is_some());
+        drop(more);
         assert!(tally.0.lock().unwrap().is_empty());
     }
 }

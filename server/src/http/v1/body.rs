@@ -1,8 +1,12 @@
 //! What is sent: a JSON object, read after it is known who sends it.
 
-use super::refusal::Refusal;
+use super::{
+    super::WebState,
+    refusal::Refusal,
+    weight::{Asks, Burden},
+};
 use axum::{
-    body::to_bytes,
+    body::{HttpBody, to_bytes},
     extract::{FromRequest, Request},
 };
 use contract::{Problem, ProblemCode};
@@ -16,17 +20,24 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 pub(super) struct Object(pub Map<String, Value>);
 
-impl<S: Sync> FromRequest<S> for Object {
+impl FromRequest<WebState> for Object {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, state: &WebState) -> Result<Self, Refusal> {
+        // What a client announces; none where it sends a stream.
+        let length = request.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        if length.is_some_and(|length| length > MOST_BYTES) {
+            return Err(too_large().into());
+        }
+        if let (Some(burden), Some(Asks(tenant))) =
+            (request.extensions().get::<Burden>(), request.extensions().get::<Asks>())
+        {
+            burden.take(state, *tenant, length.unwrap_or(MOST_BYTES))?;
+        }
         let body = timeout(LONGEST, to_bytes(request.into_body(), MOST_BYTES)).await;
         let bytes = match body {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(_)) => {
-                let detail = format!("The body is larger than {} MB, or was cut off on the way.", MOST_BYTES >> 20);
-                return Err(Problem::new(ProblemCode::PayloadTooLarge, detail).into());
-            }
+            Ok(Err(_)) => return Err(too_large().into()),
             Err(_) => {
                 let detail = format!("The body did not arrive within {} seconds.", LONGEST.as_secs());
                 return Err(Problem::new(ProblemCode::InvalidInput, detail).into());
@@ -40,4 +51,9 @@ impl<S: Sync> FromRequest<S> for Object {
             }
         }
     }
+}
+
+fn too_large() -> Problem {
+    let detail = format!("The body is larger than {} MB, or was cut off on the way.", MOST_BYTES >> 20);
+    Problem::new(ProblemCode::PayloadTooLarge, detail)
 }

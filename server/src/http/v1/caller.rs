@@ -3,6 +3,7 @@
 use super::{
     super::{WebState, address, bearer},
     refusal::Refusal,
+    weight::Asks,
 };
 use axum::extract::FromRequestParts;
 use contract::{KeyScope, Problem, ProblemCode};
@@ -65,6 +66,7 @@ impl FromRequestParts<WebState> for Program {
                 Err(Problem::new(ProblemCode::PermissionDenied, detail).into())
             }
             Some(KeyHolder::Tenant { scope, models, .. }) => {
+                parts.extensions.insert(Asks(scope.tenant()));
                 Ok(Self { scope, models, cache: cache_control(&parts.headers)? })
             }
         }

@@ -4,8 +4,8 @@
 //! a model that the key may not ask for is answered like one that does not exist; a stream ends with the dialect's own
 //! end or with an error that says so.
 //!
-//! `caller.rs` says who asks, `body.rs` reads what is sent, `chat.rs` answers a chat in whichever dialect, `refusal.rs` is every
-//! answer but success, `told.rs` what stands in heads; a folder for each dialect, `dialect.rs` what tells them apart.
+//! `caller.rs` says who asks, `body.rs` reads what is sent, `chat.rs` answers a chat in whichever dialect, `weight.rs` bounds
+//! how much of that is under way, `refusal.rs` is every answer but success, `told.rs` what stands in heads; a folder for each dialect, `dialect.rs` what tells them apart.
 
 mod anthropic;
 mod body;
@@ -16,6 +16,9 @@ mod models;
 mod openai;
 mod refusal;
 mod told;
+mod weight;
+
+pub(super) use weight::Bearer;
 
 use super::WebState;
 use axum::{
@@ -56,6 +59,7 @@ pub(super) fn routes() -> Router<WebState> {
         .route("/v1/models/{id}", get(models::show))
         .route("/v1/{*path}", any(no_such_address))
         .method_not_allowed_fallback(other_method)
+        .layer(from_fn(weight::carry))
         .layer(from_fn(refusal::in_the_askers_words))
 }
 

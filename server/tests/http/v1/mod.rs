@@ -9,6 +9,7 @@ mod responses;
 mod translated;
 mod upstream;
 mod wall;
+mod weight;
 
 use crate::browser::{Answer, Server};
 use axum::body::Body;

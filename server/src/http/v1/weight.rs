@@ -1,0 +1,100 @@
+//! Large requests under way: what all of them weigh together fits into memory, and a tenant that sends many waits for
+//! itself.
+//!
+//! A request is weighed by its bytes from before it is read until its answer has ended; as values in memory it is some five
+//! times that. Small ones are not worth weighing.
+
+use super::super::{WebState, tally::Held};
+use super::refusal::Refusal;
+use axum::{
+    body::{Body, HttpBody},
+    extract::Request,
+    middleware::Next,
+    response::Response,
+};
+use contract::{Problem, ProblemCode, TenantId};
+use http_body::{Frame, SizeHint};
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+const LIGHT: usize = 64 << 10;
+const MOST_OF_ONE: usize = 64 << 20;
+const MOST_OF_ALL: usize = 128 << 20;
+
+/// Whose requests are weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in super::super) enum Bearer {
+    Tenant(TenantId),
+    All,
+}
+
+/// Who asks, once that is known.
+#[derive(Clone, Copy)]
+pub(super) struct Asks(pub TenantId);
+
+/// A request's weight, from when it is taken on.
+#[derive(Clone, Default)]
+pub(super) struct Burden(Arc<OnceLock<[Held<Bearer>; 2]>>);
+
+impl Burden {
+    /// Takes on a body of so many bytes. One that does not say how many may have as many as any.
+    pub fn take(&self, state: &WebState, tenant: TenantId, bytes: usize) -> Result<(), Refusal> {
+        if bytes <= LIGHT {
+            return Ok(());
+        }
+        let own = state.weights().hold_many(Bearer::Tenant(tenant), bytes, MOST_OF_ONE).ok_or_else(|| {
+            let detail = format!(
+                "Large requests of your workspace are under way already, with {} MB together. Wait for their answers, or \
+                 send less at once.",
+                MOST_OF_ONE >> 20
+            );
+            Problem::new(ProblemCode::TooManyRequests, detail).retry_after(2)
+        })?;
+        let all = state.weights().hold_many(Bearer::All, bytes, MOST_OF_ALL).ok_or_else(|| {
+            let detail = "As many large requests are under way as the server takes at once. Try again in a moment.";
+            Problem::new(ProblemCode::ModelUnavailable, detail).retry_after(2)
+        })?;
+        // A body is read once.
+        let _ = self.0.set([own, all]);
+        Ok(())
+    }
+}
+
+/// Keeps the weight until the answer has ended.
+pub(super) async fn carry(mut request: Request, next: Next) -> Response {
+    let burden = Burden::default();
+    request.extensions_mut().insert(burden.clone());
+    let response = next.run(request).await;
+    if burden.0.get().is_none() {
+        return response;
+    }
+    response.map(|body| Body::new(Laden { body, _burden: burden }))
+}
+
+struct Laden {
+    body: Body,
+    _burden: Burden,
+}
+
+impl HttpBody for Laden {
+    type Data = <Body as HttpBody>::Data;
+    type Error = <Body as HttpBody>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
