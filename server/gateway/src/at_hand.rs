@@ -9,18 +9,19 @@ use std::{
     pin::pin,
     task::Poll,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 /// Work under way, and who finishes it when its owner does not.
 pub(crate) struct AtHand {
-    work: Option<BoxFuture<'static, ()>>,
+    /// Counted among the tasks, so that whoever waits for those waits for it too.
+    work: Option<(BoxFuture<'static, ()>, TaskTrackerToken)>,
     tasks: TaskTracker,
 }
 
 impl AtHand {
     /// Done by whoever owns this, and only while it waits ([`AtHand::until`]).
     pub fn begin(work: BoxFuture<'static, ()>, tasks: &TaskTracker) -> Self {
-        Self { work: Some(work), tasks: tasks.clone() }
+        Self { work: Some((work, tasks.token())), tasks: tasks.clone() }
     }
 
     /// A task from the start, for those who do other things between two looks.
@@ -36,10 +37,11 @@ impl AtHand {
             if let Poll::Ready(done) = awaited.as_mut().poll(context) {
                 return Poll::Ready(done);
             }
-            if let Some(work) = &mut self.work
-                && work.as_mut().poll(context).is_ready()
+            // Taken out meanwhile: work that panics is not polled again.
+            if let Some((mut work, counted)) = self.work.take()
+                && work.as_mut().poll(context).is_pending()
             {
-                self.work = None;
+                self.work = Some((work, counted));
             }
             awaited.as_mut().poll(context)
         })
@@ -50,7 +52,7 @@ impl AtHand {
 impl Drop for AtHand {
     fn drop(&mut self) {
         // Without a runtime the process ends; what is open is closed at the next start.
-        if let (Some(work), Ok(_runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
+        if let (Some((work, _counted)), Ok(_runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
             self.tasks.spawn(work);
         }
     }

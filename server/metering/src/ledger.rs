@@ -62,6 +62,8 @@ INSERT INTO ledger_attempt (
 const HIT_SAVED: &str = "
 UPDATE ledger_attempt SET saved = $3 WHERE tenant_id = $1 AND request_id = $2 AND attempt = 1 AND cache IS NOT NULL";
 
+const TENANT_WORKS: &str = "SELECT id AS value FROM tenant WHERE id = $1 AND suspended_at IS NULL";
+
 const SEEDED_INSERT: &str = "
 INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
@@ -137,6 +139,7 @@ impl Ledger {
 
     pub(crate) async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
         if let Some(journal) = &self.journal {
+            self.reopen(journal, intent.tenant).await?;
             return journal.intent(intent, self.nodes.id());
         }
         match Box::pin(insert_intent(self.control.write(INTENT_INSERT), intent, self.nodes.id())).await {
@@ -197,6 +200,24 @@ impl Ledger {
         Ok(journal.settle(ended)?.then_some(settled))
     }
 
+    /// A tenant that was deleted and came back from an archive is written about again.
+    async fn reopen(&self, journal: &Journal, tenant: TenantId) -> Result<(), MeteringError> {
+        if !journal.has_closed(tenant) {
+            return Ok(());
+        }
+        if self.control.read(TENANT_WORKS).bind(tenant).fetch_optional::<String>().await?.is_some() {
+            journal.open_tenant(tenant);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn close_tenant(&self, tenant: TenantId) -> Result<(), MeteringError> {
+        match &self.journal {
+            Some(journal) => journal.close_tenant(tenant).await,
+            None => Ok(()),
+        }
+    }
+
     /// Returns when the table has all that was written here before.
     pub(crate) async fn caught_up(&self) -> Result<(), MeteringError> {
         match &self.journal {
@@ -207,6 +228,7 @@ impl Ledger {
 
     pub(crate) async fn hit(&self, hit: &CacheHit) -> Result<(), MeteringError> {
         if let Some(journal) = &self.journal {
+            self.reopen(journal, hit.tenant).await?;
             return journal.hit(hit, self.clock.now());
         }
         let recorded = insert_hit(self.control.write(HIT_INSERT), hit, self.clock.now()).await;

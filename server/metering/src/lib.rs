@@ -86,6 +86,12 @@ impl Metering {
         self.ledger.caught_up().await
     }
 
+    /// Of a tenant that is being deleted nothing is recorded any more: an answer that ends later fails instead. A tenant
+    /// that comes back from an archive is recorded again.
+    pub async fn close_tenant(&self, tenant: TenantId) -> Result<(), MeteringError> {
+        self.ledger.close_tenant(tenant).await
+    }
+
     /// Reads prices anew at the next settlement; after writes by `apply_price` in this process. Without it they hold
     /// within a second.
     pub fn invalidate(&self) {

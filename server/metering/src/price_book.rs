@@ -39,7 +39,12 @@ impl PriceBook {
         let versions = match known {
             Some((read, versions)) if read.elapsed() < MAX_AGE => versions,
             // On the heap, so that those who need no look are small.
-            Some(_) | None => Box::pin(self.read(place)).await?,
+            Some((_, last)) => Box::pin(self.read(place)).await.unwrap_or_else(|error| {
+                // An attempt that could not be settled would cost nothing at all.
+                tracing::warn!(%error, provider, model, "prices cannot be read; the last known ones are used");
+                last
+            }),
+            None => Box::pin(self.read(place)).await?,
         };
         Ok(versions.iter().find(|(from, _)| *from <= at).map(|(_, price)| *price))
     }

@@ -218,7 +218,7 @@ async fn lines_that_cannot_be_read_are_kept_and_the_others_count() {
     let reopened = Metering::recover(&control, other.path()).await;
     reopened.unwrap();
     assert_eq!(in_table(&control, whose("01")).await.len(), 1);
-    assert!(fs::read_to_string(other.path().join("ledger-000003.unread")).unwrap().contains("later"));
+    assert!(fs::read_to_string(other.path().join("ledger-000003.1.unread")).unwrap().contains("later"));
 }
 
 #[tokio::test]
@@ -229,4 +229,64 @@ async fn a_journal_that_cannot_be_written_is_said_so() {
     fs::write(&taken, "").unwrap();
     let refused = journaled(&control, &taken.join("journal")).await.err().unwrap();
     assert!(refused.to_string().contains("data directory"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_being_deleted_leaves_no_trace_until_it_comes_back() {
+    let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
+    let control = ControlStore::open(scratch.location()).await.unwrap();
+    let metering = journaled(&control, scratch.dir()).await.unwrap();
+    let (going, withheld, other) = (numbered(whose("01"), 1), numbered(whose("01"), 2), numbered(whose("02"), 3));
+    for intent in [&going, &withheld, &other] {
+        metering.intent(intent).await.unwrap();
+    }
+    let end = succeeded(tokens(1, 0, 1));
+    metering.settle(going.tenant, going.request, FIRST, &end).await.unwrap();
+    metering.close_tenant(whose("01")).await.unwrap();
+    // As the deletion does.
+    control.write("DELETE FROM ledger_attempt WHERE tenant_id = $1").bind(whose("01")).execute().await.unwrap();
+    let written = fs::read_to_string(&files(scratch.dir())[0]).unwrap();
+    assert!(!written.contains(&whose("01").to_string()), "{written}");
+    let late = metering.settle(withheld.tenant, withheld.request, FIRST, &end).await;
+    assert!(matches!(late, Err(MeteringError::NotRecorded { .. })), "{late:?}");
+    let again = metering.intent(&numbered(whose("01"), 4)).await;
+    assert!(matches!(again, Err(MeteringError::Closed { .. })), "{again:?}");
+    let again = metering.hit(&hit(whose("01"), RequestId::new())).await;
+    assert!(matches!(again, Err(MeteringError::Closed { .. })), "{again:?}");
+    assert!(metering.ledger_rows(whose("01"), None, 10).await.unwrap().is_empty());
+    metering.settle(other.tenant, other.request, FIRST, &end).await.unwrap();
+    assert_eq!(metering.ledger_rows(whose("02"), None, 10).await.unwrap().len(), 1, "another's are as they were");
+
+    control.write(TENANT).bind(whose("01")).bind("acme").execute().await.unwrap();
+    metering.intent(&numbered(whose("01"), 5)).await.unwrap();
+    assert_eq!(metering.ledger_rows(whose("01"), None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_end_of_an_attempt_that_the_table_has_as_begun_is_not_lost() {
+    let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
+    let control = ControlStore::open(scratch.location()).await.unwrap();
+    control.write(TENANT).bind(whose("01")).bind("acme").execute().await.unwrap();
+    let (live, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let metering = journaled(&control, live.path()).await.unwrap();
+    let intent = Intent { own_key: true, ..numbered(whose("01"), 1) };
+    let lines = || fs::read(&files(live.path())[0]).unwrap();
+    // Two deaths: one right after it began, and one right after it ended, before its file could be emptied.
+    let held = control.begin().await.unwrap();
+    metering.intent(&intent).await.unwrap();
+    let begun = lines();
+    metering.settle(intent.tenant, intent.request, FIRST, &succeeded(tokens(3, 0, 4))).await.unwrap();
+    let ended = lines();
+    held.commit().await.unwrap();
+    metering.close_tenant(whose("01")).await.unwrap();
+    control.write("DELETE FROM ledger_attempt WHERE tenant_id = $1").bind(whose("01")).execute().await.unwrap();
+    let mut told = Vec::new();
+    for text in [begun, ended.clone(), ended] {
+        fs::write(left.path().join("ledger-000001.jsonl"), text).unwrap();
+        Metering::recover(&control, left.path()).await.unwrap();
+        let row = in_table(&control, whose("01")).await.remove(0);
+        told.push((row.status, row.cost, row.usage.output));
+    }
+    let whole = (AttemptStatus::Succeeded, Some(usd("0")), Some(4));
+    assert_eq!(told, [(AttemptStatus::Dispatched, None, None), whole, whole]);
 }

@@ -24,6 +24,11 @@ pub(crate) fn of_gateway(error: &GatewayError) -> Problem {
         GatewayError::Store(error)
         | GatewayError::Metering(MeteringError::Store(error))
         | GatewayError::Registry(RegistryError::Store(error)) => of_store(error),
+        GatewayError::Metering(MeteringError::Behind | MeteringError::Journal(_)) => {
+            tracing::error!(%error, "the ledger cannot be written");
+            let detail = "The server cannot write down what answers cost, and gives none meanwhile. Try again in a moment.";
+            Problem::new(ProblemCode::StorageUnavailable, detail).retry_after(2)
+        }
         GatewayError::ShuttingDown => shutting_down(),
         GatewayError::InvalidKey { .. }
         | GatewayError::InvalidProvider { .. }

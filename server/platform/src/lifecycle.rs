@@ -11,6 +11,11 @@ use tenancy::OperatorScope;
 
 /// How long answers that another process writes are waited for; those of this one are ended.
 const ANSWERS_END: Duration = Duration::from_secs(20);
+/// Between looks whether the ledger's table has what was on its way.
+const PATIENCE: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
+/// How long settling takes.
+const SETTLED: Duration = Duration::from_millis(300);
 
 impl Platform {
     /// Deletes a tenant and everything of it, or completes a deletion that was interrupted. `confirmed` is the tenant's
@@ -23,6 +28,15 @@ impl Platform {
     ) -> Result<Certificate, LifecycleError> {
         self.lifecycle.tenant_delete_begin(operator, tenant, confirmed).await?;
         self.chats.stop_all_of(tenant);
+        // Answers that were stopped just now are settled and counted; those of programs may take longer, and are not.
+        tokio::time::sleep(SETTLED).await;
+        for patience in PATIENCE {
+            match self.metering.close_tenant(tenant).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(%tenant, %error, "the ledger's journal is not through with the tenant"),
+            }
+            tokio::time::sleep(patience).await;
+        }
         self.lifecycle.tenant_delete(operator, tenant, confirmed, UnderWay::WaitFor(ANSWERS_END)).await
     }
 }

@@ -179,6 +179,7 @@ impl IntoProblem for MeteringError {
             | Self::NotRecorded { .. }
             | Self::NotAnOutcome { .. }
             | Self::Removed { .. }) => internal(&error),
+            Self::Closed { .. } => Problem::new(ProblemCode::PermissionDenied, "This workspace is being deleted."),
             error @ Self::Behind => logged(
                 ProblemCode::StorageUnavailable,
                 "The database is behind. Nothing was lost; try again in a moment.",

@@ -101,7 +101,10 @@ fn summary(manifest: &Manifest) -> String {
 
 impl Export {
     pub async fn run(self, config: &Config, tenancy: &Tenancy) -> Result<(), Failure> {
-        if !config.database.is_shared() && !DataLock::is_held(&config.data_dir) {
+        // A server that runs has its journal in hand, and the table a moment later.
+        if !config.database.is_shared()
+            && let Ok(_alone) = DataLock::acquire(&config.data_dir)
+        {
             recover(config, tenancy).await?;
         }
         let bench = Bench::new(config, tenancy);

@@ -15,7 +15,7 @@ mod table;
 pub(crate) use entry::{Ended, Entry, Key};
 
 use crate::MeteringError;
-use contract::{NodeId, Timestamp};
+use contract::{NodeId, TenantId, Timestamp};
 use segments::Segments;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -89,6 +89,8 @@ struct Book {
     wanted: u64,
     open: HashMap<Key, Open>,
     recent: Recent,
+    /// Tenants that are being deleted, or were.
+    closed: HashSet<TenantId>,
 }
 
 impl Journal {
@@ -104,6 +106,7 @@ impl Journal {
             wanted: 0,
             open: HashMap::new(),
             recent: Recent::default(),
+            closed: HashSet::new(),
         };
         let inner = Arc::new(Inner {
             control,
@@ -164,6 +167,28 @@ impl Journal {
         Ok(true)
     }
 
+    /// Forgets what the table does not have of a tenant that is being deleted, and takes nothing more of it.
+    pub async fn close_tenant(&self, tenant: TenantId) -> Result<(), MeteringError> {
+        {
+            let mut book = self.inner.book();
+            book.closed.insert(tenant);
+            book.waiting.retain(|(_, entry)| entry.key().0 != tenant);
+            book.withheld.retain(|((_, entry), _)| entry.key().0 != tenant);
+            book.open.retain(|(of, _, _), _| *of != tenant);
+        }
+        // What was on its way is in the table after this, where the deletion finds it, and no file has its lines.
+        self.caught_up().await
+    }
+
+    pub fn has_closed(&self, tenant: TenantId) -> bool {
+        self.inner.book().closed.contains(&tenant)
+    }
+
+    /// The tenant is here again, from an archive.
+    pub fn open_tenant(&self, tenant: TenantId) {
+        self.inner.book().closed.remove(&tenant);
+    }
+
     /// Returns when the table has all that was written before.
     pub async fn caught_up(&self) -> Result<(), MeteringError> {
         let mut progress = self.inner.progress.subscribe();
@@ -219,12 +244,13 @@ impl Inner {
                     () = ends.cancelled() => {}
                 },
             }
-            if ends.is_cancelled() {
+            let last = ends.is_cancelled();
+            if last {
                 let mut book = self.book();
                 book.wanted = book.written;
             }
             self.write_waiting(&ends).await;
-            if ends.is_cancelled() {
+            if last {
                 return;
             }
         }
@@ -234,6 +260,8 @@ impl Inner {
         loop {
             let lot = self.next_lot();
             if lot.is_empty() {
+                // Nothing is on its way; what was forgotten counts as written.
+                self.in_table();
                 return;
             }
             while let Err(error) = table::write(&self.control, &lot).await {
@@ -273,7 +301,7 @@ impl Inner {
         lot
     }
 
-    /// The lot that was taken last is in the table.
+    /// The lot that was taken last, if any, is in the table.
     fn in_table(&self) {
         let mut book = self.book();
         let (in_table, written) = (book.in_table(), book.written);
@@ -322,7 +350,10 @@ impl Book {
 
     /// Whether an attempt may be recorded.
     fn admit(&self, key: Key) -> Result<(), MeteringError> {
-        let (_, request, attempt) = key;
+        let (tenant, request, attempt) = key;
+        if self.closed.contains(&tenant) {
+            return Err(MeteringError::Closed { request, attempt });
+        }
         if self.open.contains_key(&key) || self.recent.contains(&key) {
             return Err(MeteringError::AlreadyRecorded { request, attempt });
         }

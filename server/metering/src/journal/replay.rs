@@ -1,9 +1,16 @@
 //! What a process left in the journal that ended before the table had it.
 
-use super::{Entry, segments::left_behind, table};
+use super::{
+    Entry,
+    segments::{self, left_behind},
+    table,
+};
 use crate::MeteringError;
 use contract::TenantId;
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 use store::ControlStore;
 
 const TENANT_HERE: &str = "SELECT id AS value FROM tenant WHERE id = $1";
@@ -15,7 +22,7 @@ pub(super) async fn replay(control: &ControlStore, directory: &Path) -> Result<(
     for path in left_behind(directory).map_err(MeteringError::Journal)? {
         let text = std::fs::read(&path).map_err(MeteringError::Journal)?;
         let mut entries = Vec::new();
-        let mut unread = 0_usize;
+        let mut unread = Vec::new();
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             // Without its end it was not written whole, and nobody acted upon it.
             let Some(line) = line.strip_suffix(b"\n") else { continue };
@@ -23,7 +30,10 @@ pub(super) async fn replay(control: &ControlStore, directory: &Path) -> Result<(
                 // A tenant that was deleted meanwhile leaves no trace.
                 Ok(entry) if exists(control, &mut here, entry.key().0).await? => entries.push(entry),
                 Ok(_) => {}
-                Err(_) => unread += 1,
+                Err(_) => {
+                    unread.extend_from_slice(line);
+                    unread.push(b'\n');
+                }
             }
         }
         if !entries.is_empty() {
@@ -32,15 +42,26 @@ pub(super) async fn replay(control: &ControlStore, directory: &Path) -> Result<(
         for lot in entries.chunks(LOT) {
             table::write(control, lot).await?;
         }
-        if unread > 0 {
-            let kept = path.with_extension("unread");
-            tracing::error!(lines = unread, kept = %kept.display(), "lines of the ledger's journal cannot be read");
-            std::fs::rename(&path, &kept).map_err(MeteringError::Journal)?;
-        } else {
-            std::fs::remove_file(&path).map_err(MeteringError::Journal)?;
+        if !unread.is_empty() {
+            let kept = free_name(&path);
+            tracing::error!(kept = %kept.display(), "lines of the ledger's journal cannot be read");
+            std::fs::write(&kept, unread).map_err(MeteringError::Journal)?;
         }
+        segments::remove(&path).map_err(MeteringError::Journal)?;
     }
     Ok(())
+}
+
+/// Where nothing is kept yet.
+fn free_name(path: &Path) -> PathBuf {
+    let mut number = 1_u32;
+    loop {
+        let name = path.with_extension(format!("{number}.unread"));
+        if !name.exists() {
+            return name;
+        }
+        number = number.saturating_add(1);
+    }
 }
 
 async fn exists(

@@ -16,6 +16,8 @@ pub(super) struct Segments {
     number: u64,
     file: File,
     length: u64,
+    /// Half a line stands at the end, and could not be taken away.
+    torn: bool,
     /// Full ones, each with the number of its last line.
     full: Vec<(PathBuf, u64)>,
 }
@@ -46,14 +48,18 @@ impl Segments {
     pub fn begin(directory: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let file = create(directory, 1)?;
-        Ok(Self { directory: directory.to_owned(), number: 1, file, length: 0, full: Vec::new() })
+        Ok(Self { directory: directory.to_owned(), number: 1, file, length: 0, torn: false, full: Vec::new() })
     }
 
     /// Adds whole lines. When this returns they outlive the process.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(lines) {
-            // Half a line must not stand before the next one.
+        // Half a line must not stand before the next one.
+        if self.torn {
             self.file.set_len(self.length)?;
+            self.torn = false;
+        }
+        if let Err(error) = self.file.write_all(lines) {
+            self.torn = self.file.set_len(self.length).is_err();
             return Err(error);
         }
         self.length = self.length.saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
@@ -80,10 +86,18 @@ impl Segments {
             self.length = 0;
         }
         while let Some((path, _)) = self.full.first().filter(|(_, last)| *last <= number) {
-            std::fs::remove_file(path)?;
+            remove(path)?;
             self.full.remove(0);
         }
         Ok(())
+    }
+}
+
+/// Gone is gone, whoever did it.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -6,8 +6,8 @@ use contract::{NodeId, Timestamp};
 use serde_json::{Map, Value, json};
 use store::{ControlStore, Statement, StoreError, Transaction};
 
-/// Many rows at once: the columns of each in their order, under a number. Of an attempt that is there already nothing
-/// changes, so that entries may be written again after a crash.
+/// Many rows at once: the columns of each in their order, under a number. After a crash entries are written again: of a
+/// row that is there already its end is all that may be missing.
 const ROWS_INSERT: &str = "
 INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
@@ -23,7 +23,12 @@ SELECT e.value ->> 0, e.value ->> 1, CAST(e.value ->> 2 AS BIGINT), e.value ->> 
     CAST(e.value ->> 22 AS BIGINT), CAST(e.value ->> 23 AS BIGINT), e.value ->> 24, CAST(e.value ->> 25 AS BIGINT)
 FROM json_each($1) AS e
 WHERE TRUE
-ON CONFLICT (tenant_id, request_id, attempt) DO NOTHING";
+ON CONFLICT (tenant_id, request_id, attempt) DO UPDATE
+SET status = excluded.status, error_code = excluded.error_code, input_tokens = excluded.input_tokens,
+    cached_input_tokens = excluded.cached_input_tokens, output_tokens = excluded.output_tokens, cost = excluded.cost,
+    price_version = excluded.price_version, measured = excluded.measured, first_token_ms = excluded.first_token_ms,
+    total_ms = excluded.total_ms, settled_at = excluded.settled_at
+WHERE ledger_attempt.settled_at IS NULL AND excluded.settled_at IS NOT NULL AND excluded.cache IS NULL";
 
 /// Writes entries, all or none; durable when this returns.
 pub(super) async fn write(control: &ControlStore, entries: &[Entry]) -> Result<(), StoreError> {
@@ -61,7 +66,10 @@ async fn apply(tx: &mut Transaction, changes: &Changes<'_>) -> Result<(), StoreE
         tx.query(ROWS_INSERT).bind(Value::Object(rows).to_string()).execute().await?;
     }
     for ended in &changes.ended {
-        settle(tx, ended).execute().await?;
+        if settle(tx, ended).execute().await? == 0 {
+            // As it should be where it is written again after a crash.
+            tracing::info!(tenant = %ended.tenant, request = %ended.request, "the ledger has this end already");
+        }
     }
     Ok(())
 }
