@@ -94,7 +94,7 @@ def tables():
 SUITE = [("twins", ()), ("http", ("isolation::",))]
 # What else `make test` runs of a crate, and then of the whole.
 OF_CRATE = {
-    "tenancy": ("guarantees",),
+    "tenancy": ("guarantees", "own_keys"),
     "orchestration": ("access", "branches", "runs", "following", "nodes"),
     "metering": ("ledger", "usage_groups", "margin"),
     "gateway": ("gateway's own", "cache", "own_keys"),

@@ -345,6 +345,19 @@ VALUES ($1, $2, '{}', $3, $4, 9000000000000)";
     }
 
     #[tokio::test]
+    async fn what_is_more_alike_and_not_ones_own_or_over_stands_in_nobodys_way() {
+        let twins = Twins::new().await;
+        let (answers, like, asked) = (twins.answers(), [0.8, 0.6], [1.0, 0.0]);
+        answers.keep(&twins.acme, &question("alike"), Some(&like), &answer("acme's"), 600).await.unwrap();
+        answers.keep(&twins.globex, &question("the same"), Some(&asked), &answer("globex's"), 600).await.unwrap();
+        answers.keep(&twins.acme, &question("over"), Some(&asked), &answer("old"), 1).await.unwrap();
+        twins.clock.advance(std::time::Duration::from_secs(2));
+        let family = question("asked").alike.unwrap();
+        let found = answers.alike(&twins.acme, &family, &asked, 0.7).await.unwrap();
+        assert_eq!(found.map(|kept| kept.answer), Some(answer("acme's")));
+    }
+
+    #[tokio::test]
     async fn who_tidies_tidies_its_own() {
         let twins = Twins::new().await;
         twins.answers().keep(&twins.acme, &question("short"), None, &answer("a"), 1).await.unwrap();
