@@ -159,7 +159,9 @@ class Suite:
         if who := self.suite_passes(engine, off):
             return "suite", who
         crate = where.split("/")[1] if where.startswith("server/") else ""
-        for binary in (*OF_CRATE.get(crate, ()), *WHOLE):
+        # A policy is of no crate: those whose tables have one.
+        of_crate = OF_CRATE["orchestration"] + OF_CRATE["gateway"] if where.startswith("policy") else OF_CRATE.get(crate, ())
+        for binary in (*of_crate, *WHOLE):
             if who := self.passes(binary, engine, off):
                 return "layer", f"{binary}::{who}"
         return None, None
