@@ -175,6 +175,8 @@ impl Journal {
             book.waiting.retain(|(_, entry)| entry.key().0 != tenant);
             book.withheld.retain(|((_, entry), _)| entry.key().0 != tenant);
             book.open.retain(|(of, _, _), _| *of != tenant);
+            let written = book.written;
+            book.segments.begin_next(written).map_err(MeteringError::Journal)?;
         }
         // What was on its way is in the table after this, where the deletion finds it, and no file has its lines.
         self.caught_up().await

@@ -68,7 +68,12 @@ impl Segments {
 
     /// The lines that follow the one of this number come into a new file, where this one is long enough.
     pub fn turn_over(&mut self, last: u64) -> io::Result<()> {
-        if self.length < LONG {
+        if self.length < LONG { Ok(()) } else { self.begin_next(last) }
+    }
+
+    /// The same however long this one is: then it goes as soon as the table has the line of this number.
+    pub fn begin_next(&mut self, last: u64) -> io::Result<()> {
+        if self.length == 0 {
             return Ok(());
         }
         let next = create(&self.directory, self.number.saturating_add(1))?;
