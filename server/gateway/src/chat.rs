@@ -6,7 +6,6 @@
 use crate::{
     AnswerPart, Answering, CacheUse, ChatRequest, GatewayError, Outcome, PartialOutcome,
     accounting::{Accounting, Asked, Ending, Receipt},
-    at_hand::AtHand,
     estimates,
     health::Pace,
     hearing::{Broken, Hearing, Said},
@@ -17,7 +16,7 @@ use crate::{
     router::{self, Attempted, Interest, Operation, Round},
 };
 use contract::{AttemptNo, FinishReason, TokenUsage};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{StreamExt, stream};
 use metering::AttemptStatus;
 use registry::Disconnect;
 use std::{sync::Arc, time::Duration};
@@ -51,11 +50,10 @@ pub(crate) struct Chat {
 /// Begins the chat's work and returns with its first text.
 pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Result<Answering, GatewayError> {
     let (texts, mut said) = mpsc::channel(TEXTS_UNDER_WAY);
-    let (end, mut ended) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
     // Held by whoever waits: first here, then by the answer's stream.
     let reader = chat.interest.wanted.clone().drop_guard();
-    let whole = chat.request.is_whole();
-    let work = share::split(async move {
+    tasks.spawn(share::split(async move {
         let telling = Telling { chat, texts };
         let Chat { places, asked, deadline, hedge_after, interest, .. } = &telling.chat;
         let round =
@@ -63,14 +61,13 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
         let outcome = router::answer(&telling, round).await;
         // A reader that is gone needs no end.
         let _ = end.send(outcome);
-    });
-    let mut work = if whole { AtHand::begin(work.boxed(), tasks) } else { AtHand::apart(work.boxed(), tasks) };
-    match work.until(said.recv()).await {
+    }));
+    match said.recv().await {
         Some(Said::Begun { route }) => {
-            let reading = Reading { said, ended, work, _wants: reader };
+            let reading = Reading { said, ended, _wants: reader };
             Ok(Answering { parts: parts(reading), route, cache: CacheUse::Bypass })
         }
-        Some(Said::Text(_) | Said::Tool(_) | Said::Native(_)) | None => match work.until(&mut ended).await {
+        Some(Said::Text(_) | Said::Tool(_) | Said::Native(_)) | None => match ended.await {
             Ok(Err(error)) => Err(error),
             // An answer always begins before it ends.
             Ok(Ok(_)) | Err(_) => Err(GatewayError::Abandoned),
@@ -82,9 +79,7 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
 struct Reading {
     said: mpsc::Receiver<Said>,
     ended: oneshot::Receiver<Result<Outcome, GatewayError>>,
-    /// Goes before the work does, which is how that finds out.
     _wants: DropGuard,
-    work: AtHand,
 }
 
 /// What the reader sees: all text, then the end, which is sent after it is settled.
@@ -92,13 +87,13 @@ fn parts(reading: Reading) -> stream::BoxStream<'static, Result<AnswerPart, Gate
     stream::unfold(Some(reading), |state| async {
         let mut reading = state?;
         loop {
-            let part = match reading.work.until(reading.said.recv()).await {
+            let part = match reading.said.recv().await {
                 Some(Said::Text(text)) => AnswerPart::Text(text),
                 Some(Said::Tool(tool)) => AnswerPart::Tool(tool),
                 Some(Said::Native(value)) => AnswerPart::Native(value),
                 Some(Said::Begun { .. }) => continue,
                 None => {
-                    let end = reading.work.until(&mut reading.ended).await.unwrap_or(Err(GatewayError::Abandoned));
+                    let end = (&mut reading.ended).await.unwrap_or(Err(GatewayError::Abandoned));
                     return Some((end.map(AnswerPart::Finished), None));
                 }
             };

@@ -16,7 +16,6 @@
 
 mod accounting;
 mod answer;
-mod at_hand;
 mod cache;
 mod catalogue;
 mod chat;

@@ -3,7 +3,7 @@
 
 mod fixture;
 
-use contract::{NanoUsd, ProviderKind, RequestId, TenantId};
+use contract::{NanoUsd, ProviderKind, RequestId};
 use fixture::{
     House,
     upstream::{Reply, Upstream, Wire},
@@ -96,7 +96,7 @@ async fn the_same_question_is_answered_once_and_the_ledger_says_what_that_saved(
     assert!(first.cost.is_some());
 
     assert_eq!(ask(&house, asking("Capital of Spain?")).await.cache, CacheUse::Miss);
-    let stranger = house.tenancy.upkeep_scope(TenantId::new());
+    let stranger = house.stranger().await;
     assert_eq!(ask_as(&house, &stranger, asking("Capital of France?")).await.cache, CacheUse::Miss, "another tenant");
     assert_eq!(upstream.seen().len(), 3);
 }

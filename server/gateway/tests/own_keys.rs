@@ -3,7 +3,7 @@
 
 mod fixture;
 
-use contract::{NanoUsd, ProviderKind, TenantId};
+use contract::{NanoUsd, ProviderKind};
 use fixture::{
     House, chat, hear,
     upstream::{Reply, Upstream},
@@ -47,7 +47,7 @@ async fn ask(house: &House, scope: &Scope) -> Option<NanoUsd> {
 #[tokio::test]
 async fn a_tenants_own_key_is_used_for_its_requests_alone_and_costs_the_platform_nothing() {
     let (house, upstream) = house(Some(true)).await;
-    let stranger = house.tenancy.upkeep_scope(TenantId::new());
+    let stranger = house.stranger().await;
     assert!(ask(&house, &house.scope).await.unwrap() > NanoUsd::ZERO);
     house.gateway.own_key_set(&house.scope, "up", &secret(OWN)).await.unwrap();
     let request = chat("assistant");
@@ -97,14 +97,14 @@ async fn keys_are_for_providers_that_take_them() {
     assert!(matches!(set("claude", "with space").await, Err(GatewayError::InvalidKey { .. })));
     set("claude", OWN).await.unwrap();
     house.model("hers", &["claude/m"]).await;
-    let none = house.gateway.own_key_test(&house.tenancy.upkeep_scope(TenantId::new()), "claude", None).await;
+    let none = house.gateway.own_key_test(&house.stranger().await, "claude", None).await;
     assert!(matches!(none, Err(GatewayError::InvalidKey { .. })), "there is none to try");
 }
 
 #[tokio::test]
 async fn data_keys_and_the_master_key_are_changed_under_tenants_who_notice_nothing() {
     let (house, upstream) = house(Some(true)).await;
-    let other = house.tenancy.upkeep_scope(TenantId::new());
+    let other = house.stranger().await;
     house.gateway.own_key_set(&house.scope, "up", &secret(OWN)).await.unwrap();
     house.gateway.own_key_set(&other, "up", &secret("sk-of-another-tenant-012345")).await.unwrap();
     let (now, vault) = (house.tenancy.clock().now(), house.tenancy.vault());
@@ -126,7 +126,7 @@ async fn data_keys_and_the_master_key_are_changed_under_tenants_who_notice_nothi
 #[tokio::test]
 async fn the_master_key_is_changed_and_what_was_sealed_opens_under_the_new_one_alone() {
     let (house, _upstream) = house(Some(true)).await;
-    let other = house.tenancy.upkeep_scope(TenantId::new());
+    let other = house.stranger().await;
     house.gateway.own_key_set(&house.scope, "up", &secret(OWN)).await.unwrap();
     house.gateway.own_key_set(&other, "up", &secret("sk-of-another-tenant-012345")).await.unwrap();
     let now = house.tenancy.clock().now();

@@ -32,6 +32,11 @@ pub enum LifecycleError {
          command again"
     )]
     StillAnswering { slug: String },
+    #[error(
+        "the ledger cannot be written at the moment, and something of the workspace waits to get into it; nobody can enter \
+         the workspace any more; delete it again in a little while"
+    )]
+    BooksOpen,
     #[error("“{}” exists already; choose another name, or remove that file first", .0.display())]
     FileExists(PathBuf),
     #[error("another export is writing “{}”; wait for that one, or choose another name", .0.display())]

@@ -14,7 +14,7 @@ pub enum MeteringError {
     /// The others took this node for dead and have ended what was its own.
     #[error("attempt {} of request {request} was not dispatched: this node has left the others; try again", attempt.0)]
     Removed { request: RequestId, attempt: AttemptNo },
-    #[error("attempt {} of request {request} was not dispatched: its workspace is being deleted", attempt.0)]
+    #[error("attempt {} of request {request} was not dispatched: its workspace is being deleted, or was", attempt.0)]
     Closed { request: RequestId, attempt: AttemptNo },
     #[error("attempt {} of request {request} cannot be settled as “dispatched”; say how it ended", attempt.0)]
     NotAnOutcome { request: RequestId, attempt: AttemptNo },

@@ -15,7 +15,9 @@ use nodes::Nodes;
 use store::{ControlStore, FromRow, Row, Statement, StoreError, Transaction};
 use tenancy::SharedClock;
 
-// Only a node that is among the nodes may dispatch: what another one left open is closed by whoever comes upon it.
+// Only a node that is among the nodes may dispatch: what another one left open is closed by whoever comes upon it. And only
+// for a tenant that is there, or for the platform itself: a request that outlives its tenant leaves no trace of it. The
+// deletion, which writes alone, is before this statement or after it.
 const INTENT_INSERT: &str = "
 INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
@@ -23,7 +25,10 @@ INSERT INTO ledger_attempt (
 )
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, node.id, 'dispatched'
 FROM node
-WHERE node.id = $13";
+WHERE node.id = $13
+    AND ($1 = '00000000-0000-0000-0000-000000000000' OR EXISTS (SELECT 1 FROM tenant WHERE tenant.id = $1))";
+
+const TENANT_HERE: &str = "SELECT id AS value FROM tenant WHERE id = $1";
 
 // The price is looked up by the row's own time of dispatch, in the transaction that writes the cost.
 const ATTEMPT_WITH_PRICE: &str = "
@@ -57,7 +62,10 @@ INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
     prompt_name, prompt_version, dispatched_at, settled_at, status, input_tokens, cached_input_tokens, output_tokens,
     cost, measured, first_token_ms, total_ms, cache, saved
-) VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $10, 'succeeded', 0, 0, 0, 0, TRUE, 0, 0, $11, $12)";
+)
+SELECT $1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $10, 'succeeded', 0, 0, 0, 0, TRUE, 0, 0, $11, $12
+FROM tenant
+WHERE tenant.id = $1";
 
 const HIT_SAVED: &str = "
 UPDATE ledger_attempt SET saved = $3 WHERE tenant_id = $1 AND request_id = $2 AND attempt = 1 AND cache IS NOT NULL";
@@ -143,12 +151,23 @@ impl Ledger {
             return journal.intent(intent, self.nodes.id());
         }
         match Box::pin(insert_intent(self.control.write(INTENT_INSERT), intent, self.nodes.id())).await {
-            // A node that is none any more records nothing.
-            Ok(0) => Err(MeteringError::Removed { request: intent.request, attempt: intent.attempt }),
+            Ok(0) => Err(self.why_not_recorded(intent).await?),
             Ok(_) => Ok(()),
             // The row names no price yet, so the only thing that can stand in its way is its own key.
             Err(error) => Err(in_the_way(error, intent.request, intent.attempt)),
         }
+    }
+
+    /// The table took nothing.
+    async fn why_not_recorded(&self, intent: &Intent) -> Result<MeteringError, MeteringError> {
+        let Intent { tenant, request, attempt, .. } = *intent;
+        let here = tenant == TenantId::PLATFORM
+            || self.control.read(TENANT_HERE).bind(tenant).fetch_optional::<String>().await?.is_some();
+        Ok(match here {
+            // This node is none any more.
+            true => MeteringError::Removed { request, attempt },
+            false => MeteringError::Closed { request, attempt },
+        })
     }
 
     pub(crate) async fn settle(
@@ -231,8 +250,11 @@ impl Ledger {
             self.reopen(journal, hit.tenant).await?;
             return journal.hit(hit, self.clock.now());
         }
-        let recorded = insert_hit(self.control.write(HIT_INSERT), hit, self.clock.now()).await;
-        recorded.map_err(|error| in_the_way(error, hit.request, AttemptNo(1)))
+        match insert_hit(self.control.write(HIT_INSERT), hit, self.clock.now()).await {
+            Ok(0) => Err(MeteringError::Closed { request: hit.request, attempt: AttemptNo(1) }),
+            Ok(_) => Ok(()),
+            Err(error) => Err(in_the_way(error, hit.request, AttemptNo(1))),
+        }
     }
 
     pub(crate) async fn saved(
@@ -280,13 +302,12 @@ async fn insert_intent(insert: Statement<'_>, intent: &Intent, node: NodeId) -> 
     row.bind(node).execute().await
 }
 
-async fn insert_hit(insert: Statement<'_>, hit: &CacheHit, now: Timestamp) -> Result<(), StoreError> {
+async fn insert_hit(insert: Statement<'_>, hit: &CacheHit, now: Timestamp) -> Result<u64, StoreError> {
     let (prompt, prompt_version) = hit.prompt.clone().unzip();
     let row = insert.bind(hit.tenant).bind(hit.request).bind(hit.user);
     let row = row.bind(hit.feature.as_str()).bind(hit.requested_model.as_str()).bind(hit.provider.as_str());
     let row = row.bind(hit.provider_model.as_str()).bind(prompt).bind(prompt_version).bind(now);
-    row.bind(hit.kind.as_str()).bind(hit.saved).execute().await?;
-    Ok(())
+    row.bind(hit.kind.as_str()).bind(hit.saved).execute().await
 }
 
 fn in_the_way(error: StoreError, request: RequestId, attempt: AttemptNo) -> MeteringError {

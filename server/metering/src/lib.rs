@@ -75,6 +75,12 @@ impl Metering {
         Journal::recover(control, directory).await
     }
 
+    /// Of the journal's lines that could not be read, which lie beside it, takes away those that name the tenant; for
+    /// deletions where no server runs.
+    pub fn forget_unread(directory: &Path, tenant: TenantId) -> Result<(), MeteringError> {
+        Journal::forget_unread(directory, tenant)
+    }
+
     fn with(control: ControlStore, clock: SharedClock, nodes: Nodes, journal: Option<Journal>) -> Self {
         let prices = PriceBook::new(control.clone());
         Self { ledger: Ledger::new(control.clone(), clock, nodes, prices.clone(), journal), prices, control }
@@ -88,6 +94,10 @@ impl Metering {
 
     /// Of a tenant that is being deleted nothing is recorded any more: an answer that ends later fails instead. A tenant
     /// that comes back from an archive is recorded again.
+    ///
+    /// # Errors
+    /// `Behind` while the table cannot be written, `Journal` while its files cannot: something of the tenant could become
+    /// a row afterwards, so that it must not be deleted yet.
     pub async fn close_tenant(&self, tenant: TenantId) -> Result<(), MeteringError> {
         self.ledger.close_tenant(tenant).await
     }
@@ -101,7 +111,8 @@ impl Metering {
     /// Records that an attempt is about to be dispatched; durable when this returns.
     ///
     /// # Errors
-    /// `AlreadyRecorded` when this (request, attempt) is in the ledger; `Removed` when this node is no longer one.
+    /// `AlreadyRecorded` when this (request, attempt) is in the ledger; `Removed` when this node is no longer one, `Closed` when
+    /// the tenant is being deleted, or was.
     pub async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
         self.ledger.intent(intent).await
     }

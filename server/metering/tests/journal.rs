@@ -5,7 +5,7 @@
 mod fixture;
 
 use contract::{AttemptNo, RequestId, TenantId, Timestamp};
-use fixture::{FIRST, NOW, intent, journaled, metering_on, price_from, succeeded, tokens, usd};
+use fixture::{FIRST, NOW, intent, journaled, metering_on, price_from, settle_tenants, succeeded, tokens, usd};
 use metering::{AttemptStatus, CacheHit, CacheKind, Intent, LedgerRow, Metering, MeteringError};
 use std::{
     fs,
@@ -161,6 +161,7 @@ async fn a_table_that_is_held_up_holds_up_nobody() {
 async fn an_attempt_is_recorded_once_and_settled_once_before_and_after_it_is_in_the_table() {
     let scratch = Scratch::on(Engine::Sqlite).await.unwrap();
     let control = ControlStore::open(scratch.location()).await.unwrap();
+    settle_tenants(&control).await;
     let metering = journaled(&control, scratch.dir()).await.unwrap();
     let intent = intent();
     let end = succeeded(tokens(1, 0, 1));

@@ -5,7 +5,8 @@ mod fixture;
 
 use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage, UserId};
 use fixture::{
-    FIRST, Fixture, NOW, intent, metering_beside, metering_on, price_from, reopened, succeeded, tokens, usd,
+    FIRST, Fixture, NOW, acme, globex, intent, metering_beside, metering_on, price_from, reopened, settle_tenants,
+    succeeded, tenant_goes, tokens, usd,
 };
 use metering::{AttemptStatus, CacheHit, CacheKind, Intent, MeteringError, Settlement};
 use nodes::NodeSettings;
@@ -14,7 +15,7 @@ use testbase::{Scratch, location_from, on_each_engine};
 
 #[tokio::test]
 async fn an_intent_is_in_the_ledger_before_anything_is_known() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     let intent = Intent { user: Some(UserId::new()), ..intent() };
     fixture.metering.intent(&intent).await.unwrap();
     let row = fixture.only_row(&intent).await;
@@ -25,7 +26,7 @@ async fn an_intent_is_in_the_ledger_before_anything_is_known() {
 
 #[tokio::test]
 async fn a_settlement_completes_the_row() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     fixture.price(&price_from(NOW)).await.unwrap();
     let intent = intent();
     fixture.metering.intent(&intent).await.unwrap();
@@ -47,9 +48,9 @@ async fn a_settlement_completes_the_row() {
 
 #[tokio::test]
 async fn two_tenants_with_the_same_request_have_a_row_each() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     let acme = intent();
-    let globex = Intent { tenant: TenantId::new(), ..acme.clone() };
+    let globex = Intent { tenant: globex(), ..acme.clone() };
     fixture.metering.intent(&acme).await.unwrap();
     fixture.metering.intent(&globex).await.unwrap();
     fixture.metering.settle(acme.tenant, acme.request, FIRST, &succeeded(tokens(1, 0, 1))).await.unwrap();
@@ -60,21 +61,21 @@ async fn two_tenants_with_the_same_request_have_a_row_each() {
 
 #[tokio::test]
 async fn an_attempt_is_recorded_once_and_settled_only_after_that() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     let intent = intent();
     let settlement = succeeded(tokens(1, 0, 1));
     let settle = |tenant, request| fixture.metering.settle(tenant, request, FIRST, &settlement);
     assert!(matches!(settle(intent.tenant, intent.request).await, Err(MeteringError::NotRecorded { .. })));
     fixture.metering.intent(&intent).await.unwrap();
     assert!(matches!(fixture.metering.intent(&intent).await, Err(MeteringError::AlreadyRecorded { .. })));
-    let stranger = settle(TenantId::new(), intent.request).await;
+    let stranger = settle(globex(), intent.request).await;
     assert!(matches!(stranger, Err(MeteringError::NotRecorded { .. })), "{stranger:?}");
     assert_eq!(fixture.only_row(&intent).await.status, AttemptStatus::Dispatched);
 }
 
 #[tokio::test]
 async fn dispatched_is_not_how_an_attempt_ends() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     let intent = intent();
     fixture.metering.intent(&intent).await.unwrap();
     let settlement = Settlement { status: AttemptStatus::Dispatched, ..succeeded(tokens(1, 0, 1)) };
@@ -85,7 +86,7 @@ async fn dispatched_is_not_how_an_attempt_ends() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_settlements_at_once_one_wins_and_the_ledger_has_its_numbers() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     fixture.price(&price_from(NOW)).await.unwrap();
     let intent = intent();
     fixture.metering.intent(&intent).await.unwrap();
@@ -115,7 +116,7 @@ async fn of_many_settlements_at_once_one_wins_and_the_ledger_has_its_numbers() {
 
 #[tokio::test]
 async fn unknown_usage_and_a_missing_price_cost_unknown_and_never_zero() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     let unpriced = intent();
     fixture.metering.intent(&unpriced).await.unwrap();
     let known = succeeded(tokens(10, 0, 10));
@@ -138,7 +139,7 @@ async fn unknown_usage_and_a_missing_price_cost_unknown_and_never_zero() {
 
 #[tokio::test]
 async fn more_cached_tokens_than_were_read_are_not_believed() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     fixture.price(&price_from(NOW)).await.unwrap();
     let intent = intent();
     fixture.metering.intent(&intent).await.unwrap();
@@ -150,7 +151,7 @@ async fn more_cached_tokens_than_were_read_are_not_believed() {
 
 #[tokio::test]
 async fn a_later_price_changes_neither_what_is_settled_nor_what_is_under_way() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     fixture.price(&price_from(NOW.plus_millis(-1_000))).await.unwrap();
     let (done, under_way) = (intent(), intent());
     let later = Intent { dispatched_at: NOW.plus_millis(50), ..intent() };
@@ -175,8 +176,8 @@ async fn a_later_price_changes_neither_what_is_settled_nor_what_is_under_way() {
 
 #[tokio::test]
 async fn a_ledger_shows_its_own_tenant_newest_first_and_a_request_in_order() {
-    let fixture = Fixture::new().await;
-    let (tenant, retried) = (TenantId::new(), RequestId::new());
+    let fixture = Fixture::inhabited().await;
+    let (tenant, retried) = (globex(), RequestId::new());
     let of = |request, attempt, after| Intent {
         tenant,
         request,
@@ -192,12 +193,13 @@ async fn a_ledger_shows_its_own_tenant_newest_first_and_a_request_in_order() {
     };
     assert_eq!(times(fixture.metering.ledger_rows(tenant, None, 2).await.unwrap()), [20, 10]);
     assert_eq!(times(fixture.metering.ledger_rows(tenant, Some(retried), 10).await.unwrap()), [0, 10]);
-    assert!(fixture.metering.ledger_rows(TenantId::new(), Some(retried), 10).await.unwrap().is_empty());
+    assert!(fixture.metering.ledger_rows(acme(), Some(retried), 10).await.unwrap().is_empty());
 }
 
 on_each_engine! {
     async fn what_a_node_has_open_is_closed_when_it_is_no_more_and_not_before(scratch: Scratch) {
         let control = ControlStore::open(scratch.location()).await.unwrap();
+        settle_tenants(&control).await;
         let (one, node) = metering_beside(&control, NodeSettings::beside_others("one")).await;
         let (other, _) = metering_beside(&control, NodeSettings::beside_others("other")).await;
         let (ours, theirs) = (intent(), intent());
@@ -220,6 +222,40 @@ on_each_engine! {
         assert!(node.stay().await.unwrap());
         one.intent(&late).await.unwrap();
         assert_eq!(other.resolve_abandoned().await.unwrap(), 0);
+    }
+
+    async fn a_request_that_outlives_its_tenant_leaves_no_trace_of_it(scratch: Scratch) {
+        let control = ControlStore::open(scratch.location()).await.unwrap();
+        settle_tenants(&control).await;
+        let metering = metering_on(&control).await;
+        let first = intent();
+        metering.intent(&first).await.unwrap();
+        tenant_goes(&control, acme()).await;
+        // It goes on to the next place.
+        let next = Intent { attempt: AttemptNo(2), ..first.clone() };
+        let refused = metering.intent(&next).await;
+        assert!(matches!(refused, Err(MeteringError::Closed { attempt: AttemptNo(2), .. })), "{refused:?}");
+        let refused = metering.hit(&hit_of(acme(), RequestId::new())).await;
+        assert!(matches!(refused, Err(MeteringError::Closed { .. })), "{refused:?}");
+        assert_eq!(metering.ledger_rows(acme(), None, 10).await.unwrap().len(), 1);
+        // Others, and the platform itself, go on.
+        metering.intent(&Intent { tenant: globex(), ..intent() }).await.unwrap();
+        metering.intent(&Intent { tenant: TenantId::PLATFORM, ..intent() }).await.unwrap();
+    }
+}
+
+fn hit_of(tenant: TenantId, request: RequestId) -> CacheHit {
+    CacheHit {
+        tenant,
+        request,
+        user: None,
+        feature: intent().feature,
+        requested_model: "m".to_owned(),
+        provider: "p".to_owned(),
+        provider_model: "x".to_owned(),
+        prompt: None,
+        kind: CacheKind::Exact,
+        saved: None,
     }
 }
 
@@ -245,28 +281,25 @@ async fn what_a_killed_process_left_open_is_closed_at_the_next_start_and_nothing
     let metering = reopened(&scratch).await;
     assert_eq!(metering.resolve_abandoned().await.unwrap(), 2);
     assert_eq!(metering.resolve_abandoned().await.unwrap(), 0);
-    let rows = metering.ledger_rows(tenant_of_the_dead(), None, 10).await.unwrap();
+    let rows = metering.ledger_rows(globex(), None, 10).await.unwrap();
     let outcomes: Vec<_> = rows.iter().map(|row| (row.status, row.cost, row.measured)).collect();
     let interrupted = (AttemptStatus::Interrupted, None, false);
     assert_eq!(outcomes, [interrupted, interrupted, (AttemptStatus::Succeeded, Some(usd("0.000002")), true)]);
     assert!(rows.iter().all(|row| row.settled_at == Some(NOW)), "{rows:?}");
     let open = &rows[0];
-    let late = metering.settle(tenant_of_the_dead(), open.request, FIRST, &succeeded(tokens(1, 0, 1))).await;
+    let late = metering.settle(globex(), open.request, FIRST, &succeeded(tokens(1, 0, 1))).await;
     assert!(matches!(late, Err(MeteringError::AlreadySettled { .. })), "{late:?}");
-}
-
-fn tenant_of_the_dead() -> TenantId {
-    "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()
 }
 
 async fn die_in(location: &Location) {
     let control = ControlStore::open(location).await.unwrap();
+    settle_tenants(&control).await;
     let metering = metering_on(&control).await;
     let mut tx = control.begin().await.unwrap();
     metering::Metering::apply_price(&mut tx, NOW, &price_from(Timestamp::from_millis(0))).await.unwrap();
     tx.commit().await.unwrap();
     for n in 0..3 {
-        let intent = Intent { tenant: tenant_of_the_dead(), dispatched_at: NOW.plus_millis(n), ..intent() };
+        let intent = Intent { tenant: globex(), dispatched_at: NOW.plus_millis(n), ..intent() };
         metering.intent(&intent).await.unwrap();
         if n == 0 {
             metering.settle(intent.tenant, intent.request, FIRST, &succeeded(tokens(0, 0, 1))).await.unwrap();
@@ -279,7 +312,7 @@ async fn die_in(location: &Location) {
 
 #[tokio::test]
 async fn those_who_write_at_once_are_each_told_of_their_own() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     fixture.price(&price_from(NOW)).await.unwrap();
     let intents: Vec<Intent> = (0..150).map(|_| Intent { request: RequestId::new(), ..intent() }).collect();
     // Every tenth is there twice: one of the two is refused, and nobody beside it is.
@@ -300,21 +333,10 @@ async fn those_who_write_at_once_are_each_told_of_their_own() {
 
 #[tokio::test]
 async fn what_an_answer_saved_is_told_of_its_own_tenants_request() {
-    let fixture = Fixture::new().await;
-    let (acme, globex) = (intent(), TenantId::new());
+    let fixture = Fixture::inhabited().await;
+    let (acme, globex) = (intent(), globex());
     for tenant in [acme.tenant, globex] {
-        let hit = CacheHit {
-            tenant,
-            request: acme.request,
-            user: None,
-            feature: acme.feature,
-            requested_model: "m".to_owned(),
-            provider: "p".to_owned(),
-            provider_model: "x".to_owned(),
-            prompt: None,
-            kind: CacheKind::Exact,
-            saved: None,
-        };
+        let hit = hit_of(tenant, acme.request);
         fixture.metering.hit(&hit).await.unwrap();
         let again = fixture.metering.hit(&hit).await;
         assert!(matches!(again, Err(MeteringError::AlreadyRecorded { .. })));

@@ -4,7 +4,7 @@
 mod fixture;
 
 use contract::{AttemptNo, KeyScope, RequestId, TenantId, Timestamp, TokenUsage, UserId};
-use fixture::{FIRST, Fixture, NOW, intent, price_from, succeeded, tokens, usd};
+use fixture::{FIRST, Fixture, NOW, acme, globex, intent, price_from, succeeded, tokens, usd};
 use metering::{Intent, LedgerPlace, MeteringError, UsageBy, UsageGroup, UsageWindow};
 use std::sync::Arc;
 use tenancy::{FixedClock, KeyHolder, NewKey, NewTenant, Scope, Tenancy, TenancyError, Vault};
@@ -39,9 +39,9 @@ async fn settled(fixture: &Fixture, intent: &Intent, usage: TokenUsage) {
 
 #[tokio::test]
 async fn groups_hold_a_tenants_own_attempts_and_say_what_is_unknown() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::inhabited().await;
     fixture.price(&price_from(Timestamp::from_millis(0))).await.unwrap();
-    let (acme, globex, ada) = (TenantId::new(), TenantId::new(), UserId::new());
+    let (acme, globex, ada) = (acme(), globex(), UserId::new());
     let of = |tenant: TenantId, user: Option<UserId>, days: i64| Intent {
         tenant,
         user,
@@ -89,12 +89,12 @@ async fn groups_hold_a_tenants_own_attempts_and_say_what_is_unknown() {
 
 #[tokio::test]
 async fn the_ledger_is_walked_once_from_the_newest_row_also_where_times_are_alike() {
-    let fixture = Fixture::new().await;
-    let acme = TenantId::new();
+    let fixture = Fixture::inhabited().await;
+    let globex = globex();
     let mut expected = Vec::new();
     for number in 0..7 {
         let at = NOW.plus_millis(number / 3);
-        let intent = Intent { tenant: acme, dispatched_at: at, ..intent() };
+        let intent = Intent { tenant: globex, dispatched_at: at, ..intent() };
         for attempt in [FIRST, AttemptNo(2)] {
             fixture.metering.intent(&Intent { attempt, ..intent.clone() }).await.unwrap();
             expected.push((at, intent.request, attempt));
@@ -103,7 +103,7 @@ async fn the_ledger_is_walked_once_from_the_newest_row_also_where_times_are_alik
     fixture.metering.intent(&intent()).await.unwrap();
     expected.sort();
     expected.reverse();
-    let scope = manager(&fixture, acme);
+    let scope = manager(&fixture, globex);
     let (mut seen, mut place) = (Vec::new(), None);
     loop {
         let page = fixture.metering.ledger_page(&scope, ALL_TIME, place, 3).await.unwrap();

@@ -30,14 +30,20 @@ impl Platform {
         self.chats.stop_all_of(tenant);
         // Answers that were stopped just now are settled and counted; those of programs may take longer, and are not.
         tokio::time::sleep(SETTLED).await;
+        self.close_books_of(tenant).await?;
+        self.lifecycle.tenant_delete(operator, tenant, confirmed, UnderWay::WaitFor(ANSWERS_END)).await
+    }
+
+    /// Until nothing of the tenant can become a row any more.
+    async fn close_books_of(&self, tenant: TenantId) -> Result<(), LifecycleError> {
         for patience in PATIENCE {
             match self.metering.close_tenant(tenant).await {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err(error) => tracing::warn!(%tenant, %error, "the ledger's journal is not through with the tenant"),
             }
             tokio::time::sleep(patience).await;
         }
-        self.lifecycle.tenant_delete(operator, tenant, confirmed, UnderWay::WaitFor(ANSWERS_END)).await
+        Err(LifecycleError::BooksOpen)
     }
 }
 
@@ -56,7 +62,7 @@ impl IntoProblem for LifecycleError {
             | Self::FileExists(_)
             | Self::FileInUse(_)
             | Self::Conflict { .. } => Problem::new(ProblemCode::Conflict, said),
-            Self::Occupied | Self::StillAnswering { .. } | Self::Remains { .. } => {
+            Self::Occupied | Self::StillAnswering { .. } | Self::BooksOpen | Self::Remains { .. } => {
                 Problem::new(ProblemCode::Conflict, capitalised(&self.to_string())).retry_after(5)
             }
             Self::NotAnArchive(_) | Self::Damaged { .. } | Self::Newer { .. } => Problem::field("archive", said),

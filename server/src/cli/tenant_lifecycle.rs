@@ -199,6 +199,10 @@ impl Delete {
             Some(name) => name.clone(),
             None => self.ask(&doomed)?,
         };
+        if lock.is_some() {
+            lifecycle.tenant_delete_begin(&operator, tenant, &confirmed).await?;
+            Metering::forget_unread(&config.data_dir.join(JOURNAL), tenant)?;
+        }
         let under_way = match &lock {
             Some(_) => UnderWay::NoServer,
             None if self.abandon_answers => UnderWay::NoServer,

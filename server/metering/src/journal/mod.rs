@@ -5,12 +5,14 @@
 //! has reached the disk; a line may be lost with the power, which is the price for answers that wait for no disk
 //! (docs/adr/0016).
 //!
-//! `segments.rs` are the files, `entry.rs` the lines, `table.rs` writes rows, `replay.rs` is the next start.
+//! `segments.rs` are the files, `entry.rs` the lines, `table.rs` writes rows, `replay.rs` is the next start,
+//! `unread.rs` what that could not read.
 
 mod entry;
 mod replay;
 mod segments;
 mod table;
+mod unread;
 
 pub(crate) use entry::{Ended, Entry, Key};
 
@@ -125,6 +127,11 @@ impl Journal {
         replay::replay(control, directory).await
     }
 
+    /// Takes away what the lines say of a tenant that could not be read.
+    pub fn forget_unread(directory: &Path, tenant: TenantId) -> Result<(), MeteringError> {
+        unread::forget(directory, tenant).map_err(MeteringError::Journal)
+    }
+
     /// Notes that an attempt begins.
     pub fn intent(&self, intent: &crate::Intent, node: NodeId) -> Result<(), MeteringError> {
         let entry = Entry::Intent { intent: intent.clone(), node };
@@ -177,6 +184,7 @@ impl Journal {
             book.open.retain(|(of, _, _), _| *of != tenant);
             let written = book.written;
             book.segments.begin_next(written).map_err(MeteringError::Journal)?;
+            unread::forget(book.segments.directory(), tenant).map_err(MeteringError::Journal)?;
         }
         // What was on its way is in the table after this, where the deletion finds it, and no file has its lines.
         self.caught_up().await

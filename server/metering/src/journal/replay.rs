@@ -3,14 +3,11 @@
 use super::{
     Entry,
     segments::{self, left_behind},
-    table,
+    table, unread,
 };
 use crate::MeteringError;
 use contract::TenantId;
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
 use store::ControlStore;
 
 const TENANT_HERE: &str = "SELECT id AS value FROM tenant WHERE id = $1";
@@ -22,7 +19,7 @@ pub(super) async fn replay(control: &ControlStore, directory: &Path) -> Result<(
     for path in left_behind(directory).map_err(MeteringError::Journal)? {
         let text = std::fs::read(&path).map_err(MeteringError::Journal)?;
         let mut entries = Vec::new();
-        let mut unread = Vec::new();
+        let mut unreadable = Vec::new();
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             // Without its end it was not written whole, and nobody acted upon it.
             let Some(line) = line.strip_suffix(b"\n") else { continue };
@@ -31,8 +28,8 @@ pub(super) async fn replay(control: &ControlStore, directory: &Path) -> Result<(
                 Ok(entry) if exists(control, &mut here, entry.key().0).await? => entries.push(entry),
                 Ok(_) => {}
                 Err(_) => {
-                    unread.extend_from_slice(line);
-                    unread.push(b'\n');
+                    unreadable.extend_from_slice(line);
+                    unreadable.push(b'\n');
                 }
             }
         }
@@ -42,26 +39,13 @@ pub(super) async fn replay(control: &ControlStore, directory: &Path) -> Result<(
         for lot in entries.chunks(LOT) {
             table::write(control, lot).await?;
         }
-        if !unread.is_empty() {
-            let kept = free_name(&path);
+        if !unreadable.is_empty() {
+            let kept = unread::keep(&path, &unreadable).map_err(MeteringError::Journal)?;
             tracing::error!(kept = %kept.display(), "lines of the ledger's journal cannot be read");
-            std::fs::write(&kept, unread).map_err(MeteringError::Journal)?;
         }
         segments::remove(&path).map_err(MeteringError::Journal)?;
     }
     Ok(())
-}
-
-/// Where nothing is kept yet.
-fn free_name(path: &Path) -> PathBuf {
-    let mut number = 1_u32;
-    loop {
-        let name = path.with_extension(format!("{number}.unread"));
-        if !name.exists() {
-            return name;
-        }
-        number = number.saturating_add(1);
-    }
 }
 
 async fn exists(

@@ -51,6 +51,10 @@ impl Segments {
         Ok(Self { directory: directory.to_owned(), number: 1, file, length: 0, torn: false, full: Vec::new() })
     }
 
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Adds whole lines. When this returns they outlive the process.
     pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         // Half a line must not stand before the next one.
