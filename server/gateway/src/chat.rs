@@ -191,7 +191,7 @@ impl Telling {
         let usage = if measured {
             usage
         } else {
-            let estimate = estimates::chat(leg, &self.chat.request, said).await;
+            let estimate = Box::pin(estimates::chat(leg, &self.chat.request, said)).await;
             TokenUsage {
                 input: usage.input.or(estimate.input),
                 cached_input: usage.cached_input,
@@ -202,7 +202,7 @@ impl Telling {
     }
 
     async fn broken(&self, leg: &Leg, said: &str, status: AttemptStatus, cause: Option<&ProviderError>) -> Ending {
-        let usage = estimates::chat(leg, &self.chat.request, said).await;
+        let usage = Box::pin(estimates::chat(leg, &self.chat.request, said)).await;
         Ending { status, error_code: cause.map(ProviderError::code), usage, measured: false }
     }
 }

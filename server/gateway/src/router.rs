@@ -91,11 +91,23 @@ impl Round<'_> {
 pub(crate) async fn answer<O: Operation>(operation: &O, round: Round<'_>) -> Result<O::Answer, GatewayError> {
     let climb = Climb { operation, round: &round, race: Race::new(), attempts: AtomicI64::new(0) };
     let hedge = round.hedge_after.filter(|_| round.legs.len() > 1);
-    let Some(after) = hedge else { return settled(climb.up(round.legs).await, None) };
+    match hedge {
+        None => settled(climb.up(round.legs).await, None),
+        // On the heap, so that a request that goes one way alone is small.
+        Some(after) => Box::pin(both_ways(&climb, round.legs, after)).await,
+    }
+}
+
+/// The second way begins after so long without a word on the first.
+async fn both_ways<O: Operation>(
+    climb: &Climb<'_, O>,
+    legs: &[Leg],
+    after: Duration,
+) -> Result<O::Answer, GatewayError> {
     let over = CancellationToken::new();
     let first = async {
         let _over = over.clone().drop_guard();
-        climb.up(round.legs).await
+        climb.up(legs).await
     };
     let second = async {
         tokio::select! {
@@ -104,7 +116,7 @@ pub(crate) async fn answer<O: Operation>(operation: &O, round: Round<'_>) -> Res
             () = climb.race.decided() => return None,
             () = tokio::time::sleep(after) => {}
         }
-        Some(climb.up(&round.legs[1..]).await)
+        Some(climb.up(&legs[1..]).await)
     };
     let (first, second) = tokio::join!(first, second);
     settled(first, second)

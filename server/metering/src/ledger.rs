@@ -147,11 +147,13 @@ impl Ledger {
 
     pub(crate) async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
         if let Some(journal) = &self.journal {
-            self.reopen(journal, intent.tenant).await?;
+            if journal.has_closed(intent.tenant) {
+                Box::pin(self.reopen(journal, intent.tenant)).await?;
+            }
             return journal.intent(intent, self.nodes.id());
         }
         match Box::pin(insert_intent(self.control.write(INTENT_INSERT), intent, self.nodes.id())).await {
-            Ok(0) => Err(self.why_not_recorded(intent).await?),
+            Ok(0) => Err(Box::pin(self.why_not_recorded(intent)).await?),
             Ok(_) => Ok(()),
             // The row names no price yet, so the only thing that can stand in its way is its own key.
             Err(error) => Err(in_the_way(error, intent.request, intent.attempt)),
@@ -221,9 +223,6 @@ impl Ledger {
 
     /// A tenant that was deleted and came back from an archive is written about again.
     async fn reopen(&self, journal: &Journal, tenant: TenantId) -> Result<(), MeteringError> {
-        if !journal.has_closed(tenant) {
-            return Ok(());
-        }
         if self.control.read(TENANT_WORKS).bind(tenant).fetch_optional::<String>().await?.is_some() {
             journal.open_tenant(tenant);
         }
@@ -247,10 +246,12 @@ impl Ledger {
 
     pub(crate) async fn hit(&self, hit: &CacheHit) -> Result<(), MeteringError> {
         if let Some(journal) = &self.journal {
-            self.reopen(journal, hit.tenant).await?;
+            if journal.has_closed(hit.tenant) {
+                Box::pin(self.reopen(journal, hit.tenant)).await?;
+            }
             return journal.hit(hit, self.clock.now());
         }
-        match insert_hit(self.control.write(HIT_INSERT), hit, self.clock.now()).await {
+        match Box::pin(insert_hit(self.control.write(HIT_INSERT), hit, self.clock.now())).await {
             Ok(0) => Err(MeteringError::Closed { request: hit.request, attempt: AttemptNo(1) }),
             Ok(_) => Ok(()),
             Err(error) => Err(in_the_way(error, hit.request, AttemptNo(1))),

@@ -80,7 +80,9 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     );
     let stop = CancellationToken::new();
     let places = Places::of_this_process(config.trust_proxy);
-    let server = tokio::spawn(http::serve(listener, crate::router(web), places, stop.clone()));
+    let crew =
+        http::Crew::start().map_err(|error| Failure::new(format!("threads for connections do not start: {error}")))?;
+    let server = tokio::spawn(http::serve(listener, crate::router(web), places, crew.clone(), stop.clone()));
     let (upkeep, upkeep_stop) = start_upkeep(&platform, metrics);
     println!("Seam is ready at {public_url}");
     if let Some(invitation) = invitation {

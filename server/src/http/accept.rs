@@ -3,7 +3,10 @@
 //! A client that opens connections and says nothing, or says it slowly, holds a place for `HEADER_TIME` and
 //! no longer; one address holds at most a quarter of the places. So nobody closes the door for others.
 
-use super::tally::{Held, Tally};
+use super::{
+    crew::Crew,
+    tally::{Held, Tally},
+};
 use axum::{Router, extract::ConnectInfo};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -57,7 +60,7 @@ impl Places {
 }
 
 /// Serves until `stop`; then takes no new connections and returns when the requests under way are answered.
-pub async fn serve(listener: TcpListener, router: Router, places: Places, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, places: Places, crew: Crew, stop: CancellationToken) {
     let door = Door {
         places: Arc::new(Semaphore::new(places.all)),
         of_one: places.of_one.unwrap_or(usize::MAX),
@@ -70,10 +73,14 @@ pub async fn serve(listener: TcpListener, router: Router, places: Places, stop: 
             admitted = door.admit(&listener) => admitted,
         };
         if let Some((socket, peer, place)) = admitted {
-            let (router, stop) = (router.clone(), stop.clone());
-            connections.spawn(async move {
-                follow(socket, peer, router, stop).await;
-                drop(place);
+            let socket = socket.into_std();
+            let (router, stop, counted) = (router.clone(), stop.clone(), connections.token());
+            crew.give(async move {
+                let _held = (place, counted);
+                match socket.and_then(TcpStream::from_std) {
+                    Ok(socket) => follow(socket, peer, router, stop).await,
+                    Err(error) => tracing::warn!(%error, "a connection could not be handed on"),
+                }
             });
         }
     }
@@ -152,7 +159,7 @@ mod tests {
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let peer = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() };
         let router = Router::new().route("/", get(peer));
-        let served = tokio::spawn(serve(listener, router, places, stop.clone()));
+        let served = tokio::spawn(serve(listener, router, places, Crew::of_one(), stop.clone()));
         (address, stop, served)
     }
 

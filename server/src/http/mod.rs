@@ -8,7 +8,7 @@
 //! - `v1/`: models, for programs with a key; `bearer.rs`: that key.
 //! - `management/`: the API for programs with a key, `/api/v1/…`, and its description.
 //! - `body.rs`, `headers.rs`, `trace.rs`: bounds, security headers, request ids and logs.
-//! - `accept.rs`: connections; `refused.rs`: plain forms that come back; `tally.rs`: who holds how many; `turns.rs`: a tenant's share.
+//! - `accept.rs`: connections; `crew.rs`: the threads that serve them; `refused.rs`: plain forms that come back; `tally.rs`: who holds how many; `turns.rs`: a tenant's share.
 //! - `answer.rs`: how a problem is told, to programs and to browsers.
 
 mod accept;
@@ -18,6 +18,7 @@ pub(crate) mod assets;
 mod audit_export;
 mod bearer;
 mod body;
+mod crew;
 mod csrf;
 mod headers;
 mod health;
@@ -38,6 +39,7 @@ mod v1;
 
 pub use accept::{Places, serve};
 pub use body::MAX_BODY_BYTES;
+pub use crew::Crew;
 pub use management::management_routes;
 pub use public_url::PublicUrl;
 pub use router::router;

@@ -78,7 +78,8 @@ impl Gateway {
             return self.ask(scope, request, able).await;
         };
         let lookup = Lookup { gateway: self.clone(), scope: scope.clone(), request, question, policy };
-        lookup.answer(able).await
+        // On the heap, so that those for whom nothing is kept are small.
+        Box::pin(lookup.answer(able)).await
     }
 }
 

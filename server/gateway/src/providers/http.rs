@@ -7,7 +7,8 @@ use futures::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde::Deserialize;
-use std::{sync::OnceLock, time::Duration};
+use std::{cell::OnceCell, sync::OnceLock, time::Duration};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 
 /// A provider that does not even accept a connection in this time will not do so later.
@@ -30,33 +31,41 @@ pub(super) enum KeyHeader {
 /// What is needed to speak to one provider over HTTP.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
-    client: Client,
     base_url: String,
+    /// The same, understood.
+    base: Url,
     headers: HeaderMap,
     key: Option<HeaderValue>,
     timeout: Duration,
 }
 
-/// All providers share one client: its pool is kept apart by host, and TLS is set up once.
+/// All providers share one client: its pool is kept apart by host, and TLS is set up once. A thread that is a runtime by
+/// itself has its own: then no word of an answer is handed from one processor to another.
 fn client() -> Result<Client, ProviderError> {
-    static CLIENT: OnceLock<Result<Client, String>> = OnceLock::new();
-    let built = CLIENT.get_or_init(|| {
-        // An error says that a provider is installed already, which is just as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        #[allow(clippy::disallowed_methods)] // this is the one place
-        Client::builder()
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            // A redirect would carry prompts, and perhaps the key, to a place nobody configured.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("seam/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| chain(&error))
-    });
-    built.clone().map_err(|reason| {
+    static SHARED: OnceLock<Result<Client, String>> = OnceLock::new();
+    thread_local! {
+        static OWN: OnceCell<Result<Client, String>> = const { OnceCell::new() };
+    }
+    let alone = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
+    let built = if alone { OWN.with(|own| own.get_or_init(build).clone()) } else { SHARED.get_or_init(build).clone() };
+    built.map_err(|reason| {
         ProviderError::NotReady(format!("TLS cannot start ({reason}); are the system's CA certificates installed?"))
     })
+}
+
+fn build() -> Result<Client, String> {
+    // An error says that a provider is installed already, which is just as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[allow(clippy::disallowed_methods)] // this is the one place
+    Client::builder()
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        // A redirect would carry prompts, and perhaps the key, to a place nobody configured.
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("seam/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| chain(&error))
 }
 
 /// Whether a base URL can be used, with the reason when not.
@@ -105,8 +114,10 @@ impl Connection {
             }
             None => None,
         };
+        client()?;
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Ok(Self { client: client()?, base_url, headers, key, timeout })
+        let base = Url::parse(&base_url).map_err(|error| ProviderError::NotReady(error.to_string()))?;
+        Ok(Self { base_url, base, headers, key, timeout })
     }
 
     pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
@@ -122,12 +133,21 @@ impl Connection {
         self.key.is_some()
     }
 
-    pub fn get(&self, path: &str) -> RequestBuilder {
-        self.client.get(format!("{}{path}", self.base_url)).headers(self.headers.clone())
+    /// Without looking at the host anew.
+    fn url(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url.set_query(query);
+        url
     }
 
-    pub fn post(&self, path: &str) -> RequestBuilder {
-        self.client.post(format!("{}{path}", self.base_url)).headers(self.headers.clone())
+    pub fn get(&self, path: &str) -> Result<RequestBuilder, ProviderError> {
+        Ok(client()?.get(self.url(path)).headers(self.headers.clone()))
+    }
+
+    pub fn post(&self, path: &str) -> Result<RequestBuilder, ProviderError> {
+        Ok(client()?.post(self.url(path)).headers(self.headers.clone()))
     }
 
     /// Sends a request and waits for the head of the answer; anything but success is an error.

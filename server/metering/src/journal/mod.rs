@@ -30,7 +30,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// So long entries wait for company. It costs nobody time, and bounds what a loss of power can take.
-const GATHERING: Duration = Duration::from_millis(25);
+const GATHERING: Duration = Duration::from_millis(50);
 /// So long the beginning of an attempt waits for its end, so that both are one row at once.
 const WITHHELD: Duration = Duration::from_secs(1);
 /// So many go into the table at once: the control plane's other writers wait for so long.

@@ -21,7 +21,7 @@ SELECT e.value ->> 0, e.value ->> 1, CAST(e.value ->> 2 AS BIGINT), e.value ->> 
     CAST(e.value ->> 16 AS BIGINT), CAST(e.value ->> 17 AS BIGINT), CAST(e.value ->> 18 AS BIGINT),
     CAST(e.value ->> 19 AS BIGINT), CAST(e.value ->> 20 AS BOOLEAN), CAST(e.value ->> 21 AS BIGINT),
     CAST(e.value ->> 22 AS BIGINT), CAST(e.value ->> 23 AS BIGINT), e.value ->> 24, CAST(e.value ->> 25 AS BIGINT)
-FROM json_each($1) AS e
+FROM jsonb_each($1) AS e
 WHERE TRUE
 ON CONFLICT (tenant_id, request_id, attempt) DO UPDATE
 SET status = excluded.status, error_code = excluded.error_code, input_tokens = excluded.input_tokens,

@@ -43,7 +43,7 @@ impl Anthropic {
 
     /// The models this server offers; costs nothing, so it also tries a key.
     pub async fn models(&self) -> Result<Vec<String>, ProviderError> {
-        let request = self.connection.get("/v1/models?limit=100");
+        let request = self.connection.get("/v1/models?limit=100")?;
         let response = self.connection.send(request, "", &CancellationToken::new()).await?;
         let list: ModelList = self.connection.json(response).await?;
         Ok(list.data.into_iter().map(|model| model.id).collect())
@@ -64,7 +64,7 @@ impl Provider for Anthropic {
         if let Some(native) = &call.native {
             return native::chat(&self.connection, &call, native).await;
         }
-        let request = self.connection.post("/v1/messages").json(&request::written(&call));
+        let request = self.connection.post("/v1/messages")?.json(&request::written(&call));
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         let mut events = Box::pin(self.connection.events(response, call.cancel.clone())?);
         let connection = self.connection.clone();
@@ -133,8 +133,8 @@ impl Provider for Anthropic {
     async fn count(&self, call: ChatCall) -> Result<Option<i64>, ProviderError> {
         let path = "/v1/messages/count_tokens";
         let (request, mut body) = match &call.native {
-            Some(native) => (native::asked(&self.connection, path, native), native::outgoing(native, &call.model)),
-            None => (self.connection.post(path), request::read(&call)),
+            Some(native) => (native::asked(&self.connection, path, native)?, native::outgoing(native, &call.model)),
+            None => (self.connection.post(path)?, request::read(&call)),
         };
         body.remove("stream");
         let request = request.json(&body);

@@ -18,7 +18,7 @@ pub(super) async fn chat(
     call: &ChatCall,
     native: &Native,
 ) -> Result<ChatParts, ProviderError> {
-    let request = asked(connection, "/v1/messages", native).json(&outgoing(native, &call.model));
+    let request = asked(connection, "/v1/messages", native)?.json(&outgoing(native, &call.model));
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
         return whole(connection.json(response).await?);
@@ -51,12 +51,12 @@ pub(super) async fn chat(
 }
 
 /// A request with what the dialect has beside the body.
-pub(super) fn asked(connection: &Connection, path: &str, native: &Native) -> RequestBuilder {
-    let request = connection.post(path);
-    match &native.betas {
+pub(super) fn asked(connection: &Connection, path: &str, native: &Native) -> Result<RequestBuilder, ProviderError> {
+    let request = connection.post(path)?;
+    Ok(match &native.betas {
         Some(betas) => request.header("anthropic-beta", &**betas),
         None => request,
-    }
+    })
 }
 
 /// The request with the provider's name of the model.

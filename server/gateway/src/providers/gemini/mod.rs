@@ -38,7 +38,7 @@ impl Gemini {
 
     /// The models of this server that chat; costs nothing, so it also tries a key.
     pub async fn models(&self) -> Result<Vec<String>, ProviderError> {
-        let request = self.connection.get("/models?pageSize=1000");
+        let request = self.connection.get("/models?pageSize=1000")?;
         let response = self.connection.send(request, "", &CancellationToken::new()).await.map_err(meaning)?;
         let list: ModelList = self.connection.json(response).await?;
         let chats = |model: &ListedModel| model.methods.iter().any(|method| method == "generateContent");
@@ -53,7 +53,7 @@ impl Gemini {
         model: &str,
         cancel: &CancellationToken,
     ) -> Result<T, ProviderError> {
-        let request = self.connection.post(&path(model, method)).json(body);
+        let request = self.connection.post(&path(model, method))?.json(body);
         let response = self.connection.send(request, model, cancel).await.map_err(meaning)?;
         self.connection.json(response).await
     }
@@ -86,7 +86,7 @@ impl Provider for Gemini {
 
     async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError> {
         let body = request::written(&call)?;
-        let request = self.connection.post(&path(&call.model, "streamGenerateContent?alt=sse")).json(&body);
+        let request = self.connection.post(&path(&call.model, "streamGenerateContent?alt=sse"))?.json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await.map_err(meaning)?;
         let mut events = Box::pin(self.connection.events(response, call.cancel.clone())?);
         let connection = self.connection.clone();

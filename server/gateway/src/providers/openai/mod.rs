@@ -49,7 +49,7 @@ impl OpenAi {
 
     /// The models this server offers; costs nothing, so it also tries a key.
     pub async fn models(&self) -> Result<Vec<String>, ProviderError> {
-        let response = self.connection.send(self.connection.get("/models"), "", &CancellationToken::new()).await?;
+        let response = self.connection.send(self.connection.get("/models")?, "", &CancellationToken::new()).await?;
         let list: ModelList = self.connection.json(response).await?;
         Ok(list.data.into_iter().take(MAX_LISTED_MODELS).map(|model| model.id).collect())
     }
@@ -74,7 +74,7 @@ impl Provider for OpenAi {
             None => {}
         }
         let body = request::written(&call, self.is_openai_itself());
-        let request = self.connection.post("/chat/completions").json(&body);
+        let request = self.connection.post("/chat/completions")?.json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         let mut events = Box::pin(self.connection.events(response, call.cancel.clone())?);
         let connection = self.connection.clone();
@@ -139,7 +139,7 @@ impl Provider for OpenAi {
             dimensions: call.dimensions,
             encoding_format: "float",
         };
-        let request = self.connection.post("/embeddings").json(&body);
+        let request = self.connection.post("/embeddings")?.json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         let mut answer: EmbedResponse = self.connection.json(response).await?;
         answer.data.sort_by_key(|item| item.index);

@@ -19,7 +19,7 @@ pub(super) async fn chat(
     native: &Native,
 ) -> Result<ChatParts, ProviderError> {
     let body = outgoing(native, &call.model);
-    let request = connection.post("/chat/completions").json(&body);
+    let request = connection.post("/chat/completions")?.json(&body);
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
         return whole(connection.json(response).await?);

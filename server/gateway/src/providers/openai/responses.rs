@@ -19,7 +19,7 @@ pub(super) async fn chat(
     let mut body = Map::clone(&native.body);
     body.insert("model".to_owned(), call.model.as_str().into());
     body.insert("stream".to_owned(), native.streamed.into());
-    let request = connection.post("/responses").json(&body);
+    let request = connection.post("/responses")?.json(&body);
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
         return whole(connection.json(response).await?, connection, &call.model);
