@@ -3,6 +3,7 @@
 use super::{
     super::{WebState, address, bearer},
     refusal::Refusal,
+    standing::Standing,
     weight::Asks,
 };
 use axum::extract::FromRequestParts;
@@ -17,6 +18,7 @@ pub(super) struct Program {
     models: Option<Vec<String>>,
     /// What it says about answers that are there already.
     pub cache: CacheControl,
+    pub standing: Standing,
 }
 
 impl Program {
@@ -66,8 +68,10 @@ impl FromRequestParts<WebState> for Program {
                 Err(Problem::new(ProblemCode::PermissionDenied, detail).into())
             }
             Some(KeyHolder::Tenant { scope, models, .. }) => {
+                let standing = Standing::of(&state.platform().tenancy, secret, address, scope.tenant());
+                let cache = cache_control(&parts.headers)?;
                 parts.extensions.insert(Asks(scope.tenant()));
-                Ok(Self { scope, models, cache: cache_control(&parts.headers)? })
+                Ok(Self { scope, models, cache, standing })
             }
         }
     }

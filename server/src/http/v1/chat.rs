@@ -5,6 +5,7 @@ use super::{
     caller::Program,
     dialect::Dialect,
     refusal::Refusal,
+    standing::Standing,
     told,
 };
 use async_stream::stream;
@@ -13,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response, sse},
 };
 use contract::RequestId;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, pin_mut};
 use gateway::{
     AnswerPart, Answering,
     dialects::{ChatAsked, Event, Telling, Whole},
@@ -50,12 +51,30 @@ pub(super) async fn answer(
     keeping: Option<Keeping>,
 ) -> Result<Response, Refusal> {
     program.require_model(&asked.model)?;
+    let begun = begin(state, program, request, asked, telling, keeping);
+    tokio::select! {
+        biased;
+        response = begun => response,
+        refusal = program.standing.lost() => Err(refusal),
+    }
+}
+
+async fn begin(
+    state: &WebState,
+    program: &Program,
+    request: RequestId,
+    asked: ChatAsked,
+    telling: impl Telling,
+    keeping: Option<Keeping>,
+) -> Result<Response, Refusal> {
     let (streamed, dialect) = (asked.streamed, Dialect::from(asked.foreign.native.dialect));
-    let chat = asked.into_request(request, program.cache, CancellationToken::new());
+    let stop = CancellationToken::new();
+    let chat = asked.into_request(request, program.cache, stop.clone());
     let answering = state.platform().gateway.chat(&program.scope, chat).await.map_err(Refusal::of_gateway)?;
     let (route, cache) = (answering.route.clone(), answering.cache);
     let mut response = if streamed {
-        answer::event_stream(events(answering, telling, dialect, keeping))
+        let events = events(answering, telling, dialect, keeping);
+        answer::event_stream(while_allowed(events, program.standing.clone(), dialect, stop))
     } else {
         whole(answering, &telling, keeping).await?
     };
@@ -106,6 +125,34 @@ fn events(
         }
     };
     events.then(move |event| with_trace_id(trace_id.clone(), async move { Ok(event) }))
+}
+
+/// Ends when who asked may ask no more: a stream lasts as long as an answer does, and permission may not.
+fn while_allowed(
+    events: impl Stream<Item = Result<sse::Event, Infallible>> + Send,
+    standing: Standing,
+    dialect: Dialect,
+    stop: CancellationToken,
+) -> impl Stream<Item = Result<sse::Event, Infallible>> + Send {
+    stream! {
+        pin_mut!(events);
+        let lost = standing.lost();
+        pin_mut!(lost);
+        loop {
+            tokio::select! {
+                biased;
+                refusal = &mut lost => {
+                    stop.cancel();
+                    yield Ok(written(dialect.error(&refusal)));
+                    break;
+                }
+                event = events.next() => match event {
+                    Some(event) => yield event,
+                    None => break,
+                },
+            }
+        }
+    }
 }
 
 fn written(event: Event) -> sse::Event {

@@ -4,7 +4,7 @@
 //! a model that the key may not ask for is answered like one that does not exist; a stream ends with the dialect's own
 //! end or with an error that says so.
 //!
-//! `caller.rs` says who asks, `body.rs` reads what is sent, `chat.rs` answers a chat in whichever dialect, `weight.rs` bounds
+//! `caller.rs` says who asks, `standing.rs` whether they still may, `body.rs` reads what is sent, `chat.rs` answers a chat in whichever dialect, `weight.rs` bounds
 //! how much of that is under way, `refusal.rs` is every answer but success, `told.rs` what stands in heads; a folder for each dialect, `dialect.rs` what tells them apart.
 
 mod anthropic;
@@ -15,6 +15,7 @@ mod dialect;
 mod models;
 mod openai;
 mod refusal;
+mod standing;
 mod told;
 mod weight;
 

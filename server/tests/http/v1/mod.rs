@@ -16,6 +16,7 @@ use axum::body::Body;
 use contract::KeyScope;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use tenancy::{NewKey, OperatorScope};
 
 /// A program with a key of a tenant.
@@ -161,6 +162,50 @@ async fn every_route_opens_for_keys_that_may_call_models_alone() {
     let acme = tenancy.tenant_by_slug(&"acme".parse().unwrap()).await.unwrap().unwrap().id;
     tenancy.tenant_suspend(&OperatorScope::command_line(), acme, "unpaid").await.unwrap();
     assert_eq!(refused(&caller.complete(&hello("sim")).await).0, 403);
+}
+
+#[tokio::test]
+async fn an_answer_lasts_no_longer_than_the_key_that_asks() {
+    let server = Server::start().await;
+    server.slow_model().await;
+    let tenancy = &server.platform.tenancy;
+    let streamed = json!({ "model": "slow", "stream": true, "messages": [{ "role": "user", "content": "Hello" }] });
+    for suspends in [false, true] {
+        let caller = Program::new(&server, "acme").await;
+        let acme = tenancy.tenant_by_slug(&"acme".parse().unwrap()).await.unwrap().unwrap().id;
+        let scope = tenancy.command_line_scope(acme);
+        let takes_away = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if suspends {
+                tenancy.tenant_suspend(&OperatorScope::command_line(), acme, "unpaid").await.unwrap();
+                return Instant::now();
+            }
+            for key in tenancy.key_list(&scope).await.unwrap() {
+                tenancy.key_revoke(&scope, key.id).await.unwrap();
+            }
+            Instant::now()
+        };
+        let message = greeting("slow");
+        let (openai, anthropic, whole, taken) = tokio::join!(
+            async { (caller.complete(&streamed).await, Instant::now()) },
+            async {
+                let mut message = message.clone();
+                message["stream"] = true.into();
+                (caller.message("/v1/messages", &message).await, Instant::now())
+            },
+            async { (caller.complete(&hello("slow")).await, Instant::now()) },
+            takes_away,
+        );
+        let expected = if suspends { "suspended" } else { "revoked" };
+        for (answer, ended) in [&openai, &anthropic, &whole] {
+            assert!(*ended - taken < Duration::from_secs(1), "{:?}", *ended - taken);
+            assert!(answer.text().contains(expected), "{}", answer.text());
+        }
+        let (chunks, done) = events(&openai.0);
+        assert!(!done && chunks.last().unwrap()["error"].is_object(), "{chunks:?}");
+        assert!(!anthropic.0.text().contains("message_stop"), "{}", anthropic.0.text());
+        assert_eq!(whole.0.status.as_u16(), if suspends { 403 } else { 401 });
+    }
 }
 
 #[tokio::test]
