@@ -126,7 +126,7 @@ pub async fn key_create(
         models: (!named.is_empty()).then_some(named),
         expires_at: lifetime.end(platform.tenancy.clock().now()),
     };
-    let (_, secret) = platform.tenancy.key_create(&scope, &new).await.map_err(|error| kept(error.into()))?;
+    let (_, secret) = platform.key_create(&scope, &new).await.map_err(|problem| kept(problem.into()))?;
     once::show(&platform, "key", secret.expose())?;
     context::go("/admin/keys");
     Ok(())

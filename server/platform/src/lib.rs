@@ -3,6 +3,7 @@
 //! - `platform.rs`: opening, readiness, the end.
 //! - `first_run.rs`: what the first minutes need of several layers at once.
 //! - `console.rs`: what operators do by hand, for this node to know at once.
+//! - `keys.rs`: keys of programs, bound to models that are there.
 //! - `lifecycle.rs`: deleting a tenant while the server runs.
 //! - `upkeep.rs`: what this node does now and then, for itself and for nodes that are no more.
 //! - `entrance.rs`: invitations and new passwords, by link and by mail; `mail/`: letters and the relay that takes them.
@@ -15,6 +16,7 @@ mod console;
 mod entrance;
 mod error;
 mod first_run;
+mod keys;
 mod lifecycle;
 mod mail;
 mod platform;
@@ -23,6 +25,7 @@ mod trace;
 mod upkeep;
 
 pub use error::{ConnectError, NotReady, OpenError};
+pub use keys::models_are_there;
 pub use mail::{MailRefused, MailSettings};
 pub use platform::{JOURNAL, Platform, PlatformSettings, ProviderKeys};
 pub use problem::IntoProblem;

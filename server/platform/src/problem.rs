@@ -58,7 +58,9 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 pub(crate) fn capitalised(sentence: &str) -> String {
     let mut chars = sentence.chars();
     let Some(first) = chars.next() else { return String::new() };
-    let mut text: String = first.to_uppercase().chain(chars).collect();
+    // An address is written as it is.
+    let is_address = sentence.split_whitespace().next().is_some_and(|word| word.contains('@'));
+    let mut text: String = if is_address { sentence.to_owned() } else { first.to_uppercase().chain(chars).collect() };
     if !text.ends_with(['.', '!', '?']) {
         text.push('.');
     }

@@ -3,6 +3,7 @@
 use super::{Failure, print_json, workbench};
 use crate::config::Config;
 use contract::{Day, KeyId, KeyLifetime, KeyScope, KeyState, KeyView, Slug, Timestamp};
+use registry::Registry;
 use serde_json::{Value, json};
 use tenancy::{NewKey, OperatorScope, Scope, Tenancy};
 
@@ -80,6 +81,8 @@ impl Keys {
                 let models = (!models.is_empty()).then_some(models);
                 let expires_at = expires.and_then(|lifetime| lifetime.end(tenancy.clock().now()));
                 let new = NewKey { name, scopes: may, models, expires_at };
+                let registry = Registry::new(tenancy.control().clone(), tenancy.clock().clone());
+                platform::models_are_there(&registry, &new).await.map_err(|problem| Failure::new(problem.detail))?;
                 let (id, secret) = match whose.holder(&tenancy).await? {
                     Holder::Tenant(scope) => tenancy.key_create(&scope, &new).await?,
                     Holder::Operator(operator) => tenancy.operator_key_create(&operator, &new).await?,

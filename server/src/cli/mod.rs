@@ -78,6 +78,9 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     let command = cli.command.unwrap_or(Command::Serve);
+    if !matches!(command, Command::Serve) {
+        end_where_nobody_reads();
+    }
     // The doctor tells about settings in its own form.
     let config = Config::load(cli.config.as_deref(), std::env::vars());
     let done = match (command, config) {
@@ -117,6 +120,19 @@ fn start_logging(config: &Config, command: &Command) -> Result<(), Failure> {
     let filter = if quiet { "warn" } else { &config.log };
     logging::start(filter, config.log_format)
         .map_err(|reason| Failure::usage(format!("SEAM_LOG: {reason}; use a level such as info, or debug")))
+}
+
+/// `seam key list | head -3` ends like every other command there, and not with a panic's report.
+fn end_where_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            // As a shell tells a program that the system ended for it.
+            std::process::exit(128 + 13);
+        }
+        usual(panic);
+    }));
 }
 
 fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

@@ -223,7 +223,8 @@ async fn plant<'c>(
     member.must(&function("conversation-open", wait)).await?;
     member.must(&form("conversation-rename", &[("id", &conversation), ("title", &title)])).await?;
     admin.must(&form("key-create", &[("name", &key_name), ("may", "inference"), ("models", "")])).await?;
-    let keys = admin.must(&function("keys", json!({}))).await?;
+    let list = json!({ "query": { "words": "", "page": 1, "order": "-created" } });
+    let keys = admin.must(&function("keys", list)).await?;
     admin.must(&form("member-invite", &[("email", &invited), ("role", "viewer")])).await?;
     let query = json!({ "query": { "words": "", "page": 1 } });
     let members = admin.must(&function("members", query)).await?;

@@ -60,6 +60,7 @@ SELECT COUNT(*) AS value FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'";
 const SUSPEND: &str = "
 UPDATE tenant SET suspended_at = $2, suspended_for = $3, updated_at = $2 WHERE id = $1 AND suspended_at IS NULL";
+const SUSPENDED_FOR: &str = "SELECT suspended_for AS value FROM tenant WHERE id = $1 AND suspended_for IS NOT NULL";
 const RESUME: &str = "
 UPDATE tenant SET suspended_at = NULL, suspended_for = NULL, updated_at = $2
 WHERE id = $1 AND suspended_at IS NOT NULL";
@@ -83,6 +84,14 @@ impl FromRow for SummaryRow {
             region: row.get("region")?,
             zero_retention: row.get("zero_retention")?,
         }))
+    }
+}
+
+/// Whether people may enter, as the log tells it.
+fn standing(suspended_for: Option<&str>) -> Value {
+    match suspended_for {
+        Some(reason) => json!({ "suspended": true, "reason": reason }),
+        None => json!({ "suspended": false }),
     }
 }
 
@@ -182,6 +191,7 @@ impl Tenancy {
             let reason = format!("{} is being deleted and cannot be opened again", record.slug);
             return Err(TenancyError::Invalid { field: "tenant", reason });
         }
+        let before = tx.query(SUSPENDED_FOR).bind(tenant).fetch_optional::<String>().await?;
         let changed = match suspended_for {
             Some(reason) => tx.query(SUSPEND).bind(tenant).bind(now).bind(reason).execute().await?,
             None => tx.query(RESUME).bind(tenant).bind(now).execute().await?,
@@ -190,8 +200,8 @@ impl Tenancy {
             let deed = Deed {
                 action: if suspended_for.is_some() { "tenant.suspend" } else { "tenant.resume" },
                 target: record.slug.as_str(),
-                before: Value::Null,
-                after: suspended_for.map_or(Value::Null, |reason| json!({ "reason": reason })),
+                before: standing(before.as_deref()),
+                after: standing(suspended_for),
             };
             audit::record_in_both(&mut tx, now, tenant, operator.author(), &deed).await?;
         }

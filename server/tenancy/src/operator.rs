@@ -3,9 +3,15 @@
 //! What always holds: a link is used up in the transaction that makes the account, so that it makes one
 //! account however often it is opened at once; it expires; making an operator voids every other link.
 
-use crate::{PasswordHash, Tenancy, TenancyError, account, clock::millis, digest};
+use crate::{
+    Author, PasswordHash, Tenancy, TenancyError, account,
+    audit::{self, Chain, Deed},
+    clock::millis,
+    digest,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use contract::{Email, Password, UserId};
+use contract::{Email, Password, Timestamp, UserId};
+use serde_json::{Value, json};
 use std::{fmt, time::Duration};
 use store::{StoreError, Transaction};
 
@@ -60,6 +66,19 @@ async fn void_unused_links(tx: &mut Transaction) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Writes into the platform's log that there is an operator, and where the right to be one came from.
+async fn note(
+    tx: &mut Transaction,
+    now: Timestamp,
+    author: &Author,
+    email: &Email,
+    by: &str,
+) -> Result<(), StoreError> {
+    let deed =
+        Deed { action: "operator.create", target: email.as_str(), before: Value::Null, after: json!({ "by": by }) };
+    audit::record(tx, now, Chain::Platform, author, deed).await
+}
+
 impl Tenancy {
     pub async fn operator_exists(&self) -> Result<bool, TenancyError> {
         Ok(self.control.read(OPERATOR_ANY).fetch_optional::<String>().await?.is_some())
@@ -103,6 +122,8 @@ impl Tenancy {
         let created = account::insert(&mut tx, now, &email, Some(&hash), true).await?;
         let user = created.ok_or_else(|| account::taken(&email))?;
         void_unused_links(&mut tx).await?;
+        let author = Author::user(user, &email, None);
+        note(&mut tx, now, &author, &email, "one-time link").await?;
         tx.commit().await?;
         tracing::info!(%user, "operator account created with the one-time link");
         Ok(user)
@@ -122,6 +143,7 @@ impl Tenancy {
         let mut tx = self.control.begin().await?;
         let user = self.create_or_take(&mut tx, &email, &hash).await?;
         void_unused_links(&mut tx).await?;
+        note(&mut tx, self.now(), &Author::command_line(), &email, "environment").await?;
         tx.commit().await?;
         tracing::info!(%user, "operator account created from the environment");
         Ok(user)

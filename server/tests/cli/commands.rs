@@ -180,3 +180,31 @@ fn models_that_cannot_be_had_say_how_to_get_them() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("to do: put one of them there"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_command_whose_reader_goes_away_ends_without_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = seam(dir.path())
+        .args(["tenant", "list", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Before it has said anything.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(141), ""));
+}
+
+#[test]
+fn a_key_is_bound_to_models_that_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    succeed(seam(dir.path()).args(["tenant", "create", "acme"]));
+    let make = |models: &[&str]| {
+        let named = models.iter().flat_map(|model| ["--model", *model]);
+        run(seam(dir.path()).args(["key", "create", "app", "--tenant", "acme"]).args(named))
+    };
+    let refused = make(&["nope"]);
+    assert!(stderr(&refused).contains("There is no model “nope”"), "{}", stderr(&refused));
+    assert_eq!(refused.status.code(), Some(1));
+}

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod commands;
+mod doctor;
 mod entrance;
 mod lifecycle;
 mod management;

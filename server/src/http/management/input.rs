@@ -118,6 +118,7 @@ fn require_known(what: &str, name: &str, known: &[String]) -> Result<(), Problem
     }
     let shown: String = name.chars().take(60).collect();
     let near = hint(name, known.iter().map(String::as_str));
+    let near = if near.is_empty() { ".".to_owned() } else { near };
     let known =
         if known.is_empty() { "There are none here".to_owned() } else { format!("Known: {}", known.join(", ")) };
     Err(Problem::field(&shown, format!("There is no {what} “{shown}”{near} {known}.")))

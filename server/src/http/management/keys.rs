@@ -131,7 +131,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, [(header::HeaderName, String); 1], Json<KeyMade>), Refusal> {
     let manager = caller.manager(&state, query.tenant.as_deref()).await?;
     let new = body.key()?;
-    let (id, secret) = state.platform().tenancy.key_create(&manager, &new).await?;
+    let (id, secret) = state.platform().key_create(&manager, &new).await?;
     let made = KeyMade { id: id.to_string(), name: new.name.trim().to_owned(), secret: secret.expose().to_owned() };
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/api/v1/keys/{id}"))], Json(made)))
 }

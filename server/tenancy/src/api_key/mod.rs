@@ -26,6 +26,7 @@ pub const KEY_PREFIX: &str = "sk-seam-";
 pub const OPERATOR_KEY_PREFIX: &str = "sk-seam-op-";
 /// So much of a secret is kept to recognise it by.
 pub(crate) const SHOWN_CHARS: usize = 16;
+const MAX_MODEL_CHARS: usize = 200;
 const MAX_NAME_CHARS: usize = 60;
 const MAX_KEYS: i64 = 1_000;
 /// Use is written down this often.
@@ -156,6 +157,16 @@ impl NewKey {
         if self.models.as_ref().is_some_and(Vec::is_empty) {
             return invalid("models", "name at least one model, or leave it out for all");
         }
+        let models = self.models.as_deref().unwrap_or_default();
+        let named = |model: &String| {
+            !model.trim().is_empty() && model.chars().count() <= MAX_MODEL_CHARS && !model.chars().any(char::is_control)
+        };
+        if !models.iter().all(named) {
+            return invalid("models", "each name of a model has 1 to 200 characters on one line");
+        }
+        if (1..models.len()).any(|at| models[at..].contains(&models[at - 1])) {
+            return invalid("models", "name each model once");
+        }
         if self.expires_at.is_some_and(|at| at <= now) {
             return invalid("expires_at", "choose a time that lies in the future");
         }
@@ -185,7 +196,7 @@ pub(crate) async fn insert(
     let insert = tx.query(INSERT).bind(tenant).bind(id).bind(name).bind(digest::sha256(secret.expose()));
     let insert = insert.bind(shown.as_str()).bind(names.join(" ")).bind(models).bind(new.expires_at);
     insert.bind(author.name()).bind(now).execute().await?;
-    let after = json!({ "prefix": shown, "scopes": names, "models": new.models });
+    let after = json!({ "prefix": shown, "scopes": names, "models": new.models, "expires_at": new.expires_at });
     let deed = Deed { action: "key.create", target: name, before: Value::Null, after };
     audit::record(tx, now, tenant.map_or(Chain::Platform, Chain::Tenant), author, deed).await?;
     Ok(id)
