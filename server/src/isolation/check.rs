@@ -236,7 +236,7 @@ async fn plant<'c>(
         run: asked_id("/run")?,
         conversation,
         member: user,
-        key: id(&keys, "/keys/0/id").ok_or(unreadable("the key"))?,
+        key: id(&keys, "/keys/items/0/id").ok_or(unreadable("the key"))?,
         invitation: id(&members, "/invitations/0/id").ok_or(unreadable("the invitation"))?,
         words,
         ..Things::nowhere()
