@@ -266,22 +266,25 @@ impl Inner {
         }
     }
 
+    /// Writes what waits now. What comes meanwhile gathers again: else each sync would have the few that came during the one
+    /// before.
     async fn write_waiting(&self, ends: &CancellationToken) {
         loop {
             let lot = self.next_lot();
-            if lot.is_empty() {
-                // Nothing is on its way; what was forgotten counts as written.
-                self.in_table();
-                return;
-            }
-            while let Err(error) = table::write(&self.control, &lot).await {
+            while !lot.is_empty()
+                && let Err(error) = table::write(&self.control, &lot).await
+            {
                 if ends.is_cancelled() {
                     tracing::warn!(%error, "the ledger's last entries are left to the next start");
                     return;
                 }
                 self.failed(&error, ends).await;
             }
+            // Also when nothing was on its way: what was forgotten counts as written.
             self.in_table();
+            if lot.len() < LOT {
+                return;
+            }
         }
     }
 
