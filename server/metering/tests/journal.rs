@@ -5,8 +5,8 @@
 mod fixture;
 
 use contract::{AttemptNo, RequestId, TenantId, Timestamp};
-use fixture::{FIRST, NOW, intent, journaled, metering_on, price_from, settle_tenants, succeeded, tokens, usd};
-use metering::{AttemptStatus, CacheHit, CacheKind, Intent, LedgerRow, Metering, MeteringError};
+use fixture::{FIRST, NOW, hit, intent, journaled, metering_on, price_from, settle_tenants, succeeded, tokens, usd};
+use metering::{AttemptStatus, Intent, LedgerRow, Metering, MeteringError};
 use std::{
     fs,
     io::Write,
@@ -34,21 +34,6 @@ fn found_again() -> RequestId {
 
 fn numbered(tenant: TenantId, number: i64) -> Intent {
     Intent { tenant, dispatched_at: NOW.plus_millis(number), ..intent() }
-}
-
-fn hit(tenant: TenantId, request: RequestId) -> CacheHit {
-    CacheHit {
-        tenant,
-        request,
-        user: None,
-        feature: intent().feature,
-        requested_model: "m".to_owned(),
-        provider: "p".to_owned(),
-        provider_model: "x".to_owned(),
-        prompt: None,
-        kind: CacheKind::Semantic,
-        saved: Some(usd("0.25")),
-    }
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {

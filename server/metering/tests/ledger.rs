@@ -5,7 +5,7 @@ mod fixture;
 
 use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage, UserId};
 use fixture::{
-    FIRST, Fixture, NOW, acme, globex, intent, metering_beside, metering_on, price_from, reopened, settle_tenants,
+    FIRST, Fixture, NOW, acme, globex, hit, intent, metering_beside, metering_on, price_from, reopened, settle_tenants,
     succeeded, tenant_goes, tokens, usd,
 };
 use metering::{AttemptStatus, CacheHit, CacheKind, Intent, MeteringError, Settlement};
@@ -245,18 +245,7 @@ on_each_engine! {
 }
 
 fn hit_of(tenant: TenantId, request: RequestId) -> CacheHit {
-    CacheHit {
-        tenant,
-        request,
-        user: None,
-        feature: intent().feature,
-        requested_model: "m".to_owned(),
-        provider: "p".to_owned(),
-        provider_model: "x".to_owned(),
-        prompt: None,
-        kind: CacheKind::Exact,
-        saved: None,
-    }
+    CacheHit { kind: CacheKind::Exact, saved: None, ..hit(tenant, request) }
 }
 
 const DIES_IN: &str = "SEAM_TEST_DIES_IN";
