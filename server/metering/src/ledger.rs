@@ -147,9 +147,7 @@ impl Ledger {
 
     pub(crate) async fn intent(&self, intent: &Intent) -> Result<(), MeteringError> {
         if let Some(journal) = &self.journal {
-            if journal.has_closed(intent.tenant) {
-                Box::pin(self.reopen(journal, intent.tenant)).await?;
-            }
+            self.reopen(journal, intent.tenant).await?;
             return journal.intent(intent, self.nodes.id());
         }
         match Box::pin(insert_intent(self.control.write(INTENT_INSERT), intent, self.nodes.id())).await {
@@ -163,9 +161,7 @@ impl Ledger {
     /// The table took nothing.
     async fn why_not_recorded(&self, intent: &Intent) -> Result<MeteringError, MeteringError> {
         let Intent { tenant, request, attempt, .. } = *intent;
-        let here = tenant == TenantId::PLATFORM
-            || self.control.read(TENANT_HERE).bind(tenant).fetch_optional::<String>().await?.is_some();
-        Ok(match here {
+        Ok(match is_here(&self.control, tenant).await? {
             // This node is none any more.
             true => MeteringError::Removed { request, attempt },
             false => MeteringError::Closed { request, attempt },
@@ -223,7 +219,11 @@ impl Ledger {
 
     /// A tenant that was deleted and came back from an archive is written about again.
     async fn reopen(&self, journal: &Journal, tenant: TenantId) -> Result<(), MeteringError> {
-        if self.control.read(TENANT_WORKS).bind(tenant).fetch_optional::<String>().await?.is_some() {
+        if !journal.has_closed(tenant) {
+            return Ok(());
+        }
+        // On the heap, so that those who need no look are small.
+        if Box::pin(self.control.read(TENANT_WORKS).bind(tenant).fetch_optional::<String>()).await?.is_some() {
             journal.open_tenant(tenant);
         }
         Ok(())
@@ -246,9 +246,7 @@ impl Ledger {
 
     pub(crate) async fn hit(&self, hit: &CacheHit) -> Result<(), MeteringError> {
         if let Some(journal) = &self.journal {
-            if journal.has_closed(hit.tenant) {
-                Box::pin(self.reopen(journal, hit.tenant)).await?;
-            }
+            self.reopen(journal, hit.tenant).await?;
             return journal.hit(hit, self.clock.now());
         }
         match Box::pin(insert_hit(self.control.write(HIT_INSERT), hit, self.clock.now())).await {
@@ -292,6 +290,12 @@ impl Ledger {
         };
         Ok(rows.bind(limit).fetch_all().await?)
     }
+}
+
+/// Whether attempts of the tenant can be recorded: it was not deleted, or is the platform itself.
+pub(crate) async fn is_here(control: &ControlStore, tenant: TenantId) -> Result<bool, StoreError> {
+    let found = || control.read(TENANT_HERE).bind(tenant).fetch_optional::<String>();
+    Ok(tenant == TenantId::PLATFORM || found().await?.is_some())
 }
 
 async fn insert_intent(insert: Statement<'_>, intent: &Intent, node: NodeId) -> Result<u64, StoreError> {

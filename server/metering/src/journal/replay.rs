@@ -5,12 +5,11 @@ use super::{
     segments::{self, left_behind},
     table, unread,
 };
-use crate::MeteringError;
+use crate::{MeteringError, ledger::is_here};
 use contract::TenantId;
 use std::{collections::HashMap, path::Path};
 use store::ControlStore;
 
-const TENANT_HERE: &str = "SELECT id AS value FROM tenant WHERE id = $1";
 const LOT: usize = 1_000;
 
 /// Writes what was left behind and removes the files. Interrupted, it can be done again.
@@ -53,13 +52,10 @@ async fn exists(
     known: &mut HashMap<TenantId, bool>,
     tenant: TenantId,
 ) -> Result<bool, MeteringError> {
-    if tenant == TenantId::PLATFORM {
-        return Ok(true);
-    }
     if let Some(exists) = known.get(&tenant) {
         return Ok(*exists);
     }
-    let exists = control.read(TENANT_HERE).bind(tenant).fetch_optional::<String>().await?.is_some();
+    let exists = is_here(control, tenant).await?;
     known.insert(tenant, exists);
     Ok(exists)
 }

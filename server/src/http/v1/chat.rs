@@ -51,36 +51,27 @@ pub(super) async fn answer(
     keeping: Option<Keeping>,
 ) -> Result<Response, Refusal> {
     program.require_model(&asked.model)?;
-    let begun = begin(state, program, request, asked, telling, keeping);
+    let begun = async {
+        let (streamed, dialect) = (asked.streamed, Dialect::from(asked.foreign.native.dialect));
+        let stop = CancellationToken::new();
+        let chat = asked.into_request(request, program.cache, stop.clone());
+        let answering = state.platform().gateway.chat(&program.scope, chat).await.map_err(Refusal::of_gateway)?;
+        let (route, cache) = (answering.route.clone(), answering.cache);
+        let mut response = if streamed {
+            let events = events(answering, telling, dialect, keeping);
+            answer::event_stream(while_allowed(events, program.standing.clone(), dialect, stop))
+        } else {
+            whole(answering, &telling, keeping).await?
+        };
+        told::route(&mut response, &route);
+        told::cache(&mut response, cache, state.platform().tenancy.clock().now());
+        Ok(response)
+    };
     tokio::select! {
         biased;
         response = begun => response,
         refusal = program.standing.lost() => Err(refusal),
     }
-}
-
-async fn begin(
-    state: &WebState,
-    program: &Program,
-    request: RequestId,
-    asked: ChatAsked,
-    telling: impl Telling,
-    keeping: Option<Keeping>,
-) -> Result<Response, Refusal> {
-    let (streamed, dialect) = (asked.streamed, Dialect::from(asked.foreign.native.dialect));
-    let stop = CancellationToken::new();
-    let chat = asked.into_request(request, program.cache, stop.clone());
-    let answering = state.platform().gateway.chat(&program.scope, chat).await.map_err(Refusal::of_gateway)?;
-    let (route, cache) = (answering.route.clone(), answering.cache);
-    let mut response = if streamed {
-        let events = events(answering, telling, dialect, keeping);
-        answer::event_stream(while_allowed(events, program.standing.clone(), dialect, stop))
-    } else {
-        whole(answering, &telling, keeping).await?
-    };
-    told::route(&mut response, &route);
-    told::cache(&mut response, cache, state.platform().tenancy.clock().now());
-    Ok(response)
 }
 
 async fn whole(answering: Answering, telling: &impl Telling, keeping: Option<Keeping>) -> Result<Response, Refusal> {
