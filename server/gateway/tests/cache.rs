@@ -48,6 +48,13 @@ async fn house(policy: CachePolicy) -> (House, Upstream) {
     (house, upstream)
 }
 
+/// Waits until the provider has a question, however busy the machine is.
+async fn asked_once(upstream: &Upstream) {
+    while upstream.seen().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 struct Seen {
     cache: CacheUse,
     text: String,
@@ -161,7 +168,7 @@ async fn those_who_ask_the_same_at_once_share_a_call_which_survives_who_made_it(
             // It goes away in the middle.
         }
     });
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    asked_once(&upstream).await;
     let followers: Vec<ChatRequest> = (0..5).map(|_| asking("Capital of France?")).collect();
     let asked = futures::future::join_all(followers.iter().map(|request| ask(&house, request.clone()))).await;
     leader.await.unwrap();
@@ -180,7 +187,7 @@ async fn a_call_that_comes_to_nothing_is_nobody_elses_failure() {
     upstream.now_replies(Reply::Stream(vec![Wire::Wait(Duration::from_millis(100)), Wire::Break]));
     let (one, two) = (asking("Capital of France?"), asking("Capital of France?"));
     let healed = async {
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        asked_once(&upstream).await;
         upstream.now_replies(Reply::events(&said("Paris", "stop")));
     };
     let (one, two, ()) = tokio::join!(house.ask(&one), house.ask(&two), healed);
