@@ -18,15 +18,23 @@ pub(in super::super) async fn create(
 ) -> Result<Response, Refusal> {
     let asked = EmbeddingsAsked::read(&body).map_err(|unusable| Refusal::unusable(&unusable))?;
     program.require_model(&asked.model)?;
+    let cancel = CancellationToken::new();
     let request = EmbedRequest {
         request: RequestId::new(),
         model: asked.model.clone(),
         inputs: asked.inputs.clone(),
         dimensions: asked.dimensions,
         feature: Feature::Api,
-        cancel: CancellationToken::new(),
+        cancel: cancel.clone(),
     };
-    let embedded = state.platform().gateway.embed(&program.scope, request).await.map_err(Refusal::of_gateway)?;
+    let embedded = tokio::select! {
+        biased;
+        embedded = state.platform().gateway.embed(&program.scope, request) => embedded.map_err(Refusal::of_gateway)?,
+        refusal = program.standing.lost() => {
+            cancel.cancel();
+            return Err(refusal);
+        }
+    };
     let mut response = Json(asked.answer(&embedded)).into_response();
     told::route(&mut response, &embedded.route);
     told::cost(&mut response, embedded.cost);
