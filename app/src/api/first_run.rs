@@ -31,7 +31,8 @@ pub async fn operator_create(token: String, email: String, password: String) -> 
     let chosen =
         Password::chosen(password).map_err(|error| kept(Problem::field("password", error.to_string()).into()))?;
     let tenancy = &platform.tenancy;
-    tenancy.operator_create_with_link(&token, address_of, chosen.clone()).await.map_err(|error| kept(error.into()))?;
+    let created = tenancy.operator_create_with_link(&token, address_of, chosen.clone(), client.address()).await;
+    created.map_err(|error| kept(error.into()))?;
     let how = contract::SignInHow::FirstRun;
     door.open(&tenancy.sign_in_by(how, &email, chosen, client).await?.claims).await?;
     context::go("/start");

@@ -8,7 +8,7 @@ use crate::{
 use contract::{ProviderKind, Slug, Timestamp};
 use serde_json::Value;
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, Vault};
+use tenancy::{Change, Told, Vault, differences};
 
 const BY_NAME: &str = "
 SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys
@@ -183,11 +183,14 @@ pub(crate) async fn apply(
             }
         }
     };
-    let options = provider.options.to_string();
     let change = match &before {
-        None => Change::Created,
+        None => {
+            let mut told = told(&stored(None, provider));
+            told.push(("api_key", key_change.map(|_| "set".to_owned())));
+            Change::created(told)
+        }
         Some(before) => {
-            let mut changes = differences(before, provider, &options);
+            let mut changes = changes(before, provider);
             changes.extend(key_change);
             if changes.is_empty() {
                 return Ok(Change::Unchanged);
@@ -204,7 +207,7 @@ pub(crate) async fn apply(
         .bind(provider.zero_retention)
         .bind(provider.timeout_ms)
         .bind(provider.max_retries)
-        .bind(options)
+        .bind(provider.options.to_string())
         .bind(enabled(before.as_ref(), provider))
         .bind(provider.own_keys)
         .bind(now)
@@ -291,27 +294,46 @@ pub(crate) async fn reseal(tx: &mut Transaction, vault: &Vault) -> Result<usize,
     Ok(keys.len())
 }
 
-fn differences(before: &Stored, after: &NewProvider, options: &str) -> Vec<String> {
-    let usual = |allowed: Option<bool>| allowed.map_or_else(|| "as usual".to_owned(), |allowed| allowed.to_string());
-    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+fn changes(before: &Stored, after: &NewProvider) -> Vec<String> {
     let stored_options: Option<Value> = serde_json::from_str(&before.options).ok();
     // Compared as values: the order of keys says nothing.
     let same_options = stored_options.as_ref() == Some(&after.options);
-    let old_options = if same_options { options.to_owned() } else { before.options.clone() };
-    let fields = [
-        ("kind", before.kind.to_string(), after.kind.to_string()),
-        ("base_url", shown(&before.base_url), shown(&after.base_url)),
-        ("region", shown(&before.region), shown(&after.region)),
-        ("zero_retention", before.zero_retention.to_string(), after.zero_retention.to_string()),
-        ("timeout_ms", before.timeout_ms.to_string(), after.timeout_ms.to_string()),
-        ("max_retries", before.max_retries.to_string(), after.max_retries.to_string()),
-        ("options", old_options, options.to_owned()),
-        ("enabled", before.enabled.to_string(), enabled(Some(before), after).to_string()),
-        ("own_keys", usual(before.own_keys), usual(after.own_keys)),
-    ];
-    fields
-        .into_iter()
-        .filter(|(_, old, new)| old != new)
-        .map(|(field, old, new)| format!("{field}: {old} → {new}"))
-        .collect()
+    let old = Stored {
+        options: if same_options { after.options.to_string() } else { before.options.clone() },
+        api_key_sealed: None,
+        base_url: before.base_url.clone(),
+        region: before.region.clone(),
+        ..*before
+    };
+    differences(told(&old), told(&stored(Some(before), after)))
+}
+
+/// As it will be stored, but for its key.
+fn stored(before: Option<&Stored>, after: &NewProvider) -> Stored {
+    Stored {
+        kind: after.kind,
+        base_url: after.base_url.clone(),
+        api_key_sealed: None,
+        region: after.region.clone(),
+        zero_retention: after.zero_retention,
+        timeout_ms: after.timeout_ms,
+        max_retries: after.max_retries,
+        options: after.options.to_string(),
+        enabled: enabled(before, after),
+        own_keys: after.own_keys,
+    }
+}
+
+fn told(provider: &Stored) -> Told {
+    vec![
+        ("kind", Some(provider.kind.to_string())),
+        ("base_url", provider.base_url.clone()),
+        ("region", provider.region.clone()),
+        ("zero_retention", Some(provider.zero_retention.to_string())),
+        ("timeout_ms", Some(provider.timeout_ms.to_string())),
+        ("max_retries", Some(provider.max_retries.to_string())),
+        ("options", Some(provider.options.clone())),
+        ("enabled", Some(provider.enabled.to_string())),
+        ("own_keys", Some(provider.own_keys.map_or_else(|| "as usual".to_owned(), |allowed| allowed.to_string()))),
+    ]
 }

@@ -18,6 +18,7 @@ use crate::{
 use contract::{ModelView, OwnKeyView, ProviderKind, RequestId, TenantId, Timestamp};
 use metering::{Feature, Metering};
 use registry::{Behaviour, ModelConfig, Registry, Strategy};
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use store::{ControlStore, TenantStores, Transaction};
 use tenancy::{Change, Manages, OperatorScope, Scope, Secret, Tenancy, Vault};
@@ -166,7 +167,8 @@ impl Gateway {
         let changed = configure::switch(&mut tx, now, name, enabled).await?;
         if changed {
             let action = if enabled { "provider.enable" } else { "provider.disable" };
-            Tenancy::note_of_platform(&mut tx, now, operator, action, name).await?;
+            let change = (json!({ "enabled": !enabled }), json!({ "enabled": enabled }));
+            Tenancy::note_of_platform(&mut tx, now, operator, action, name, change).await?;
         }
         tx.commit().await?;
         Ok(changed)

@@ -5,6 +5,7 @@
 
 use crate::{GatewayError, directory::Directory, provider::ProviderError, providers::is_key, recent::Recent};
 use contract::{OwnKeyView, ProviderKind, TenantId, Timestamp};
+use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Arc};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::{DataKey, Manages, Secret, Tenancy, Vault};
@@ -26,7 +27,8 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (tenant_id, provider) DO UPDATE SET
     data_key_version = excluded.data_key_version, sealed = excluded.sealed, hint = excluded.hint,
     updated_at = excluded.updated_at";
-const REMOVE: &str = "DELETE FROM tenant_provider_key WHERE tenant_id = $1 AND provider = $2";
+const REMOVE: &str = "DELETE FROM tenant_provider_key WHERE tenant_id = $1 AND provider = $2 RETURNING hint AS value";
+const HINT_OF: &str = "SELECT hint AS value FROM tenant_provider_key WHERE tenant_id = $1 AND provider = $2";
 
 /// So many characters at the end of a key tell it from its owner's others, and nothing to anybody else.
 const HINT: usize = 4;
@@ -132,9 +134,11 @@ impl OwnKeys {
         let mut tx = self.control.begin().await?;
         let data_key = DataKey::of(&mut tx, now, vault, tenant).await?;
         let sealed = data_key.seal(&context(tenant, provider), key.expose())?;
+        let before = tx.query(HINT_OF).bind(tenant).bind(provider).fetch_optional::<String>().await?;
         let put = tx.query(PUT).bind(tenant).bind(provider).bind(data_key.version()).bind(sealed);
         put.bind(hint(key.expose())).bind(now).execute().await?;
-        Tenancy::note_of_tenant(&mut tx, now, manager, "provider_key.set", provider).await?;
+        let change = (told(before), told(Some(hint(key.expose()))));
+        Tenancy::note_of_tenant(&mut tx, now, manager, "provider_key.set", provider, change).await?;
         tx.commit().await?;
         self.forget(tenant);
         Ok(())
@@ -145,10 +149,12 @@ impl OwnKeys {
         manager.require_manager()?;
         let tenant = manager.tenant();
         let mut tx = self.control.begin().await?;
-        if tx.query(REMOVE).bind(tenant).bind(provider).execute().await? == 0 {
+        let removed = tx.query(REMOVE).bind(tenant).bind(provider).fetch_optional::<String>().await?;
+        if removed.is_none() {
             return Ok(false);
         }
-        Tenancy::note_of_tenant(&mut tx, now, manager, "provider_key.remove", provider).await?;
+        let change = (told(removed), Value::Null);
+        Tenancy::note_of_tenant(&mut tx, now, manager, "provider_key.remove", provider, change).await?;
         tx.commit().await?;
         self.forget(tenant);
         Ok(true)
@@ -214,6 +220,11 @@ impl OwnKeys {
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         Err(GatewayError::UnknownProvider { name: provider.chars().take(60).collect(), known })
     }
+}
+
+/// A key as the log tells it.
+fn told(hint: Option<String>) -> Value {
+    hint.map_or(Value::Null, |hint| json!({ "key": format!("…{hint}") }))
 }
 
 fn hint(key: &str) -> String {

@@ -75,6 +75,10 @@ pub const COVERAGE: &[Covered] = &[
     control("api_key", Rows::Tenants(OF_TENANT)),
     control("audit_entry", Rows::Tenants("chain = $1")),
     control(
+        "audit_seal",
+        Rows::Operators("hashes over the logs of this installation, by which it is noticed that one was cut off"),
+    ),
+    control(
         "browser_session",
         Rows::Fleeting {
             of_tenant: Some("data LIKE '%' || $1 || '%'"),

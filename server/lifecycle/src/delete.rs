@@ -277,6 +277,7 @@ impl Lifecycle {
         let mut remains = vec![
             "the platform's audit log: what operators did with the tenant, under its short name, and this certificate"
                 .to_owned(),
+            "the seals of its audit log: hashes under its id, by which it is noticed that a log was cut off".to_owned(),
             "this certificate's totals of the ledger, of which nobody can be known".to_owned(),
             "accounts that belong to other tenants too, and operators'".to_owned(),
             "archives and backups that were made before: this installation does not know where they are".to_owned(),

@@ -14,7 +14,7 @@ use contract::{Slug, TenantId};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use store::{Exclusive, FromRow, Row, StoreError, Transaction};
-use tenancy::{OperatorScope, audit_verify_tenant};
+use tenancy::{OperatorScope, audit_seal_tenant, audit_verify_tenant};
 use tokio::{
     sync::mpsc::{self, Receiver},
     task::JoinHandle,
@@ -192,6 +192,7 @@ impl Lifecycle {
             return Err(LifecycleError::SlugTaken { slug });
         }
         placing.place_held(&mut tx).await?;
+        audit_seal_tenant(&mut tx, tenant).await?;
         let manifest = placing.manifest();
         let after = json!({
             "tenant": tenant, "from": manifest.tenant, "content_sha256": manifest.content_sha256,

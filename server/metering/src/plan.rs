@@ -3,7 +3,7 @@
 use crate::MeteringError;
 use contract::{NanoUsd, Slug, Timestamp};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
-use tenancy::Change;
+use tenancy::{Change, Told, differences};
 
 const PLAN_BY_NAME: &str = "
 SELECT name, monthly_fee, included_credit, overage_markup, requests_per_minute, tokens_per_minute, max_concurrent
@@ -122,25 +122,23 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) 
         .bind(now)
         .execute()
         .await?;
-    Ok(before.map_or(Change::Created, |before| Change::Updated(differences(&before, plan))))
+    Ok(match before {
+        None => Change::created(told(plan)),
+        Some(before) => Change::Updated(differences(told(&before), told(plan))),
+    })
 }
 
-fn differences(old: &NewPlan, new: &NewPlan) -> Vec<String> {
-    let markup = |plan: &NewPlan| NanoUsd::from_nanos(plan.overage_markup_millionths.saturating_mul(1_000)).to_string();
-    let limit = |limit: Option<i64>| limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
-    let fields = [
-        ("monthly_fee", old.monthly_fee.to_string(), new.monthly_fee.to_string()),
-        ("included_credit", old.included_credit.to_string(), new.included_credit.to_string()),
-        ("overage_markup", markup(old), markup(new)),
-        ("requests_per_minute", limit(old.requests_per_minute), limit(new.requests_per_minute)),
-        ("tokens_per_minute", limit(old.tokens_per_minute), limit(new.tokens_per_minute)),
-        ("max_concurrent", limit(old.max_concurrent), limit(new.max_concurrent)),
-    ];
-    fields
-        .into_iter()
-        .filter(|(_, old, new)| old != new)
-        .map(|(field, old, new)| format!("{field}: {old} → {new}"))
-        .collect()
+fn told(plan: &NewPlan) -> Told {
+    let markup = NanoUsd::from_nanos(plan.overage_markup_millionths.saturating_mul(1_000));
+    let limit = |limit: Option<i64>| limit.map(|limit| limit.to_string());
+    vec![
+        ("monthly_fee", Some(plan.monthly_fee.to_string())),
+        ("included_credit", Some(plan.included_credit.to_string())),
+        ("overage_markup", Some(markup.to_string())),
+        ("requests_per_minute", limit(plan.requests_per_minute)),
+        ("tokens_per_minute", limit(plan.tokens_per_minute)),
+        ("max_concurrent", limit(plan.max_concurrent)),
+    ]
 }
 
 fn check(plan: &NewPlan) -> Result<(), MeteringError> {

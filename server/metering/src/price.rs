@@ -3,7 +3,7 @@
 use crate::{AttemptPrice, MeteringError};
 use contract::{NanoUsd, Timestamp, TokenPrice};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
-use tenancy::Change;
+use tenancy::{Change, Told, differences};
 
 const VERSION_AT: &str = "
 SELECT id, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from
@@ -107,7 +107,7 @@ pub(crate) async fn in_force(
 pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, price: &NewPrice) -> Result<Change, MeteringError> {
     check(price)?;
     let before = version_at(tx, &price.provider, &price.model, price.effective_from).await?;
-    let mut differences = before.as_ref().map(|version| version.differences(price)).unwrap_or_default();
+    let mut differences = before.as_ref().map(|version| differences(version.told(), price.told())).unwrap_or_default();
     if let Some(version) = before.as_ref().filter(|version| version.effective_from == price.effective_from) {
         return if differences.is_empty() {
             Ok(Change::Unchanged)
@@ -134,7 +134,11 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, price: &NewPrice
         .execute()
         .await?;
     Ok(match before {
-        None => Change::Created,
+        None => {
+            let mut told = price.told();
+            told.push(("effective_from", Some(moment(price.effective_from))));
+            Change::created(told)
+        }
         Some(version) => {
             differences.push(format!(
                 "effective_from: {} → {}",
@@ -151,27 +155,32 @@ impl Version {
         AttemptPrice { version: self.id, input: self.input, cached_input: self.cached_input, output: self.output }
     }
 
-    /// What `price` changes, in the words of the file it came from.
-    fn differences(&self, price: &NewPrice) -> Vec<String> {
-        let money = |price: Option<TokenPrice>| price.map(|price| price.as_per_million().to_string());
-        let fraction = |millionths: Option<i64>| {
-            millionths.map(|millionths| NanoUsd::from_nanos(millionths.saturating_mul(1_000)).to_string())
-        };
-        let fields = [
-            ("input", money(Some(self.input)), money(Some(price.input))),
-            ("cached_input", money(self.cached_input), money(price.cached_input)),
-            ("cache_write", money(self.cache_write), money(price.cache_write)),
-            ("output", money(Some(self.output)), money(Some(price.output))),
-            ("reasoning", money(self.reasoning), money(price.reasoning)),
-            ("batch_discount", fraction(self.batch_discount), fraction(price.batch_discount_millionths)),
-        ];
-        let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
-        fields
-            .into_iter()
-            .filter(|(_, old, new)| old != new)
-            .map(|(field, old, new)| format!("{field}: {} → {}", shown(old), shown(new)))
-            .collect()
+    /// As it was declared.
+    fn told(&self) -> Told {
+        told(
+            [Some(self.input), self.cached_input, self.cache_write, Some(self.output), self.reasoning],
+            self.batch_discount,
+        )
     }
+}
+
+impl NewPrice {
+    fn told(&self) -> Told {
+        told(
+            [Some(self.input), self.cached_input, self.cache_write, Some(self.output), self.reasoning],
+            self.batch_discount_millionths,
+        )
+    }
+}
+
+/// In the words of the file that it comes from.
+fn told(prices: [Option<TokenPrice>; 5], batch_discount: Option<i64>) -> Told {
+    let money = |price: Option<TokenPrice>| price.map(|price| price.as_per_million().to_string());
+    let fraction = |millionths: i64| NanoUsd::from_nanos(millionths.saturating_mul(1_000)).to_string();
+    let names = ["input", "cached_input", "cache_write", "output", "reasoning"];
+    let mut told: Told = names.into_iter().zip(prices.map(money)).collect();
+    told.push(("batch_discount", batch_discount.map(fraction)));
+    told
 }
 
 fn check(price: &NewPrice) -> Result<(), MeteringError> {

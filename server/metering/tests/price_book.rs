@@ -13,7 +13,7 @@ const PRICES: &str = "SELECT COUNT(*) AS value FROM price_version WHERE provider
 #[tokio::test]
 async fn applying_the_same_price_again_changes_nothing() {
     let fixture = Fixture::new().await;
-    assert!(matches!(fixture.price(&price_from(NOW)).await, Ok(Change::Created)));
+    assert!(matches!(fixture.price(&price_from(NOW)).await, Ok(Change::Created(_))));
     assert!(matches!(fixture.price(&price_from(NOW)).await, Ok(Change::Unchanged)));
     assert_eq!(fixture.control.read(PRICES).fetch_one::<i64>().await.unwrap(), 1);
 }
@@ -88,7 +88,7 @@ async fn apply_plan(fixture: &Fixture, plan: &NewPlan) -> Result<Change, Meterin
 #[tokio::test]
 async fn a_plan_is_created_left_alone_or_changed_and_says_which() {
     let fixture = Fixture::new().await;
-    assert!(matches!(apply_plan(&fixture, &pro()).await, Ok(Change::Created)));
+    assert!(matches!(apply_plan(&fixture, &pro()).await, Ok(Change::Created(_))));
     assert!(matches!(apply_plan(&fixture, &pro()).await, Ok(Change::Unchanged)));
     let changed = NewPlan { overage_markup_millionths: 1_500_000, max_concurrent: Some(50), ..pro() };
     let Ok(Change::Updated(differences)) = apply_plan(&fixture, &changed).await else { panic!("not changed") };

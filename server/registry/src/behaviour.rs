@@ -134,19 +134,19 @@ impl Behaviour {
     }
 
     /// As an operator reads them, by the names of the resource's fields.
-    pub(crate) fn shown(&self) -> [(&'static str, String); 4] {
-        let number = |value: Option<i64>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
+    pub(crate) fn told(&self) -> [(&'static str, Option<String>); 4] {
+        let number = |value: Option<i64>| value.map(|value| value.to_string());
         let cache = match &self.cache {
-            None => "none".to_owned(),
-            Some(CachePolicy { ttl_s, similarity: None, .. }) => format!("{ttl_s} s"),
+            None => None,
+            Some(CachePolicy { ttl_s, similarity: None, .. }) => Some(format!("{ttl_s} s")),
             Some(CachePolicy { ttl_s, similarity: Some(similarity), embed_with }) => {
-                format!("{ttl_s} s, alike by {similarity} of {}", embed_with.as_deref().unwrap_or("nothing"))
+                Some(format!("{ttl_s} s, alike by {similarity} of {}", embed_with.as_deref().unwrap_or("nothing")))
             }
         };
         [
             ("deadline_ms", number(self.deadline_ms)),
             ("hedge_percentile", number(self.hedge_percentile)),
-            ("on_disconnect", self.on_disconnect.to_string()),
+            ("on_disconnect", Some(self.on_disconnect.to_string())),
             ("cache", cache),
         ]
     }

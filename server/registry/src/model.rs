@@ -5,7 +5,7 @@ use contract::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use store::{FromRow, Row, StoreError, Transaction};
-use tenancy::Change;
+use tenancy::{Change, Told, differences};
 
 pub(crate) const MODELS: &str = "
 SELECT name, strategy, targets, deadline_ms, hedge_percentile, on_disconnect, cache FROM model ORDER BY name";
@@ -170,24 +170,17 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, model: &ModelCon
         .bind(now)
         .execute()
         .await?;
-    Ok(before.map_or(Change::Created, |before| Change::Updated(differences(&before, model))))
+    Ok(match before {
+        None => Change::created(told(model)),
+        Some(before) => Change::Updated(differences(told(&before), told(model))),
+    })
 }
 
-fn differences(old: &ModelConfig, new: &ModelConfig) -> Vec<String> {
-    let targets = |model: &ModelConfig| {
-        let each: Vec<String> = model.targets.iter().map(|t| format!("{}×{}", t.route(), t.weight)).collect();
-        each.join(", ")
-    };
-    let fields =
-        [("strategy", old.strategy.to_string(), new.strategy.to_string()), ("targets", targets(old), targets(new))];
-    let behaviours = old.behaviour.shown().into_iter().zip(new.behaviour.shown());
-    let behaviours = behaviours.map(|((field, old), (_, new))| (field, old, new));
-    fields
-        .into_iter()
-        .chain(behaviours)
-        .filter(|(_, old, new)| old != new)
-        .map(|(field, old, new)| format!("{field}: {old} → {new}"))
-        .collect()
+fn told(model: &ModelConfig) -> Told {
+    let targets: Vec<String> = model.targets.iter().map(|t| format!("{}×{}", t.route(), t.weight)).collect();
+    let mut told = vec![("strategy", Some(model.strategy.to_string())), ("targets", Some(targets.join(", ")))];
+    told.extend(model.behaviour.told());
+    told
 }
 
 fn check(model: &ModelConfig) -> Result<(), RegistryError> {

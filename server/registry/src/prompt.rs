@@ -182,7 +182,7 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, prompt: &NewProm
         }
     }
     Ok(match latest {
-        None => Change::Created,
+        None => Change::Created(changes),
         Some(_) if changes.is_empty() => Change::Unchanged,
         Some(_) => Change::Updated(changes),
     })

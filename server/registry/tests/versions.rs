@@ -59,7 +59,7 @@ async fn without_a_label_a_version_is_added_and_nothing_moves() {
     fixture.apply_prompt(&quiet).await.unwrap();
     assert_eq!(fixture.chat_version().await, 1);
     let created = fixture.apply_prompt(&NewPrompt { name: "support".into(), ..chat_prompt("Be brief.") }).await;
-    assert!(matches!(created, Ok(Change::Created)), "{created:?}");
+    assert!(matches!(created, Ok(Change::Created(_))), "{created:?}");
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ fn model(name: &str, targets: &[(&str, &str, u32)]) -> ModelConfig {
 async fn a_model_is_created_left_alone_or_changed_and_says_which() {
     let fixture = Fixture::new().await;
     let small = model("small", &[("local", "smollm2-135m-instruct", 1)]);
-    assert!(matches!(fixture.apply_model(&small).await, Ok(Change::Created)));
+    assert!(matches!(fixture.apply_model(&small).await, Ok(Change::Created(_))));
     assert!(matches!(fixture.apply_model(&small).await, Ok(Change::Unchanged)));
     let changed = ModelConfig { strategy: Strategy::Fallback, ..model("small", &[("local", "other", 2)]) };
     let Ok(Change::Updated(differences)) = fixture.apply_model(&changed).await else { panic!("not changed") };

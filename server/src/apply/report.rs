@@ -35,7 +35,7 @@ impl Report {
     }
 
     pub fn created(&self) -> usize {
-        self.count(|change| matches!(change, Change::Created))
+        self.count(|change| matches!(change, Change::Created(_)))
     }
 
     pub fn updated(&self) -> usize {
@@ -52,7 +52,7 @@ impl Report {
             .iter()
             .map(|resource| {
                 let (change, fields) = match &resource.change {
-                    Change::Created => ("created", Vec::new()),
+                    Change::Created(fields) => ("created", fields.clone()),
                     Change::Updated(fields) => ("updated", fields.clone()),
                     Change::Unchanged => ("unchanged", Vec::new()),
                 };
@@ -83,7 +83,7 @@ impl fmt::Display for Report {
         for Applied { kind, name, change } in &self.resources {
             write!(f, "{kind:<8}  {name:<widest$}  ")?;
             match change {
-                Change::Created => writeln!(f, "created")?,
+                Change::Created(_) => writeln!(f, "created")?,
                 Change::Updated(fields) => writeln!(f, "updated ({})", fields.join(", "))?,
                 Change::Unchanged => writeln!(f, "unchanged")?,
             }

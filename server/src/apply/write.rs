@@ -88,7 +88,7 @@ impl Outcome {
             Err(error) => Err(error),
         };
         // That one was made stands in its tenant's log already.
-        let told = matches!(change, Ok(Change::Created));
+        let told = matches!(change, Ok(Change::Created(_)));
         let tenant = (!told).then_some(&declared.tenant);
         self.note(tx, now, Resource { tenant, ..Resource::of("api_key", name, line) }, change).await
     }
@@ -190,7 +190,7 @@ async fn seed(tx: &mut Transaction, now: Timestamp, declared: &super::resources:
     let rows = usage::attempts(declared, tenant, &target, now);
     match Metering::seed_usage(tx, now, &rows).await.map_err(|error| told(&error))? {
         0 => Ok(Change::Unchanged),
-        new if new == rows.len() as u64 => Ok(Change::Created),
+        new if new == rows.len() as u64 => Ok(Change::created(vec![("requests", Some(rows.len().to_string()))])),
         new => Ok(Change::Updated(vec![format!("requests: {} → {}", rows.len() as u64 - new, rows.len())])),
     }
 }

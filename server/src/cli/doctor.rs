@@ -13,7 +13,7 @@ use platform::models;
 use serde::Serialize;
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
 use store::{ControlStore, ServerFacts};
-use tenancy::{Clock, SystemClock, Vault};
+use tenancy::{Clock, Seal, SystemClock, Vault};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Doctor {
@@ -27,6 +27,9 @@ pub(super) struct Doctor {
     /// Where that server is; by default where the settings say
     #[arg(long, requires = "isolation", value_name = "URL")]
     url: Option<String>,
+    /// A seal of the audit log that this command printed before: says whether anything that came before it was changed
+    #[arg(long, value_name = "NUMBER:HASH")]
+    audit_seal: Option<Seal>,
 }
 
 /// One thing that was looked at.
@@ -52,7 +55,7 @@ impl Doctor {
         let checks = match &config {
             Err(error) => vec![Check::new("settings", Err(error.to_string()))],
             Ok(config) => {
-                let mut checks = examine(config).await;
+                let mut checks = examine(config, self.audit_seal.as_ref()).await;
                 if self.isolation {
                     let url = self.url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
                     checks.push(Check::new("isolation", isolation(config, &url).await));
@@ -72,13 +75,13 @@ impl Doctor {
     }
 }
 
-async fn examine(config: &Config) -> Vec<Check> {
+async fn examine(config: &Config, kept: Option<&Seal>) -> Vec<Check> {
     let serving = DataLock::is_held(&config.data_dir);
     vec![
         Check::new("settings", Ok(format!("read; listening on {}", config.listen))),
         Check::new("data", data(config)),
         Check::new("database", database(config).await),
-        Check::new("audit log", audit(config).await),
+        Check::new("audit log", audit(config, kept).await),
         Check::new("master key", master_key(config).await),
         Check::new("nodes", nodes_of(config).await),
         Check::new("models", local_models(config).await),
@@ -192,23 +195,24 @@ async fn nodes_of(config: &Config) -> Result<String, String> {
     })
 }
 
-/// Whether anybody has touched the log of changes. Its last hashes are worth keeping elsewhere.
-async fn audit(config: &Config) -> Result<String, String> {
+/// Whether anybody has touched the log of changes.
+async fn audit(config: &Config, kept: Option<&Seal>) -> Result<String, String> {
     let Some(control) = control(config).await? else { return Ok(NOT_LOOKED_AT.to_owned()) };
-    let chains = tenancy::audit_verify(&control).await.map_err(|error| error.to_string());
+    let report = tenancy::audit_verify(&control, kept).await.map_err(|error| error.to_string());
     control.close().await;
-    let chains = chains?;
-    let owner = |chain: &str| if chain.is_empty() { "the platform".to_owned() } else { format!("tenant {chain}") };
-    if let Some((chain, at)) = chains.iter().find_map(|chain| chain.broken_at.map(|at| (&chain.chain, at))) {
-        return Err(format!(
-            "entry {at} of {} was altered, or one before it removed; compare with a backup to see what changed",
-            owner(chain)
-        ));
+    let report = report?;
+    if let Some(fault) = report.fault() {
+        return Err(format!("{fault}; compare with a backup or an exported log to see what changed"));
     }
-    let entries: i64 = chains.iter().map(|chain| chain.entries).sum();
-    let last = chains.iter().find(|chain| chain.chain.is_empty()).map(|chain| chain.last_hash.as_str());
-    let last = last.map(|hash| format!("; the platform's ends with {hash}")).unwrap_or_default();
-    Ok(format!("{entries} entries in {} chains, all unbroken{last}", chains.len()))
+    let entries: i64 = report.chains.iter().map(|chain| chain.entries).sum();
+    let sound = format!("{entries} entries in {} chains, all unbroken", report.chains.len());
+    Ok(match (kept, report.seal) {
+        (Some(kept), Some(seal)) => {
+            format!("{sound}, and nothing before seal {} was changed; now: {seal}", kept.number)
+        }
+        (None, Some(seal)) => format!("{sound}; keep their seal elsewhere: {seal}"),
+        (_, None) => sound,
+    })
 }
 
 /// PostgreSQL: who is who there, and whether tenants are kept apart.

@@ -3,7 +3,7 @@
 use super::{Failure, print_json, workbench};
 use crate::config::Config;
 use gateway::{Gateway, GatewayError};
-use serde_json::json;
+use serde_json::{Value, json};
 use tenancy::{OperatorScope, Tenancy};
 
 #[derive(Debug, clap::Subcommand)]
@@ -49,7 +49,7 @@ async fn rotate_master_key(tenancy: &Tenancy) -> Result<usize, Failure> {
     let mut tx = tenancy.control().begin().await?;
     let sealed = vault.reseal_tenancy(&mut tx).await? + Gateway::reseal(&mut tx, vault).await.map_err(failure)?;
     let operator = OperatorScope::command_line();
-    Tenancy::note_of_platform(&mut tx, now, &operator, "vault.rotate", "master key").await?;
+    Tenancy::note_of_platform(&mut tx, now, &operator, "vault.rotate", "master key", sealed_anew(sealed)).await?;
     tx.commit().await?;
     Ok(sealed)
 }
@@ -60,9 +60,14 @@ async fn rotate_data_key(tenancy: &Tenancy, tenant: &str) -> Result<usize, Failu
     let (vault, now) = (tenancy.vault(), tenancy.clock().now());
     let mut tx = tenancy.control().begin().await?;
     let sealed = Gateway::renew_data_key(&mut tx, now, vault, found.id).await.map_err(failure)?;
-    Tenancy::note_of_platform(&mut tx, now, &operator, "vault.rotate", found.slug.as_str()).await?;
+    Tenancy::note_of_platform(&mut tx, now, &operator, "vault.rotate", found.slug.as_str(), sealed_anew(sealed))
+        .await?;
     tx.commit().await?;
     Ok(sealed)
+}
+
+fn sealed_anew(secrets: usize) -> (Value, Value) {
+    (Value::Null, json!({ "secrets_sealed_anew": secrets }))
 }
 
 fn failure(error: GatewayError) -> Failure {

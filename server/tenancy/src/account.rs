@@ -156,7 +156,13 @@ impl Tenancy {
                 MembershipChange::Unchanged => {}
             }
         }
-        Ok(if created.is_some() { Change::Created } else { Change::from_differences(differences) })
+        if created.is_none() {
+            return Ok(Change::from_differences(differences));
+        }
+        let mut told =
+            vec![("operator", user.operator.then(|| "true".to_owned())), ("password", hash.map(|_| "set".to_owned()))];
+        told.extend(user.tenant.as_ref().map(|slug| ("role", Some(format!("{} in {slug}", user.role)))));
+        Ok(Change::created(told))
     }
 
     pub(crate) async fn account_by_email(&self, email: &Email) -> Result<Option<AccountRow>, StoreError> {

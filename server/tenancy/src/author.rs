@@ -33,30 +33,35 @@ pub struct Author {
     actor: Actor,
     name: String,
     on_behalf_of: Option<String>,
-    address: Option<IpAddr>,
+    from: Option<String>,
 }
 
 impl Author {
     pub(crate) fn user(user: UserId, email: &Email, address: Option<IpAddr>) -> Self {
-        Self { actor: Actor::User(user), name: email.to_string(), on_behalf_of: None, address }
+        Self { actor: Actor::User(user), name: email.to_string(), on_behalf_of: None, from: address.map(told) }
     }
 
     pub(crate) fn key(key: KeyId, name: &str, address: Option<IpAddr>) -> Self {
-        Self { actor: Actor::Key(key), name: name.to_owned(), on_behalf_of: None, address }
+        Self { actor: Actor::Key(key), name: name.to_owned(), on_behalf_of: None, from: address.map(told) }
     }
 
-    /// Whoever may run commands here owns the data.
+    /// Whoever may run commands here owns the data. From where: which user of which machine that was.
     pub fn command_line() -> Self {
-        Self { actor: Actor::CommandLine, name: "command line".to_owned(), on_behalf_of: None, address: None }
+        Self { actor: Actor::CommandLine, name: "command line".to_owned(), on_behalf_of: None, from: Some(here()) }
     }
 
     /// Somebody who is not signed in, and whose word for who they are is all there is.
     pub(crate) fn nobody(address: IpAddr) -> Self {
-        Self { actor: Actor::Upkeep, name: "nobody signed in".to_owned(), address: Some(address), on_behalf_of: None }
+        Self {
+            actor: Actor::Upkeep,
+            name: "nobody signed in".to_owned(),
+            from: Some(told(address)),
+            on_behalf_of: None,
+        }
     }
 
     pub(crate) fn upkeep() -> Self {
-        Self { actor: Actor::Upkeep, name: "Seam".to_owned(), on_behalf_of: None, address: None }
+        Self { actor: Actor::Upkeep, name: "Seam".to_owned(), on_behalf_of: None, from: None }
     }
 
     /// The same, acting for somebody else.
@@ -78,7 +83,19 @@ impl Author {
         self.on_behalf_of.as_deref()
     }
 
-    pub const fn address(&self) -> Option<IpAddr> {
-        self.address
+    /// From where: a network address, or a user of the machine where the data is.
+    pub fn from(&self) -> Option<&str> {
+        self.from.as_deref()
     }
+}
+
+fn told(address: IpAddr) -> String {
+    // One address, one way to write it.
+    address.to_canonical().to_string()
+}
+
+/// Such as `user 1000 of host1`.
+fn here() -> String {
+    let user = rustix::process::getuid().as_raw();
+    format!("user {user} of {}", rustix::system::uname().nodename().to_string_lossy())
 }

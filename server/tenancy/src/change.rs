@@ -5,17 +5,37 @@ use std::fmt::Display;
 /// The difference between what was declared and what was there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    Created,
+    /// Each entry reads “field: value”.
+    Created(Vec<String>),
     /// Each entry reads “field: old → new”.
     Updated(Vec<String>),
     Unchanged,
 }
 
+/// What a resource says of itself: its fields and their values, where they have one; no secrets.
+pub type Told = Vec<(&'static str, Option<String>)>;
+
 impl Change {
+    /// `Created` with what the resource is from now on.
+    pub fn created(told: Told) -> Self {
+        let fields = told.into_iter().filter_map(|(field, value)| value.map(|value| format!("{field}: {value}")));
+        Self::Created(fields.collect())
+    }
+
     /// `Updated` when there is a difference, `Unchanged` when there is none.
     pub fn from_differences(differences: Vec<String>) -> Self {
         if differences.is_empty() { Self::Unchanged } else { Self::Updated(differences) }
     }
+}
+
+/// “field: old → new” for each field in which the two differ; both tell the same fields in the same order.
+pub fn differences(old: Told, new: Told) -> Vec<String> {
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+    old.into_iter()
+        .zip(new)
+        .filter(|((_, old), (_, new))| old != new)
+        .map(|((field, old), (_, new))| format!("{field}: {} → {}", shown(old), shown(new)))
+        .collect()
 }
 
 /// Notes “field: old → new” when the two differ.

@@ -143,8 +143,7 @@ impl Tenancy {
         let record = tenant::create(&mut tx, now, new).await?;
         for chain in [Chain::Platform, Chain::Tenant(record.id)] {
             // The platform's log outlives the tenant, and knows it by its short name alone.
-            let name = (chain != Chain::Platform).then_some(record.display_name.as_str());
-            let after = json!({ "name": name, "plan": record.plan });
+            let after = tenant::told_values(new, chain != Chain::Platform);
             let deed = Deed { action: "tenant.create", target: record.slug.as_str(), before: Value::Null, after };
             audit::record(&mut tx, now, chain, author, deed).await?;
         }

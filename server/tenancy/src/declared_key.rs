@@ -133,7 +133,13 @@ async fn create(
     };
     require_new(tx, &secret).await?;
     api_key::insert(tx, now, Some(tenant), &Author::command_line(), &secret, key).await?;
-    Ok((Change::Created, made.then_some(secret)))
+    let models = key.models.as_ref().map(|models| models.join(", "));
+    let told = vec![
+        ("scopes", Some(key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "))),
+        ("models", models),
+        ("expires_at", key.expires_at.map(|at| at.as_millis().to_string())),
+    ];
+    Ok((Change::created(told), made.then_some(secret)))
 }
 
 async fn change(

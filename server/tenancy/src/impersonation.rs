@@ -226,6 +226,7 @@ async fn note_end(
     author: &Author,
     operator: &str,
 ) -> Result<(), StoreError> {
-    let deed = Deed { action: "impersonation.end", target: operator, before: Value::Null, after: Value::Null };
+    let (before, after) = (json!({ "inside": true }), json!({ "inside": false }));
+    let deed = Deed { action: "impersonation.end", target: operator, before, after };
     audit::record_in_both(tx, now, tenant, author, &deed).await
 }

@@ -36,7 +36,7 @@ const MAIL_NOTE: &str = "UPDATE invitation SET mail_state = $2 WHERE token_hash 
 const LIST: &str = "
 SELECT id, email, role, invited_by, expires_at, mail_state FROM invitation
 WHERE tenant_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id";
-const WITHDRAW: &str = "DELETE FROM invitation WHERE tenant_id = $1 AND id = $2 RETURNING email AS value";
+const WITHDRAW: &str = "DELETE FROM invitation WHERE tenant_id = $1 AND id = $2 RETURNING email, role";
 const OFFER: &str = "
 SELECT
     invitation.tenant_id, invitation.email, invitation.role, invitation.invited_by, tenant.display_name,
@@ -121,6 +121,17 @@ pub(crate) async fn put(
     Ok(token)
 }
 
+struct Withdrawn {
+    email: String,
+    role: Role,
+}
+
+impl FromRow for Withdrawn {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { email: row.get("email")?, role: row.get("role")? })
+    }
+}
+
 impl Tenancy {
     /// Invites an address into the tenant. The token goes into the link and is never shown again.
     ///
@@ -150,9 +161,11 @@ impl Tenancy {
     pub async fn invitation_withdraw(&self, scope: &impl Manages, id: &str) -> Result<(), TenancyError> {
         scope.require_manager()?;
         let mut tx = self.control.begin().await?;
-        let email = tx.query(WITHDRAW).bind(scope.tenant()).bind(id).fetch_optional::<String>().await?;
-        let email = email.ok_or_else(|| TenancyError::NotFound { what: "such invitation".to_owned() })?;
-        let deed = Deed { action: "member.invite_withdraw", target: &email, before: Value::Null, after: Value::Null };
+        let withdrawn = tx.query(WITHDRAW).bind(scope.tenant()).bind(id).fetch_optional::<Withdrawn>().await?;
+        let Withdrawn { email, role } =
+            withdrawn.ok_or_else(|| TenancyError::NotFound { what: "such invitation".to_owned() })?;
+        let before = json!({ "role": role });
+        let deed = Deed { action: "member.invite_withdraw", target: &email, before, after: Value::Null };
         audit::record(&mut tx, self.now(), Chain::Tenant(scope.tenant()), scope.author(), deed).await?;
         tx.commit().await?;
         Ok(())

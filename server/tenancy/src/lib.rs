@@ -52,9 +52,12 @@ mod vault;
 
 pub use account::{NewUser, UserRecord};
 pub use api_key::{KEY_PREFIX, KeyHolder, NewKey, OPERATOR_KEY_PREFIX};
-pub use audit::{Chain, ChainReport, SealedEntry, audit_link, audit_verify, audit_verify_tenant};
+pub use audit::{
+    AuditReport, Chain, ChainCheck, ChainReport, NoSeal, Seal, SealedEntry, Unsealed, audit_link, audit_seal_tenant,
+    audit_verify, audit_verify_tenant, owner as audit_owner,
+};
 pub use author::{Actor, Author};
-pub use change::Change;
+pub use change::{Change, Told, differences};
 pub use client::Client;
 pub use clock::{Clock, FixedClock, SharedClock, SystemClock};
 pub use data_key::DataKey;

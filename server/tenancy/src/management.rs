@@ -200,7 +200,7 @@ impl Tenancy {
     ) -> Result<(), StoreError> {
         let (change, fields) = match change {
             crate::Change::Unchanged => return Ok(()),
-            crate::Change::Created => ("created", &Vec::new()),
+            crate::Change::Created(fields) => ("created", fields),
             crate::Change::Updated(fields) => ("updated", fields),
         };
         // What is a tenant's stands in its own log: the platform's outlives it, and knows it by its short name alone.
@@ -234,17 +234,7 @@ fn action(kind: &str) -> &'static str {
 
 /// The fields in which two states of a tenant differ, as they were and as they are to be.
 fn differences(old: &NewTenant, new: &NewTenant) -> (Value, Value) {
-    let told = |tenant: &NewTenant| {
-        json!({
-            "display_name": tenant.display_name,
-            "plan": tenant.plan,
-            "monthly_budget": tenant.monthly_budget.map(|budget| budget.to_string()),
-            "soft_budget": tenant.soft_budget.map(|budget| budget.to_string()),
-            "region": tenant.region,
-            "zero_retention": tenant.zero_retention,
-        })
-    };
-    let (old, new) = (told(old), told(new));
+    let (old, new) = (tenant::told_values(old, true), tenant::told_values(new, true));
     let changed = |one: &Value, other: &Value| -> Value {
         let fields = one.as_object().into_iter().flatten();
         let changed = fields.filter(|(name, value)| other.get(name.as_str()) != Some(value));

@@ -76,7 +76,7 @@ impl Tenancy {
         tenant::by_id(&mut tx, tenant).await?.ok_or_else(|| missing(format!("tenant {tenant}")))?;
         account::by_id(&mut tx, user).await?.ok_or_else(|| missing(format!("account {user}")))?;
         let change = match put(&mut tx, self.now(), tenant, user, role).await? {
-            MembershipChange::Added => Change::Created,
+            MembershipChange::Added => Change::created(vec![("role", Some(role.to_string()))]),
             MembershipChange::Moved { from } => Change::Updated(vec![format!("role: {from} → {role}")]),
             MembershipChange::Unchanged => Change::Unchanged,
         };

@@ -12,7 +12,7 @@ use crate::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{Email, Password, Timestamp, UserId};
 use serde_json::{Value, json};
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 use store::{StoreError, Transaction};
 
 /// How long a link works.
@@ -109,6 +109,7 @@ impl Tenancy {
         token: &str,
         email: Email,
         password: Password,
+        address: IpAddr,
     ) -> Result<UserId, TenancyError> {
         // Looked at first as well: nobody without a link gets to make this machine hash passwords.
         self.operator_link_check(token).await?;
@@ -122,7 +123,7 @@ impl Tenancy {
         let created = account::insert(&mut tx, now, &email, Some(&hash), true).await?;
         let user = created.ok_or_else(|| account::taken(&email))?;
         void_unused_links(&mut tx).await?;
-        let author = Author::user(user, &email, None);
+        let author = Author::user(user, &email, Some(address));
         note(&mut tx, now, &author, &email, "one-time link").await?;
         tx.commit().await?;
         tracing::info!(%user, "operator account created with the one-time link");

@@ -75,7 +75,12 @@ impl Tenancy {
         let token = link(&mut tx, now, account.id).await?;
         // Asked for by whoever knows the address: the log says from where, and names nobody as the author.
         let author = Author::nobody(client.address());
-        let deed = Deed { action: "user.reset_ask", target: email.as_str(), before: Value::Null, after: Value::Null };
+        let deed = Deed {
+            action: "user.reset_ask",
+            target: email.as_str(),
+            before: Value::Null,
+            after: json!({ "link": "sent" }),
+        };
         audit::record(&mut tx, now, Chain::Platform, &author, deed).await?;
         tx.commit().await?;
         Ok(Some(token))
@@ -119,7 +124,8 @@ impl Tenancy {
         let tenants = membership::of_account(&mut tx, account.id).await?;
         for chain in std::iter::once(Chain::Platform).chain(tenants.into_iter().map(Chain::Tenant)) {
             let target = account.email.as_str();
-            let deed = Deed { action: "user.reset_link", target, before: Value::Null, after: Value::Null };
+            let deed =
+                Deed { action: "user.reset_link", target, before: Value::Null, after: json!({ "link": "made" }) };
             audit::record(&mut tx, now, chain, operator.author(), deed).await?;
         }
         tx.commit().await?;

@@ -2,10 +2,11 @@
 
 use crate::{
     Change, Tenancy, TenancyError, account,
-    change::{note_difference, note_optional_difference},
+    change::{Told, differences},
     membership,
 };
 use contract::{NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
+use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError, Transaction};
 
 const MAX_DISPLAY_NAME_CHARS: usize = 100;
@@ -101,17 +102,33 @@ impl NewTenant {
         Ok(())
     }
 
-    fn differences_from(&self, old: &TenantRecord) -> Vec<String> {
-        let mut found = Vec::new();
-        note_difference(&mut found, "display_name", &old.display_name, &self.display_name);
-        note_optional_difference(&mut found, "plan", old.plan.as_ref(), self.plan.as_ref());
-        let (old_budget, new_budget) = (old.monthly_budget.as_ref(), self.monthly_budget.as_ref());
-        note_optional_difference(&mut found, "monthly_budget", old_budget, new_budget);
-        note_optional_difference(&mut found, "soft_budget", old.soft_budget.as_ref(), self.soft_budget.as_ref());
-        note_optional_difference(&mut found, "region", old.region.as_ref(), self.region.as_ref());
-        note_difference(&mut found, "zero_retention", &old.zero_retention, &self.zero_retention);
-        found
+    /// As `seam apply` declares it.
+    fn told(&self) -> Told {
+        let money = |amount: Option<NanoUsd>| amount.map(|amount| amount.to_string());
+        vec![
+            ("display_name", Some(self.display_name.clone())),
+            ("plan", self.plan.clone()),
+            ("monthly_budget", money(self.monthly_budget)),
+            ("soft_budget", money(self.soft_budget)),
+            ("region", self.region.clone()),
+            ("zero_retention", Some(self.zero_retention.to_string())),
+        ]
     }
+}
+
+/// The same as the log tells it; named only where whoever reads it may know the tenant's own name.
+pub(crate) fn told_values(tenant: &NewTenant, named: bool) -> Value {
+    let mut told = json!({
+        "plan": tenant.plan,
+        "monthly_budget": tenant.monthly_budget.map(|budget| budget.to_string()),
+        "soft_budget": tenant.soft_budget.map(|budget| budget.to_string()),
+        "region": tenant.region,
+        "zero_retention": tenant.zero_retention,
+    });
+    if let (true, Some(fields)) = (named, told.as_object_mut()) {
+        fields.insert("display_name".to_owned(), json!(tenant.display_name));
+    }
+    told
 }
 
 pub(crate) fn unknown(slug: &Slug) -> TenancyError {
@@ -228,10 +245,10 @@ impl Tenancy {
     pub async fn apply_tenant(tx: &mut Transaction, now: Timestamp, new: &NewTenant) -> Result<Change, TenancyError> {
         new.validate()?;
         if insert(tx, now, new).await?.is_some() {
-            return Ok(Change::Created);
+            return Ok(Change::created(new.told()));
         }
         let old = by_slug(tx, &new.slug).await?.ok_or_else(|| unknown(&new.slug))?;
-        let differences = new.differences_from(&old);
+        let differences = differences(as_new(&old).told(), new.told());
         if !differences.is_empty() {
             replace(tx, now, old.id, new).await?;
         }

@@ -141,7 +141,7 @@ impl Tenancy {
         tx.query(sign_in::EPOCH_RAISE).bind(user).bind(self.now()).execute().await?;
         let id = user.to_string();
         let target = if account.operator { account.email.as_str() } else { id.as_str() };
-        let deed = Deed { action: "user.sign_out", target, before: Value::Null, after: Value::Null };
+        let deed = Deed { action: "user.sign_out", target, before: Value::Null, after: json!({ "sessions": "ended" }) };
         audit::record(&mut tx, self.now(), Chain::Platform, operator.author(), deed).await?;
         tx.commit().await?;
         Ok(())

@@ -68,7 +68,9 @@ async fn no_table_with_a_tenant_or_an_account_in_it_is_left_alone() {
         let line = COVERAGE.iter().find(|line| line.plane == plane && line.table == table.name()).unwrap();
         let names_somebody =
             table.columns().iter().any(|column| ["tenant_id", "account_id", "chain"].contains(&column.name()));
-        let is_left = matches!(line.rows, Rows::Operators(_)) && table.name() != "tenant_operation";
+        // A row that goes with its operation; hashes, by which it is noticed that a log was cut off.
+        let considered = ["tenant_operation", "audit_seal"].contains(&table.name());
+        let is_left = matches!(line.rows, Rows::Operators(_)) && !considered;
         assert!(!(names_somebody && is_left), "{plane:?} {}", table.name());
         if plane == Plane::Tenant {
             assert!(!matches!(line.rows, Rows::Operators(_)), "{}", table.name());

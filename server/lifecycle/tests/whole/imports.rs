@@ -29,6 +29,9 @@ const OTHERS: &str = "
 SELECT COUNT(*) AS value FROM tenant_operation
 WHERE slug = 'umbrella' AND kind = 'import' AND archive = 'another hash'";
 
+const CUT: &str = "
+DELETE FROM audit_entry WHERE chain = $1 AND seq = (SELECT MAX(seq) FROM audit_entry WHERE chain = $1)";
+
 testbase::on_each_engine! {
     async fn a_tenant_that_is_here_is_not_imported_over_and_the_way_out_is_told(scratch: Scratch) {
         let world = World::at(scratch).await;
@@ -54,6 +57,24 @@ testbase::on_each_engine! {
             counted.map(|table| (table.name.clone(), table.rows)).collect::<Vec<_>>()
         };
         assert_eq!(rows(&one), rows(&two));
+        world.close().await;
+    }
+
+    /// Its log came, went and came again: that is known, and whoever cuts it off afterwards is noticed all the same.
+    async fn a_tenant_that_was_deleted_comes_back_and_its_log_is_sealed_anew(scratch: Scratch) {
+        let world = World::at(scratch).await;
+        let acme = world.furnish("acme").await;
+        let file = world.file("acme.seam");
+        world.export("acme", &file).await;
+        // What is written after the export does not come back.
+        world.tenancy.tenant_suspend(&operator(), acme.id, "late").await.unwrap();
+        world.lifecycle.tenant_delete(&operator(), acme.id, "acme", UnderWay::NoServer).await.unwrap();
+        assert!(world.all_chains_hold().await);
+        let back = world.import(&file, ImportOptions::default()).await.unwrap();
+        assert_eq!(back.tenant, acme.id);
+        assert!(world.all_chains_hold().await);
+        assert_eq!(world.control.write(CUT).bind(acme.id).execute().await.unwrap(), 1);
+        assert!(!world.all_chains_hold().await);
         world.close().await;
     }
 

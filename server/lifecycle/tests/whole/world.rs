@@ -225,7 +225,7 @@ impl World {
     }
 
     pub async fn all_chains_hold(&self) -> bool {
-        let chains = tenancy::audit_verify(&self.control).await.unwrap();
-        chains.iter().all(|chain| chain.broken_at.is_none())
+        let report = tenancy::audit_verify(&self.control, None).await.unwrap();
+        report.fault().is_none()
     }
 }

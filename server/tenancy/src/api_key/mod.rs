@@ -46,9 +46,11 @@ INSERT INTO api_key
     (tenant_id, id, name, secret_hash, prefix, scopes, models, expires_at, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const REVOKE_OF_TENANT: &str = "
-UPDATE api_key SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING name AS value";
+UPDATE api_key SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL
+RETURNING id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at";
 const REVOKE_OF_OPERATOR: &str = "
-UPDATE api_key SET revoked_at = $2 WHERE tenant_id IS NULL AND id = $1 AND revoked_at IS NULL RETURNING name AS value";
+UPDATE api_key SET revoked_at = $2 WHERE tenant_id IS NULL AND id = $1 AND revoked_at IS NULL
+RETURNING id, name, prefix, scopes, models, created_by, created_at, expires_at, last_used_at, revoked_at";
 const AUTHENTICATE: &str = "
 SELECT api_key.id, api_key.tenant_id, api_key.name, api_key.scopes, api_key.models, api_key.last_used_at, api_key.expires_at,
     tenant.display_name, tenant.suspended_for
@@ -262,8 +264,8 @@ impl Tenancy {
         scope.require_manager()?;
         let mut tx = self.control.begin().await?;
         let revoke = tx.query(REVOKE_OF_TENANT).bind(scope.tenant()).bind(key).bind(self.now());
-        let name = revoke.fetch_optional::<String>().await?;
-        self.note_revoked(&mut tx, Chain::Tenant(scope.tenant()), scope.author(), name).await?;
+        let revoked = revoke.fetch_optional::<KeyRow>().await?;
+        self.note_revoked(&mut tx, Chain::Tenant(scope.tenant()), scope.author(), revoked).await?;
         tx.commit().await?;
         self.forget_keys();
         Ok(())
@@ -271,8 +273,8 @@ impl Tenancy {
 
     pub async fn operator_key_revoke(&self, operator: &OperatorScope, key: KeyId) -> Result<(), TenancyError> {
         let mut tx = self.control.begin().await?;
-        let name = tx.query(REVOKE_OF_OPERATOR).bind(key).bind(self.now()).fetch_optional::<String>().await?;
-        self.note_revoked(&mut tx, Chain::Platform, operator.author(), name).await?;
+        let revoked = tx.query(REVOKE_OF_OPERATOR).bind(key).bind(self.now()).fetch_optional::<KeyRow>().await?;
+        self.note_revoked(&mut tx, Chain::Platform, operator.author(), revoked).await?;
         tx.commit().await?;
         self.forget_keys();
         Ok(())
@@ -283,10 +285,14 @@ impl Tenancy {
         tx: &mut Transaction,
         chain: Chain,
         author: &Author,
-        name: Option<String>,
+        revoked: Option<KeyRow>,
     ) -> Result<(), TenancyError> {
-        let name = name.ok_or_else(unknown)?;
-        let deed = Deed { action: "key.revoke", target: &name, before: Value::Null, after: Value::Null };
+        let KeyRow(revoked) = revoked.ok_or_else(unknown)?;
+        let before = json!({
+            "prefix": revoked.prefix, "scopes": revoked.scopes, "models": revoked.models,
+            "expires_at": revoked.expires_at, "last_used_at": revoked.last_used_at,
+        });
+        let deed = Deed { action: "key.revoke", target: &revoked.name, before, after: Value::Null };
         Ok(audit::record(tx, self.now(), chain, author, deed).await?)
     }
 

@@ -2,13 +2,16 @@
 //!
 //! What always holds: an entry is written in the transaction of the change, so there is neither without the
 //! other; each entry's hash covers the entry and the hash before it, so one that is altered, removed from the
-//! middle or put in between is noticed. Entries cut off at the end are noticed by whoever kept the last hash
-//! (`seam doctor` prints it). Each tenant has a chain of its own, and the platform another: nobody needs a
-//! stranger's entries to verify their own.
+//! middle or put in between is noticed. Each tenant has a chain of its own, and the platform another: nobody needs a
+//! stranger's entries to verify their own. What is cut off at the end of a chain is noticed by the seals over all
+//! of them (`seal.rs`).
+
+mod seal;
 
 use crate::{Author, Manages, OperatorScope, Scope, Tenancy, TenancyError, digest, member::PAGE_SIZE};
-use contract::{AuditEntry, Role, TenantId, Timestamp};
-use serde::Serialize;
+use contract::{AuditEntry, TenantId, Timestamp};
+pub use seal::{ChainCheck, NoSeal, Seal, Unsealed, owner};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 
@@ -24,13 +27,13 @@ const INSERT: &str = "
 INSERT INTO audit_entry (chain, seq, at, actor, name, on_behalf_of, address, action, target, change, hash)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 const NEWEST: &str = "
-SELECT seq, at, actor, name, on_behalf_of, address, action, target, change, hash
+SELECT seq, at, actor, name, on_behalf_of, address, action, target, change
 FROM audit_entry
 WHERE chain = $1 AND seq < $2
     AND ($3 = '' OR LOWER(name || ' ' || action || ' ' || target) LIKE $3 ESCAPE '\\')
 ORDER BY seq DESC LIMIT $4";
 const ONWARD: &str = "
-SELECT seq, at, actor, name, on_behalf_of, address, action, target, change, hash
+SELECT chain, seq, at, actor, name, on_behalf_of, address, action, target, change, hash
 FROM audit_entry WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 const CHAINS: &str = "SELECT DISTINCT chain AS value FROM audit_entry ORDER BY chain";
 
@@ -66,10 +69,29 @@ pub(crate) struct Deed<'a> {
 pub struct ChainReport {
     pub chain: String,
     pub entries: i64,
-    /// The hash of the last sound entry: keep it, and a log that is cut off later is noticed.
+    /// The hash of the last sound entry.
     pub last_hash: String,
     /// The number of the first entry that does not fit.
     pub broken_at: Option<i64>,
+}
+
+/// What the check of all chains found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditReport {
+    pub chains: Vec<ChainReport>,
+    /// Keep it elsewhere: nothing that came before it can be changed unnoticed then. None where nothing was sealed yet.
+    pub seal: Option<Seal>,
+    pub unsealed: Option<Unsealed>,
+}
+
+impl AuditReport {
+    /// The first thing that is not as it was written, for people.
+    pub fn fault(&self) -> Option<String> {
+        let broken = self.chains.iter().find_map(|chain| chain.broken_at.map(|at| (&chain.chain, at)));
+        let broken =
+            broken.map(|(chain, at)| format!("entry {at} of {} was altered, or one before it removed", owner(chain)));
+        broken.or_else(|| self.unsealed.as_ref().map(ToString::to_string))
+    }
 }
 
 struct Link {
@@ -84,8 +106,10 @@ impl FromRow for Link {
 }
 
 /// An entry with the hash that seals it and all before it: what an export is verified by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedEntry {
+    /// A tenant's id; empty for the platform's.
+    pub chain: String,
     #[serde(flatten)]
     pub entry: AuditEntry,
     pub hash: String,
@@ -93,7 +117,15 @@ pub struct SealedEntry {
 
 impl FromRow for SealedEntry {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
-        let entry = AuditEntry {
+        Ok(Self { chain: row.get("chain")?, entry: EntryRow::from_row(row)?.0, hash: row.get("hash")? })
+    }
+}
+
+struct EntryRow(AuditEntry);
+
+impl FromRow for EntryRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self(AuditEntry {
             seq: row.get("seq")?,
             at: row.get("at")?,
             actor: row.get("actor")?,
@@ -103,8 +135,7 @@ impl FromRow for SealedEntry {
             action: row.get("action")?,
             target: row.get("target")?,
             change: row.get("change")?,
-        };
-        Ok(Self { entry, hash: row.get("hash")? })
+        }))
     }
 }
 
@@ -125,17 +156,25 @@ pub(crate) async fn record(
         actor: author.actor().to_string(),
         name: author.name().to_owned(),
         on_behalf_of: author.on_behalf_of().map(str::to_owned),
-        address: author.address().map(|address| address.to_string()),
+        address: author.from().map(str::to_owned),
         action: deed.action.to_owned(),
         target: deed.target.to_owned(),
         change: json!({ "before": deed.before, "after": deed.after }).to_string(),
     };
     let hash = hash(&chain, &before, &entry);
-    let insert = tx.query(INSERT).bind(chain).bind(entry.seq).bind(entry.at).bind(entry.actor).bind(entry.name);
+    let insert =
+        tx.query(INSERT).bind(chain.as_str()).bind(entry.seq).bind(entry.at).bind(entry.actor).bind(entry.name);
     let insert =
         insert.bind(entry.on_behalf_of).bind(entry.address).bind(entry.action).bind(entry.target).bind(entry.change);
-    insert.bind(hash).execute().await?;
-    Ok(())
+    insert.bind(hash.as_str()).execute().await?;
+    seal::seal(tx, &chain, seq, &hash).await
+}
+
+/// Seals a chain that came in an archive, up to its end, in the transaction that makes its tenant.
+pub async fn audit_seal_tenant(tx: &mut Transaction, tenant: TenantId) -> Result<(), StoreError> {
+    let chain = Chain::Tenant(tenant).name();
+    let Some(last) = tx.query(LAST).bind(chain.as_str()).fetch_optional::<Link>().await? else { return Ok(()) };
+    seal::seal(tx, &chain, last.seq, &last.hash).await
 }
 
 /// Writes what concerns a tenant and the platform at the end of both their chains.
@@ -153,15 +192,17 @@ pub(crate) async fn record_in_both(
 }
 
 impl Tenancy {
-    /// Writes what an operator did to something of the platform, inside the transaction that does it.
+    /// Writes what an operator did to something of the platform, inside the transaction that does it. `change` is how it
+    /// was before, and how it is after.
     pub async fn note_of_platform(
         tx: &mut Transaction,
         now: Timestamp,
         operator: &OperatorScope,
         action: &'static str,
         target: &str,
+        (before, after): (Value, Value),
     ) -> Result<(), StoreError> {
-        let deed = Deed { action, target, before: Value::Null, after: Value::Null };
+        let deed = Deed { action, target, before, after };
         record(tx, now, Chain::Platform, operator.author(), deed).await
     }
 
@@ -172,8 +213,9 @@ impl Tenancy {
         manager: &impl Manages,
         action: &'static str,
         target: &str,
+        (before, after): (Value, Value),
     ) -> Result<(), StoreError> {
-        let deed = Deed { action, target, before: Value::Null, after: Value::Null };
+        let deed = Deed { action, target, before, after };
         record(tx, now, Chain::Tenant(manager.tenant()), manager.author(), deed).await
     }
 }
@@ -243,8 +285,8 @@ impl Tenancy {
     }
 
     /// The tenant's own log with its seals, oldest first, the next thousand after number `after`.
-    pub async fn audit_export(&self, scope: &Scope, after: i64) -> Result<Vec<SealedEntry>, TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn audit_export(&self, scope: &impl Manages, after: i64) -> Result<Vec<SealedEntry>, TenancyError> {
+        scope.require_manager()?;
         Ok(onward(&self.control, &Chain::Tenant(scope.tenant()).name(), after).await?)
     }
 
@@ -266,18 +308,20 @@ impl Tenancy {
         limit: i64,
     ) -> Result<Vec<AuditEntry>, TenancyError> {
         let newest = self.control.read(NEWEST).bind(chain.name()).bind(before.unwrap_or(i64::MAX));
-        let rows: Vec<SealedEntry> = newest.bind(pattern(words)).bind(limit).fetch_all().await?;
-        Ok(rows.into_iter().map(|row| row.entry).collect())
+        let rows: Vec<EntryRow> = newest.bind(pattern(words)).bind(limit).fetch_all().await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
     }
 }
 
-/// Checks every chain from its beginning; reads only.
-pub async fn audit_verify(control: &ControlStore) -> Result<Vec<ChainReport>, StoreError> {
-    let mut reports = Vec::new();
+/// Checks every chain from its beginning, and that none of them lost its end; reads only. `kept` is a seal that
+/// somebody kept from an earlier time.
+pub async fn audit_verify(control: &ControlStore, kept: Option<&Seal>) -> Result<AuditReport, StoreError> {
+    let mut chains = Vec::new();
     for chain in control.read(CHAINS).fetch_all::<String>().await? {
-        reports.push(verify(control, chain).await?);
+        chains.push(verify(control, chain).await?);
     }
-    Ok(reports)
+    let (seal, unsealed) = seal::verify(control, &chains, kept).await?;
+    Ok(AuditReport { chains, seal, unsealed })
 }
 
 async fn onward(control: &ControlStore, chain: &str, after: i64) -> Result<Vec<SealedEntry>, StoreError> {
@@ -296,18 +340,11 @@ pub fn audit_link(tenant: TenantId, before: &str, entry: &AuditEntry) -> String 
 }
 
 async fn verify(control: &ControlStore, chain: String) -> Result<ChainReport, StoreError> {
-    let mut report = ChainReport { chain, entries: 0, last_hash: BEGINNING.to_owned(), broken_at: None };
+    let mut check = ChainCheck::new(chain);
     loop {
-        let page = onward(control, &report.chain, report.entries).await?;
-        if page.is_empty() {
-            return Ok(report);
-        }
-        for SealedEntry { entry, hash: stored } in page {
-            if entry.seq != report.entries + 1 || hash(&report.chain, &report.last_hash, &entry) != stored {
-                report.broken_at = Some(report.entries + 1);
-                return Ok(report);
-            }
-            (report.entries, report.last_hash) = (entry.seq, stored);
+        let page = onward(control, &check.report().chain, check.report().entries).await?;
+        if page.is_empty() || !page.iter().all(|entry| check.take(entry)) {
+            return Ok(check.into_report());
         }
     }
 }

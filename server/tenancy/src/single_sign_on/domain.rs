@@ -8,7 +8,7 @@ use crate::{
     tenant,
 };
 use contract::{DomainClaimView, DomainView, EmailDomain, Role, TenantId};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError};
 
 /// More than any company has; it bounds what an admin's mistake can do.
@@ -29,7 +29,9 @@ const COUNT: &str = "SELECT COUNT(*) AS value FROM sign_in_domain WHERE tenant_i
 const CLAIM: &str = "
 INSERT INTO sign_in_domain (tenant_id, domain, claimed_by, claimed_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant_id, domain) DO NOTHING";
-const RELEASE: &str = "DELETE FROM sign_in_domain WHERE tenant_id = $1 AND domain = $2";
+const RELEASE: &str = "
+DELETE FROM sign_in_domain WHERE tenant_id = $1 AND domain = $2
+RETURNING CASE WHEN confirmed_at IS NULL THEN 'claimed' ELSE 'confirmed' END AS value";
 const HOLDER: &str = "
 SELECT tenant_id AS value FROM sign_in_domain WHERE domain = $1 AND confirmed_at IS NOT NULL";
 const CONFIRM: &str = "
@@ -64,8 +66,10 @@ impl FromRow for ClaimRow {
     }
 }
 
-fn deed<'a>(action: &'static str, domain: &'a EmailDomain) -> Deed<'a> {
-    Deed { action, target: domain.as_str(), before: Value::Null, after: Value::Null }
+/// `before` and `after`: whether it was confirmed, and is; none where the tenant does not claim it.
+fn deed<'a>(action: &'static str, domain: &'a EmailDomain, before: Option<bool>, after: Option<bool>) -> Deed<'a> {
+    let told = |confirmed: Option<bool>| confirmed.map_or(Value::Null, |confirmed| json!({ "confirmed": confirmed }));
+    Deed { action, target: domain.as_str(), before: told(before), after: told(after) }
 }
 
 impl Tenancy {
@@ -85,8 +89,8 @@ impl Tenancy {
         }
         let claim = tx.query(CLAIM).bind(scope.tenant()).bind(domain.clone()).bind(scope.author().name()).bind(now);
         if claim.execute().await? == 1 {
-            audit::record(&mut tx, now, Chain::Tenant(scope.tenant()), scope.author(), deed("domain.claim", domain))
-                .await?;
+            let deed = deed("domain.claim", domain, None, Some(false));
+            audit::record(&mut tx, now, Chain::Tenant(scope.tenant()), scope.author(), deed).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -119,9 +123,10 @@ impl Tenancy {
             None => {}
         }
         let name = operator.author().name();
-        tx.query(CLAIM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
+        let claim = tx.query(CLAIM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
         tx.query(CONFIRM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
-        audit::record_in_both(&mut tx, now, tenant, operator.author(), &deed("domain.confirm", domain)).await?;
+        let deed = deed("domain.confirm", domain, (claim == 0).then_some(false), Some(true));
+        audit::record_in_both(&mut tx, now, tenant, operator.author(), &deed).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -164,11 +169,11 @@ impl Tenancy {
     ) -> Result<(), TenancyError> {
         let now = self.now();
         let mut tx = self.control.begin().await?;
-        if tx.query(RELEASE).bind(tenant).bind(domain.clone()).execute().await? != 1 {
-            return Err(TenancyError::NotFound { what: "such domain".to_owned() });
-        }
+        let released = tx.query(RELEASE).bind(tenant).bind(domain.clone()).fetch_optional::<String>().await?;
+        let standing = released.ok_or_else(|| TenancyError::NotFound { what: "such domain".to_owned() })?;
+        let before = Some(standing == "confirmed");
         for chain in chains {
-            audit::record(&mut tx, now, *chain, author, deed("domain.release", domain)).await?;
+            audit::record(&mut tx, now, *chain, author, deed("domain.release", domain, before, None)).await?;
         }
         tx.commit().await?;
         Ok(())

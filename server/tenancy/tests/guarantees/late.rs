@@ -50,7 +50,8 @@ async fn a_link_that_runs_out_while_it_is_used_is_not_used() {
     assert!(matches!(refused, Err(TenancyError::ResetExpired)), "{refused:?}");
 
     let first = fixture.tenancy.operator_link_create().await.unwrap();
-    let refused = leaping(&fixture).operator_create_with_link(first.as_str(), email("olga@seam.test"), late()).await;
+    let refused =
+        leaping(&fixture).operator_create_with_link(first.as_str(), email("olga@seam.test"), late(), home()).await;
     assert!(matches!(refused, Err(TenancyError::LinkExpired)), "{refused:?}");
     assert!(!fixture.tenancy.operator_exists().await.unwrap());
 }

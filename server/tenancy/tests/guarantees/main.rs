@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // also in helper functions
 
 mod apply;
+mod audit;
 mod fixture;
 mod history;
 mod impersonation;

@@ -11,7 +11,8 @@ const STORED_TOKEN: &str = "SELECT token_hash AS value FROM one_time_link";
 
 impl Fixture {
     async fn use_link(&self, token: &OneTimeToken, address: &str) -> Result<(), TenancyError> {
-        let created = self.tenancy.operator_create_with_link(token.as_str(), email(address), password(PASSWORD)).await;
+        let created =
+            self.tenancy.operator_create_with_link(token.as_str(), email(address), password(PASSWORD), home()).await;
         created.map(|_| ())
     }
 
@@ -53,8 +54,9 @@ async fn of_many_who_use_the_link_at_once_one_becomes_operator() {
     for n in 0..12 {
         let (tenancy, token) = (fixture.tenancy.clone(), token.clone());
         let address = email(&format!("op-{n}@seam.test"));
-        users
-            .spawn(async move { tenancy.operator_create_with_link(token.as_str(), address, password(PASSWORD)).await });
+        users.spawn(async move {
+            tenancy.operator_create_with_link(token.as_str(), address, password(PASSWORD), home()).await
+        });
     }
     let mut winners = 0;
     while let Some(result) = users.join_next().await {
