@@ -4,6 +4,7 @@
 //! standard error. Secrets are never arguments: other users of a machine can read those.
 
 mod apply;
+mod audit;
 mod doctor;
 mod domain;
 mod failure;
@@ -67,6 +68,9 @@ enum Command {
     /// How programs reach a tenant, or the operator's own
     #[command(subcommand)]
     Key(key::Keys),
+    /// The logs of who changed what
+    #[command(subcommand)]
+    Audit(audit::Audits),
     /// The keys under which secrets are sealed
     #[command(subcommand)]
     Vault(vault::Vaults),
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
             Command::Tenant(tenants) => run(tenants.run(config)),
             Command::User(users) => run(users.run(config)),
             Command::Key(keys) => run(keys.run(config)),
+            Command::Audit(audits) => run(audits.run(config)),
             Command::Vault(vaults) => run(vaults.run(config)),
             Command::Doctor(doctor) => run(doctor.run(Ok(config))),
         }),

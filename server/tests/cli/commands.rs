@@ -12,7 +12,7 @@ fn json(text: &str) -> Value {
 fn help_names_every_command() {
     let dir = tempfile::tempdir().unwrap();
     let help = succeed(seam(dir.path()).arg("--help"));
-    for command in ["serve", "migrate", "doctor", "models", "apply", "tenant", "user", "key"] {
+    for command in ["serve", "migrate", "doctor", "models", "apply", "tenant", "user", "key", "audit"] {
         assert!(help.contains(command), "{help}");
     }
     assert!(succeed(seam(dir.path()).arg("--version")).starts_with("seam "));

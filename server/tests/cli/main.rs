@@ -1,6 +1,7 @@
 //! The real binary, as scripts and people run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit;
 mod cluster;
 mod commands;
 mod doctor;
