@@ -174,6 +174,14 @@ impl Version {
     }
 }
 
+impl NewPrice {
+    /// # Errors
+    /// `Invalid` for what no price can be.
+    pub fn check(&self) -> Result<(), MeteringError> {
+        check(self)
+    }
+}
+
 fn check(price: &NewPrice) -> Result<(), MeteringError> {
     let invalid = |field, reason: &str| MeteringError::Invalid {
         what: format!("price of {}/{}", price.provider, price.model),

@@ -190,6 +190,14 @@ fn differences(old: &ModelConfig, new: &ModelConfig) -> Vec<String> {
         .collect()
 }
 
+impl ModelConfig {
+    /// # Errors
+    /// `Invalid` for what no model can be.
+    pub fn check(&self) -> Result<(), RegistryError> {
+        check(self)
+    }
+}
+
 fn check(model: &ModelConfig) -> Result<(), RegistryError> {
     // Names of models carry dots, slashes and colons ("claude-haiku-4.5", "qwen3:4b").
     if model.name.is_empty()

@@ -1,6 +1,18 @@
-//! What a declarative write did, for `seam apply` and its `--dry-run`.
+//! What a declarative write would find wrong, and what it did: for `seam apply` and its `--dry-run`.
 
+use crate::TenancyError;
 use std::fmt::Display;
+
+/// A field of what is to be, and why it cannot be so.
+pub type Fault = (&'static str, String);
+
+/// The first fault, where one is all that can be told.
+pub(crate) fn none_of(faults: Vec<Fault>) -> Result<(), TenancyError> {
+    match faults.into_iter().next() {
+        None => Ok(()),
+        Some((field, reason)) => Err(TenancyError::Invalid { field, reason }),
+    }
+}
 
 /// The difference between what was declared and what was there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -54,7 +54,7 @@ pub use account::{NewUser, UserRecord};
 pub use api_key::{KEY_PREFIX, KeyHolder, NewKey, OPERATOR_KEY_PREFIX};
 pub use audit::{Chain, ChainReport, SealedEntry, audit_link, audit_verify, audit_verify_tenant};
 pub use author::{Actor, Author};
-pub use change::Change;
+pub use change::{Change, Fault};
 pub use client::Client;
 pub use clock::{Clock, FixedClock, SharedClock, SystemClock};
 pub use data_key::DataKey;
