@@ -4,6 +4,7 @@
 //! standard error. Secrets are never arguments: other users of a machine can read those.
 
 mod apply;
+mod columns;
 mod doctor;
 mod domain;
 mod failure;
@@ -11,9 +12,11 @@ mod key;
 mod lock;
 mod migrate;
 mod models;
+mod plan;
 mod provider;
 mod serve;
 mod tenant;
+mod tenant_change;
 mod tenant_lifecycle;
 mod user;
 mod vault;
@@ -61,6 +64,9 @@ enum Command {
     /// The operator's customers
     #[command(subcommand)]
     Tenant(tenant::Tenants),
+    /// What tenants pay, and what bounds them
+    #[command(subcommand)]
+    Plan(plan::Plans),
     /// People who can sign in
     #[command(subcommand)]
     User(user::Users),
@@ -99,6 +105,7 @@ pub fn main() -> ExitCode {
             Command::Provider(providers) => run(providers.run(config)),
             Command::Apply(apply) => run(apply.run(config)),
             Command::Tenant(tenants) => run(tenants.run(config)),
+            Command::Plan(plans) => run(plans.run(config)),
             Command::User(users) => run(users.run(config)),
             Command::Key(keys) => run(keys.run(config)),
             Command::Vault(vaults) => run(vaults.run(config)),
