@@ -191,7 +191,7 @@ name = "x"
 "#;
     let expected = [
         "line 3: monthly_fee of this plan must be text in quotes, not a bare number",
-        "line 6: there is no plan “por”, neither in this file nor in the database; did you mean “pro”?",
+        "line 8: there is no plan “por”, neither in this file nor in the database; did you mean “pro”?",
         "line 9: a tenant has no field “montly_budget”; did you mean “monthly_budget”?",
         "line 13: email: enter an e-mail address such as ada@example.com",
         "line 14: role: “boss” is not a role; use admin, member or viewer",
@@ -203,6 +203,109 @@ name = "x"
         "line 32: [[prompt]] arrives with a later version of Seam; leave it out for now",
     ];
     assert_eq!(mistakes(&tenancy, text).await, expected);
+    assert_eq!(rows(&tenancy).await, before);
+}
+
+#[tokio::test]
+async fn what_layers_refuse_is_told_with_all_the_rest_at_once() {
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
+    let before = rows(&tenancy).await;
+    let text = r#"[[tenant]]
+name = "acme"
+display_name = "Acme\u202e"
+plan = "gold"
+monthly_budget = "-5"
+soft_budget = "-6"
+
+[[tenant]]
+name = "globex"
+monthly_budget = "50"
+soft_budget = "200"
+
+[[tenant]]
+monthly_budget = "99999999999"
+soft_budget = "-1"
+
+[[plan]]
+monthly_fee = "-1"
+overage_markup = "1.4"
+requests_per_minute = 0
+tokens_per_minute = 99999999999999999999
+
+[[user]]
+tenant = "nowhere"
+email = "ada"
+
+[[api_key]]
+tenant = "nowhere"
+name = " "
+models = []
+
+[[api_key]]
+tenant = "acme"
+models = ["nothing"]
+
+[[model]]
+name = "fast"
+targets = [{ provider = "nobody", model = "m" }]
+
+[[model]]
+name = "heavy"
+targets = [{ provider = "local", model = "m", weight = -1 }]
+cache = { ttl_s = "x" }
+
+[[provider]]
+name = "far"
+kind = "openai"
+timeout_ms = 0
+
+[[price]]
+provider = "nobody"
+model = "x"
+input = "-1"
+output = "1"
+effective_from = "2026-01-01T00:00:00Z"
+"#;
+    let told = mistakes(&tenancy, text).await;
+    let expected = [
+        ("line 3", "display_name: leave out the character U+202E"),
+        ("line 4", "there is no plan “gold”"),
+        ("line 5", "monthly_budget: a budget cannot be negative"),
+        ("line 6", "soft_budget: a budget cannot be negative"),
+        ("line 11", "soft_budget: $200 is above the monthly budget of $50"),
+        ("line 13", "this tenant has no name"),
+        (
+            "line 14",
+            "monthly_budget: “99999999999” is too large; the most that can be written down is 9223372036 dollars",
+        ),
+        ("line 15", "soft_budget: a budget cannot be negative"),
+        ("line 17", "this plan has no name"),
+        ("line 18", "monthly_fee of this plan is negative"),
+        ("line 20", "requests_per_minute of this plan is below 1"),
+        ("line 21", "tokens_per_minute of this plan must lie between"),
+        ("line 24", "there is no tenant “nowhere”"),
+        ("line 25", "email: enter an e-mail address"),
+        ("line 28", "there is no tenant “nowhere”"),
+        ("line 29", "name: use 1 to 60 characters"),
+        ("line 30", "models: name at least one model"),
+        ("line 32", "this api_key has no name"),
+        ("line 34", "there is no model “nothing”"),
+        ("line 38", "there is no provider “nobody”"),
+        ("line 43", "cache cannot be read"),
+        ("line 45", "timeout_ms must be between"),
+        ("line 51", "there is no provider “nobody”"),
+        ("line 50", "the input of price of nobody/x is negative"),
+    ];
+    let all = told.join("\n");
+    for (line, what) in expected {
+        assert!(
+            told.iter().any(|one| one.starts_with(&format!("{line}: ")) && one.contains(what)),
+            "{line} {what}:\n{all}"
+        );
+    }
+    assert_eq!(told.len(), expected.len(), "{all}");
+    assert!(!all.contains("i64") && !all.contains("target type"), "{all}");
     assert_eq!(rows(&tenancy).await, before);
 }
 

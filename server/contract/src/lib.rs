@@ -35,7 +35,7 @@ pub use id::{
 };
 pub use model::{ModelView, OwnKeyView, ProviderKind};
 pub use money::{NanoUsd, ParseMoneyError, TokenPrice};
-pub use name::{Email, NameError, Password, Slug};
+pub use name::{DisplayName, Email, NameError, Password, Slug, unseen};
 pub use people::{
     AuditEntry, ImpersonationView, InvitationOffer, InvitationView, ListOrder, ListQuery, MemberView, Page,
     TenantSummary, UnknownListOrder, UserSummary,

@@ -82,7 +82,7 @@ pub enum ParseMoneyError {
     NotANumber(String),
     #[error("“{0}” has more than nine decimals; a nano-dollar is the smallest unit")]
     TooFine(String),
-    #[error("“{0}” is larger than can be held")]
+    #[error("“{0}” is too large; the most that can be written down is {most} dollars", most = i64::MAX / NANOS_PER_DOLLAR)]
     TooLarge(String),
 }
 

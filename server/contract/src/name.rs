@@ -1,4 +1,4 @@
-//! Names that people type, parsed once: addresses of people, short names of things, passwords.
+//! Names that people type, parsed once: addresses of people, short names of things, what things are called, passwords.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -16,6 +16,56 @@ pub enum NameError {
     PasswordTooShort,
     #[error("use at most {} characters", Password::MAX_CHARS)]
     PasswordTooLong,
+    #[error("use 1 to {most} characters on one line")]
+    DisplayName { most: usize },
+    #[error("leave out the character U+{:04X}, which nobody sees and which makes a text read as another", u32::from(*.0))]
+    Unseen(char),
+}
+
+/// The first character that nobody sees, or that turns the direction of what stands around it: with these a name reads
+/// as another. Blanks and what joins emoji to one picture's colour are no such.
+pub fn unseen(text: &str) -> Option<char> {
+    text.chars().find(|c| {
+        matches!(*c,
+            // Soft hyphen, Arabic letter mark, and letters that are drawn as nothing.
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+            // Of no width, and marks of direction.
+            | '\u{200b}'..='\u{200f}'
+            // Separators of lines; embeddings and overrides.
+            | '\u{2028}'..='\u{202e}'
+            // Joiners, invisible operators, isolates, and what is deprecated.
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+            // Tags.
+            | '\u{e0000}'..='\u{e007f}')
+    })
+}
+
+/// What people call a thing: one line, trimmed, and nothing in it that nobody sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// Of a tenant, in characters.
+    pub const MOST_OF_TENANT: usize = 100;
+    /// Of a key.
+    pub const MOST_OF_KEY: usize = 60;
+
+    /// Takes at most so many characters.
+    pub fn new(text: &str, most: usize) -> Result<Self, NameError> {
+        if let Some(unseen) = unseen(text) {
+            return Err(NameError::Unseen(unseen));
+        }
+        let trimmed = text.trim();
+        if trimmed.is_empty() || trimmed.chars().count() > most || text.chars().any(char::is_control) {
+            return Err(NameError::DisplayName { most });
+        }
+        Ok(Self(trimmed.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// An e-mail address, lower-cased: how a person signs in.
@@ -33,6 +83,9 @@ impl FromStr for Email {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim().to_lowercase();
+        if let Some(unseen) = unseen(&text) {
+            return Err(NameError::Unseen(unseen));
+        }
         // Deliverability is proved by a mail, not by a pattern; this only catches slips of the hand.
         let well_formed = text.len() <= 254
             && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c))
@@ -159,6 +212,23 @@ mod tests {
         }
         assert_eq!(Slug::suggest(" Acme Labs, Inc. ").unwrap().as_str(), "acme-labs-inc");
         assert_eq!(Slug::suggest("???"), None);
+    }
+
+    #[test]
+    fn a_name_that_reads_as_another_is_refused_by_the_character() {
+        for unseen in ['\u{202e}', '\u{200b}', '\u{200d}', '\u{2066}', '\u{feff}', '\u{ad}', '\u{e0041}'] {
+            let text = format!("Ac{unseen}me");
+            assert_eq!(DisplayName::new(&text, 60), Err(NameError::Unseen(unseen)));
+            assert_eq!(format!("a{unseen}b@acme.test").parse::<Email>(), Err(NameError::Unseen(unseen)));
+        }
+        let said = DisplayName::new("Acme\u{202e}", 60).unwrap_err().to_string();
+        assert!(said.contains("U+202E"), "{said}");
+        for good in ["Acme", " Größe & Söhne ", "株式会社", "עברית", "❤️ Labs"] {
+            assert_eq!(DisplayName::new(good, 60).unwrap().as_str(), good.trim());
+        }
+        for bad in ["", "   ", "two\nlines", "\u{7}", &"x".repeat(61)] {
+            assert_eq!(DisplayName::new(bad, 60), Err(NameError::DisplayName { most: 60 }), "{bad:?}");
+        }
     }
 
     #[test]

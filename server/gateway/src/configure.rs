@@ -87,7 +87,14 @@ impl NewProvider {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// # Errors
+    /// `InvalidProvider` for what no provider can be.
+    pub fn check(&self) -> Result<(), GatewayError> {
+        let name = || self.name.chars().take(60).collect();
+        self.refused().map_err(|reason| GatewayError::InvalidProvider { name: name(), reason })
+    }
+
+    fn refused(&self) -> Result<(), String> {
         self.name.parse::<Slug>().map_err(|error| error.to_string())?;
         if !(1..=LONGEST_TIMEOUT_MS).contains(&self.timeout_ms) {
             return Err(format!("timeout_ms must be between 1 and {LONGEST_TIMEOUT_MS}"));
@@ -162,9 +169,7 @@ pub(crate) async fn apply(
     vault: &Vault,
     provider: &NewProvider,
 ) -> Result<Change, GatewayError> {
-    provider
-        .check()
-        .map_err(|reason| GatewayError::InvalidProvider { name: provider.name.chars().take(60).collect(), reason })?;
+    provider.check()?;
     let context = key_context(&provider.name);
     let before: Option<Stored> = tx.query(BY_NAME).bind(provider.name.as_str()).fetch_optional().await?;
     let stored_key = before.as_ref().and_then(|before| before.api_key_sealed.clone());

@@ -168,7 +168,7 @@ impl Gateway {
         if changed {
             let action = if enabled { "provider.enable" } else { "provider.disable" };
             let change = (json!({ "enabled": !enabled }), json!({ "enabled": enabled }));
-            Tenancy::note_of_platform(&mut tx, now, operator, action, name, change).await?;
+            operator.record_change(&mut tx, now, action, name, change).await?;
         }
         tx.commit().await?;
         Ok(changed)

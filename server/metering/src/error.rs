@@ -31,6 +31,8 @@ pub enum MeteringError {
          give the new price a new effective_from"
     )]
     PriceConflict { provider: String, model: String, effective_from: String, differences: String },
+    #[error("the plan “{plan}” is that of {tenants}; give them another one first")]
+    PlanInUse { plan: String, tenants: String },
     #[error("the {field} of {what} {reason}")]
     Invalid { what: String, field: &'static str, reason: String },
     /// Whoever asks may not read these books.

@@ -6,7 +6,7 @@
 //! - Unknown cost is absent (`NULL`, `None`), never zero.
 //!
 //! `attempt.rs` has the words of the ledger, `ledger.rs` (with `journal/`) is the one place that writes it, `cost.rs` is the
-//! arithmetic, `price.rs` and `plan.rs` are what `seam apply` writes, `price_book.rs` is how prices are looked up,
+//! arithmetic, `price.rs` and `plan.rs` are what operators write, `price_book.rs` is how prices are looked up,
 //! `usage.rs` is the margin per tenant; `usage_groups.rs` and `ledger_page.rs` are what those read who manage a tenant.
 
 mod attempt;
@@ -29,7 +29,7 @@ pub use attempt::{
 pub use cost::{AttemptPrice, MAX_TOKENS_PER_ATTEMPT};
 pub use error::MeteringError;
 pub use ledger_page::{LedgerPlace, UnknownLedgerPlace};
-pub use plan::{Bill, NewPlan, PlanTerms};
+pub use plan::{Bill, Millionths, NewPlan, NoFactor, PlanTerms};
 pub use price::NewPrice;
 pub use seed::SeededAttempt;
 pub use usage::TenantUsage;
@@ -42,12 +42,13 @@ use nodes::Nodes;
 use price_book::PriceBook;
 use std::path::Path;
 use store::{ControlStore, Transaction};
-use tenancy::{Change, SharedClock};
+use tenancy::{Change, OperatorScope, SharedClock};
 
 /// Prices, plans and the ledger. Cheap to clone.
 #[derive(Clone)]
 pub struct Metering {
     control: ControlStore,
+    clock: SharedClock,
     prices: PriceBook,
     ledger: Ledger,
 }
@@ -83,7 +84,8 @@ impl Metering {
 
     fn with(control: ControlStore, clock: SharedClock, nodes: Nodes, journal: Option<Journal>) -> Self {
         let prices = PriceBook::new(control.clone());
-        Self { ledger: Ledger::new(control.clone(), clock, nodes, prices.clone(), journal), prices, control }
+        let ledger = Ledger::new(control.clone(), clock.clone(), nodes, prices.clone(), journal);
+        Self { control, clock, prices, ledger }
     }
 
     /// Returns when the ledger's table has all that was recorded here before; those who read it through this crate need
@@ -179,6 +181,37 @@ impl Metering {
     /// All plans, by name.
     pub async fn plan_list(&self) -> Result<Vec<NewPlan>, MeteringError> {
         plan::list(&self.control).await
+    }
+
+    /// The same for commands beside a server.
+    pub async fn plans_in(control: &ControlStore) -> Result<Vec<NewPlan>, MeteringError> {
+        plan::list(control).await
+    }
+
+    /// # Errors
+    /// `Tenancy(NotFound)`.
+    pub async fn plan_find(&self, _operator: &OperatorScope, name: &str) -> Result<NewPlan, MeteringError> {
+        plan::find(&self.control, name).await
+    }
+
+    /// Creates a plan, or puts this one in the place of that of its name; what it says of months holds from now on.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub async fn plan_set(&self, operator: &OperatorScope, plan: &NewPlan) -> Result<Change, MeteringError> {
+        let mut tx = self.control.begin().await?;
+        let change = plan::put(&mut tx, self.clock.now(), operator, plan).await?;
+        tx.commit().await?;
+        Ok(change)
+    }
+
+    /// # Errors
+    /// `PlanInUse` while tenants are on it; `Tenancy(NotFound)`.
+    pub async fn plan_delete(&self, operator: &OperatorScope, name: &str) -> Result<(), MeteringError> {
+        let mut tx = self.control.begin().await?;
+        plan::delete(&mut tx, self.clock.now(), operator, name).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Adds a price version, unless the same one is there.

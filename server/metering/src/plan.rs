@@ -2,8 +2,10 @@
 
 use crate::MeteringError;
 use contract::{NanoUsd, Slug, Timestamp};
+use serde_json::Value;
+use std::{fmt, str::FromStr};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, Told, differences};
+use tenancy::{Change, Fault, OperatorScope, TenancyError, Told, as_values, differences};
 
 const PLAN_BY_NAME: &str = "
 SELECT name, monthly_fee, included_credit, overage_markup, requests_per_minute, tokens_per_minute, max_concurrent
@@ -29,7 +31,37 @@ ON CONFLICT (name) DO UPDATE SET
     max_concurrent = excluded.max_concurrent,
     updated_at = excluded.updated_at";
 
+const DELETE: &str = "DELETE FROM plan WHERE name = $1";
+
+/// Enough to know whom to ask.
+const TENANTS_ON: &str = "SELECT slug AS value FROM tenant WHERE plan = $1 ORDER BY slug LIMIT 4";
+const HOW_MANY_ON: &str = "SELECT COUNT(*) AS value FROM tenant WHERE plan = $1";
+
 const MILLION: i64 = 1_000_000;
+
+/// A factor in millionths: 1.4 is 1,400,000. Text and value stand for each other exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Millionths(pub i64);
+
+/// The text is no factor that can be held exactly.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is not a factor with up to six decimals, such as \"1.4\"")]
+pub struct NoFactor(String);
+
+impl FromStr for Millionths {
+    type Err = NoFactor;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = || NoFactor(text.chars().take(40).collect());
+        let nanos = text.parse::<NanoUsd>().map_err(|_| refused())?.as_nanos();
+        if nanos % 1000 == 0 { Ok(Self(nanos / 1000)) } else { Err(refused()) }
+    }
+}
+
+impl fmt::Display for Millionths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        NanoUsd::from_nanos(self.0.saturating_mul(1_000)).fmt(f)
+    }
+}
 
 /// A plan as it is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +137,52 @@ pub(crate) async fn list(control: &ControlStore) -> Result<Vec<NewPlan>, Meterin
     Ok(control.read(PLANS).fetch_all().await?)
 }
 
+pub(crate) async fn find(control: &ControlStore, name: &str) -> Result<NewPlan, MeteringError> {
+    control.read(PLAN_BY_NAME).bind(name).fetch_optional().await?.ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> MeteringError {
+    let shown: String = name.chars().take(60).collect();
+    TenancyError::NotFound { what: format!("plan “{shown}”") }.into()
+}
+
+/// Creates a plan or puts another in its place, and logs what was so before and after.
+pub(crate) async fn put(
+    tx: &mut Transaction,
+    now: Timestamp,
+    operator: &OperatorScope,
+    plan: &NewPlan,
+) -> Result<Change, MeteringError> {
+    let before: Option<NewPlan> = tx.query(PLAN_BY_NAME).bind(plan.name.as_str()).fetch_optional().await?;
+    let change = apply(tx, now, plan).await?;
+    if change != Change::Unchanged {
+        let told = (before.as_ref().map_or(Value::Null, |before| as_values(told(before))), as_values(told(plan)));
+        operator.record_change(tx, now, "plan.set", &plan.name, told).await?;
+    }
+    Ok(change)
+}
+
+pub(crate) async fn delete(
+    tx: &mut Transaction,
+    now: Timestamp,
+    operator: &OperatorScope,
+    name: &str,
+) -> Result<(), MeteringError> {
+    let before: Option<NewPlan> = tx.query(PLAN_BY_NAME).bind(name).fetch_optional().await?;
+    let before = before.ok_or_else(|| unknown(name))?;
+    let on: Vec<String> = tx.query(TENANTS_ON).bind(name).fetch_all().await?;
+    if !on.is_empty() {
+        let all = tx.query(HOW_MANY_ON).bind(name).fetch_one::<i64>().await?;
+        let more = all - i64::try_from(on.len()).unwrap_or(all);
+        let tenants = if more > 0 { format!("{} and {more} more", on.join(", ")) } else { on.join(", ") };
+        return Err(MeteringError::PlanInUse { plan: before.name, tenants });
+    }
+    tx.query(DELETE).bind(name).execute().await?;
+    operator.record_change(tx, now, "plan.delete", name, (as_values(told(&before)), Value::Null)).await?;
+    Ok(())
+}
+
+/// As the log has it.
 pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) -> Result<Change, MeteringError> {
     check(plan)?;
     let before: Option<NewPlan> = tx.query(PLAN_BY_NAME).bind(plan.name.as_str()).fetch_optional().await?;
@@ -129,7 +207,7 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) 
 }
 
 fn told(plan: &NewPlan) -> Told {
-    let markup = NanoUsd::from_nanos(plan.overage_markup_millionths.saturating_mul(1_000));
+    let markup = Millionths(plan.overage_markup_millionths);
     let limit = |limit: Option<i64>| limit.map(|limit| limit.to_string());
     vec![
         ("monthly_fee", Some(plan.monthly_fee.to_string())),
@@ -141,28 +219,40 @@ fn told(plan: &NewPlan) -> Told {
     ]
 }
 
+impl NewPlan {
+    /// Everything about it that cannot be, by the name of the field.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Err(error) = self.name.parse::<Slug>() {
+            faults.push(("name", format!("cannot be used: {error}")));
+        }
+        for (field, amount) in [("monthly_fee", self.monthly_fee), ("included_credit", self.included_credit)] {
+            if amount < NanoUsd::ZERO {
+                faults.push((field, "is negative; use zero or more".to_owned()));
+            }
+        }
+        if self.overage_markup_millionths < 0 {
+            faults.push(("overage_markup", "is negative; 1.4 sells at 40 % above cost".to_owned()));
+        }
+        let limits = [
+            ("requests_per_minute", self.requests_per_minute),
+            ("tokens_per_minute", self.tokens_per_minute),
+            ("max_concurrent", self.max_concurrent),
+        ];
+        for (field, limit) in limits {
+            if limit.is_some_and(|limit| limit < 1) {
+                faults.push((field, "is below 1; leave it out for no limit".to_owned()));
+            }
+        }
+        faults
+    }
+}
+
 fn check(plan: &NewPlan) -> Result<(), MeteringError> {
-    let invalid = |field, reason: String| MeteringError::Invalid { what: format!("plan {}", plan.name), field, reason };
-    plan.name.parse::<Slug>().map_err(|error| invalid("name", format!("cannot be used: {error}")))?;
-    for (field, amount) in [("monthly_fee", plan.monthly_fee), ("included_credit", plan.included_credit)] {
-        if amount < NanoUsd::ZERO {
-            return Err(invalid(field, "is negative; use zero or more".to_owned()));
-        }
+    match plan.faults().into_iter().next() {
+        None => Ok(()),
+        Some((field, reason)) => Err(MeteringError::Invalid { what: format!("plan {}", plan.name), field, reason }),
     }
-    if plan.overage_markup_millionths < 0 {
-        return Err(invalid("overage_markup", "is negative; 1.4 sells at 40 % above cost".to_owned()));
-    }
-    let limits = [
-        ("requests_per_minute", plan.requests_per_minute),
-        ("tokens_per_minute", plan.tokens_per_minute),
-        ("max_concurrent", plan.max_concurrent),
-    ];
-    for (field, limit) in limits {
-        if limit.is_some_and(|limit| limit < 1) {
-            return Err(invalid(field, "is below 1; leave it out for no limit".to_owned()));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -176,6 +266,32 @@ mod tests {
 
     fn pro() -> PlanTerms {
         PlanTerms { monthly_fee: usd("99"), included_credit: usd("20"), overage_markup_millionths: 1_400_000 }
+    }
+
+    #[test]
+    fn factors_read_as_they_were_written() {
+        for (text, millionths) in [("1.4", 1_400_000), ("1", 1_000_000), ("0", 0), ("1.000001", 1_000_001)] {
+            assert_eq!(text.parse(), Ok(Millionths(millionths)));
+            assert_eq!(Millionths(millionths).to_string(), text);
+        }
+        for bad in ["", "a lot", "1.0000001", "99999999999"] {
+            assert!(bad.parse::<Millionths>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_plan_is_told_at_once() {
+        let plan = NewPlan {
+            name: "Pro".to_owned(),
+            monthly_fee: usd("-1"),
+            included_credit: usd("0"),
+            overage_markup_millionths: -1,
+            requests_per_minute: Some(0),
+            tokens_per_minute: None,
+            max_concurrent: Some(1),
+        };
+        let fields: Vec<_> = plan.faults().into_iter().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["name", "monthly_fee", "overage_markup", "requests_per_minute"]);
     }
 
     #[test]

@@ -171,12 +171,18 @@ impl NewPrice {
             self.batch_discount_millionths,
         )
     }
+
+    /// # Errors
+    /// `Invalid` for what no price can be.
+    pub fn check(&self) -> Result<(), MeteringError> {
+        check(self)
+    }
 }
 
 /// In the words of the file that it comes from.
 fn told(prices: [Option<TokenPrice>; 5], batch_discount: Option<i64>) -> Told {
     let money = |price: Option<TokenPrice>| price.map(|price| price.as_per_million().to_string());
-    let fraction = |millionths: i64| NanoUsd::from_nanos(millionths.saturating_mul(1_000)).to_string();
+    let fraction = |millionths: i64| Millionths(millionths).to_string();
     let names = ["input", "cached_input", "cache_write", "output", "reasoning"];
     let mut told: Told = names.into_iter().zip(prices.map(money)).collect();
     told.push(("batch_discount", batch_discount.map(fraction)));

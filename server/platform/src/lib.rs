@@ -4,7 +4,7 @@
 //! - `first_run.rs`: what the first minutes need of several layers at once.
 //! - `console.rs`: what operators do by hand, for this node to know at once.
 //! - `keys.rs`: keys of programs, bound to models that are there.
-//! - `lifecycle.rs`: deleting a tenant while the server runs.
+//! - `lifecycle.rs`: deleting a tenant while the server runs; `archive.rs`: archives on their way out and in.
 //! - `upkeep.rs`: what this node does now and then, for itself and for nodes that are no more.
 //! - `entrance.rs`: invitations and new passwords, by link and by mail; `mail/`: letters and the relay that takes them.
 //! - `problem.rs`: the one mapping from every layer's errors to what crosses the wire.
@@ -12,6 +12,7 @@
 //!
 //! Rules live in the layers below; pages and HTTP live above, in `app` and `seam`.
 
+mod archive;
 mod console;
 mod entrance;
 mod error;
@@ -24,6 +25,7 @@ mod problem;
 mod trace;
 mod upkeep;
 
+pub use archive::{ArchiveError, ArchiveIn, ArchiveOut, MOST_ARCHIVE_BYTES};
 pub use error::{ConnectError, NotReady, OpenError};
 pub use keys::models_are_there;
 pub use mail::{MailRefused, MailSettings};

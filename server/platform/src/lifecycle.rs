@@ -2,7 +2,7 @@
 
 use crate::{
     IntoProblem, Platform,
-    problem::{capitalised, internal},
+    problem::{capitalised, internal, logged},
 };
 use contract::{Problem, ProblemCode, TenantId};
 use lifecycle::{Certificate, LifecycleError, UnderWay};
@@ -60,13 +60,35 @@ impl IntoProblem for LifecycleError {
             | Self::BeingDeleted { .. }
             | Self::OtherImport { .. }
             | Self::FileExists(_)
-            | Self::FileInUse(_)
-            | Self::Conflict { .. } => Problem::new(ProblemCode::Conflict, said),
+            | Self::FileInUse(_) => Problem::new(ProblemCode::Conflict, said),
+            // What the database says of it is the inside.
+            Self::Conflict { ref table, .. } => {
+                let detail =
+                    format!("A row of {table} cannot be placed here, since one like it exists. Nothing was imported.");
+                logged(ProblemCode::Conflict, &detail, &self)
+            }
             Self::Occupied | Self::StillAnswering { .. } | Self::BooksOpen | Self::Remains { .. } => {
                 Problem::new(ProblemCode::Conflict, capitalised(&self.to_string())).retry_after(5)
             }
-            Self::NotAnArchive(_) | Self::Damaged { .. } | Self::Newer { .. } => Problem::field("archive", said),
-            Self::NoSuchPlan { .. } => Problem::field("plan", said),
+            // Where it lies meanwhile is the inside too.
+            Self::NotAnArchive(_) => {
+                Problem::field("archive", "This is no archive of a tenant. Send what an export of one gave you.")
+            }
+            Self::Damaged { what, .. } => Problem::field(
+                "archive",
+                format!("The archive is damaged: {what}. Nothing was imported; send another copy of it."),
+            ),
+            Self::Newer { what, .. } => Problem::field(
+                "archive",
+                format!("The archive was made by a newer Seam ({what}). Import it with that version."),
+            ),
+            Self::NoSuchPlan { plan } => Problem::field(
+                "plan",
+                format!(
+                    "The tenant's plan “{plan}” does not exist here. Say plan=create to make it as it is in the archive, \
+                     or plan=none to import the tenant without a plan."
+                ),
+            ),
             Self::Store(error) => error.into_problem(),
             Self::Tenancy(error) => error.into_problem(),
             error @ (Self::Uncovered { .. } | Self::File { .. } | Self::Note(_) | Self::Worker(_)) => internal(&error),

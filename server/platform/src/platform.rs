@@ -4,7 +4,9 @@
 //! that are no more, in the ledger or in runs, is ended (`upkeep.rs`).
 
 use crate::{
-    NotReady, OpenError, first_run,
+    NotReady, OpenError,
+    archive::Transits,
+    first_run,
     mail::{MailSettings, Mailer},
     upkeep::{Caretaker, Upkeep},
 };
@@ -75,6 +77,7 @@ pub struct Platform {
     pub lifecycle: Lifecycle,
     pub nodes: Nodes,
     pub(crate) mailer: Option<Mailer>,
+    pub(crate) transits: Transits,
     local: Arc<LocalProvider>,
     caretaker: Caretaker,
     upkeep: Upkeep,
@@ -138,6 +141,7 @@ impl Platform {
             lifecycle,
             nodes,
             mailer,
+            transits: Transits::open(&settings.data_dir),
             local,
             upkeep: caretaker.clone().start(),
             caretaker,

@@ -34,7 +34,7 @@ pub(crate) fn internal(error: &(dyn Error + 'static)) -> Problem {
     )
 }
 
-fn logged(code: ProblemCode, detail: &str, error: &(dyn Error + 'static)) -> Problem {
+pub(crate) fn logged(code: ProblemCode, detail: &str, error: &(dyn Error + 'static)) -> Problem {
     let trace_id = current_trace_id();
     tracing::error!(trace_id, error = %chain(error), code = ?code, "a request failed");
     Problem::new(code, detail).trace_id(trace_id)
@@ -141,10 +141,13 @@ impl IntoProblem for TenancyError {
             Self::LastAdmin { .. } | Self::LastOperator { .. } => Problem::new(ProblemCode::Conflict, said),
             Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),
             Self::AlreadyExists { what, name } => {
-                let mut problem = Problem::field(
-                    if matches!(what, "account" | "member") { "email" } else { "slug" },
-                    format!("There is already a {what} “{name}”. Choose another name."),
-                );
+                let field = match what {
+                    "account" | "member" => "email",
+                    "key" => "name",
+                    _ => "slug",
+                };
+                let mut problem =
+                    Problem::field(field, format!("There is already a {what} “{name}”. Choose another name."));
                 problem.code = ProblemCode::Conflict;
                 problem.title = ProblemCode::Conflict.title().to_owned();
                 problem.status = ProblemCode::Conflict.status();
@@ -172,7 +175,7 @@ impl IntoProblem for MeteringError {
     fn into_problem(self) -> Problem {
         let said = capitalised(&self.to_string());
         match self {
-            Self::PriceConflict { .. } => Problem::new(ProblemCode::Conflict, said),
+            Self::PriceConflict { .. } | Self::PlanInUse { .. } => Problem::new(ProblemCode::Conflict, said),
             Self::Invalid { field, .. } => Problem::field(field, said),
             Self::Tenancy(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),

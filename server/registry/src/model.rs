@@ -183,6 +183,14 @@ fn told(model: &ModelConfig) -> Told {
     told
 }
 
+impl ModelConfig {
+    /// # Errors
+    /// `Invalid` for what no model can be.
+    pub fn check(&self) -> Result<(), RegistryError> {
+        check(self)
+    }
+}
+
 fn check(model: &ModelConfig) -> Result<(), RegistryError> {
     // Names of models carry dots, slashes and colons ("claude-haiku-4.5", "qwen3:4b").
     if model.name.is_empty()

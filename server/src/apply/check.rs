@@ -24,7 +24,7 @@ impl Known {
         stored: &'static str,
     ) -> Result<Self, StoreError> {
         let mut names: BTreeSet<String> = control.read(stored).fetch_all().await?.into_iter().collect();
-        let declared = resources.declared.iter().filter(|(its_kind, _)| *its_kind == kind);
+        let declared = resources.names.declared.iter().filter(|(its_kind, _)| *its_kind == kind);
         names.extend(declared.map(|(_, name)| name.value.clone()));
         Ok(Self { kind, names })
     }
@@ -43,35 +43,13 @@ pub(super) async fn references(
     resources: &Resources,
     mistakes: &mut Vec<Mistake>,
 ) -> Result<(), StoreError> {
-    let providers = Known::of(control, resources, "provider", PROVIDERS).await?;
-    let plans = Known::of(control, resources, "plan", PLANS).await?;
-    let models = Known::of(control, resources, "model", MODELS).await?;
-    let tenants = Known::of(control, resources, "tenant", TENANTS).await?;
-    for Located { value: model, .. } in &resources.models {
-        for (target, line) in model.config.targets.iter().zip(&model.target_lines) {
-            providers.require(*line, &target.provider, mistakes);
+    let kinds = [("provider", PROVIDERS), ("plan", PLANS), ("model", MODELS), ("tenant", TENANTS)];
+    for (kind, stored) in kinds {
+        let known = Known::of(control, resources, kind, stored).await?;
+        for (_, Located { line, value }) in resources.names.references.iter().filter(|(its_kind, _)| *its_kind == kind)
+        {
+            known.require(*line, value, mistakes);
         }
-    }
-    for Located { line, value: price } in &resources.prices {
-        providers.require(*line, &price.provider, mistakes);
-    }
-    for Located { line, value: tenant } in &resources.tenants {
-        if let Some(plan) = &tenant.plan {
-            plans.require(*line, plan, mistakes);
-        }
-    }
-    for slug in resources.users.iter().filter_map(|user| user.value.tenant.as_ref()) {
-        tenants.require(slug.line, slug.value.as_str(), mistakes);
-    }
-    for Located { value: key, .. } in &resources.keys {
-        tenants.require(key.tenant_line, key.declared.tenant.as_str(), mistakes);
-        for (model, line) in key.declared.key.models.iter().flatten().zip(&key.model_lines) {
-            models.require(*line, model, mistakes);
-        }
-    }
-    for usage in &resources.usage {
-        tenants.require(usage.value.tenant.line, usage.value.tenant.value.as_str(), mistakes);
-        models.require(usage.value.model.line, &usage.value.model.value, mistakes);
     }
     Ok(())
 }

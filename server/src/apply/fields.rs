@@ -3,6 +3,7 @@
 use crate::nearest::hint;
 use serde::Serialize;
 use std::{fmt, str::FromStr};
+use tenancy::Fault;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -65,6 +66,18 @@ impl<'d, 'm> Fields<'d, 'm> {
 
     pub fn mistake(&mut self, line: usize, message: impl Into<String>) {
         self.mistakes.push(Mistake { line, message: message.into() });
+    }
+
+    /// How many mistakes were found so far.
+    pub fn mistakes(&self) -> usize {
+        self.mistakes.len()
+    }
+
+    /// What a layer finds wrong with what was read, each at its field; `said` makes the sentence.
+    pub fn faults(&mut self, faults: Vec<Fault>, said: impl Fn(&str, &str) -> String) {
+        for (field, reason) in faults {
+            self.mistake(self.line_of(field), said(field, &reason));
+        }
     }
 
     fn value(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
@@ -134,13 +147,16 @@ impl<'d, 'm> Fields<'d, 'm> {
 
     pub fn integer(&mut self, key: &'static str) -> Option<i64> {
         let value = self.value(key)?;
-        if let DeValue::Integer(number) = value.get_ref()
-            && let Ok(number) = i64::from_str_radix(number.as_str(), number.radix())
-        {
-            return Some(number);
+        let DeValue::Integer(number) = value.get_ref() else {
+            self.wrong_type(key, "a whole number", value);
+            return None;
+        };
+        let read = i64::from_str_radix(number.as_str(), number.radix()).ok();
+        if read.is_none() {
+            let line = self.source.line(value.span().start);
+            self.mistake(line, format!("{key} of this {} must lie between {} and {}", self.kind, i64::MIN, i64::MAX));
         }
-        self.wrong_type(key, "a whole number", value);
-        None
+        read
     }
 
     pub fn required_integer(&mut self, key: &'static str) -> Option<i64> {

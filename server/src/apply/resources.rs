@@ -7,9 +7,8 @@ use super::{
 use crate::nearest::hint;
 use contract::{Email, KeyScope, NanoUsd, Password, ProviderKind, Role, Slug, Timestamp, TokenPrice};
 use gateway::NewProvider;
-use metering::{NewPlan, NewPrice};
+use metering::{Millionths, NewPlan, NewPrice};
 use registry::{Behaviour, CachePolicy, Disconnect, ModelConfig, Strategy, Target};
-use std::str::FromStr;
 use tenancy::{DeclaredKey, GivenSecret, NewKey, NewTenant};
 use toml::de::{DeTable, DeValue};
 
@@ -18,47 +17,45 @@ const KINDS: [&str; 8] = ["provider", "plan", "model", "price", "tenant", "user"
 /// Kinds of the contract that have nothing behind them yet.
 const LATER: [&str; 1] = ["prompt"];
 
+/// In place of a name that cannot be read, so that the rest of a resource is looked at all the same.
+const UNNAMED: &str = "unnamed";
+
+/// What a file declares, and what it refers to.
+#[derive(Default)]
+pub struct Names {
+    /// Every name that was declared and its line, also of resources that are wrong otherwise: a reference to
+    /// one of those is not a second mistake.
+    pub declared: Vec<(&'static str, Located<String>)>,
+    /// Every name of another resource and its line, also in resources that are wrong otherwise.
+    pub references: Vec<(&'static str, Located<String>)>,
+}
+
 /// Everything a file declares.
 #[derive(Default)]
 pub struct Resources {
     pub providers: Vec<Located<NewProvider>>,
     pub plans: Vec<Located<NewPlan>>,
-    pub models: Vec<Located<Model>>,
+    pub models: Vec<Located<ModelConfig>>,
     pub prices: Vec<Located<NewPrice>>,
     pub tenants: Vec<Located<NewTenant>>,
     pub users: Vec<Located<User>>,
-    pub keys: Vec<Located<Key>>,
+    pub keys: Vec<Located<DeclaredKey>>,
     pub usage: Vec<Located<Usage>>,
-    /// Every name that was declared and its line, also of resources that are wrong otherwise: a reference to
-    /// one of those is not a second mistake.
-    pub declared: Vec<(&'static str, Located<String>)>,
-}
-
-/// A model and where each of its targets stands.
-pub struct Model {
-    pub config: ModelConfig,
-    pub target_lines: Vec<usize>,
+    pub names: Names,
 }
 
 pub struct User {
     /// None: an operator.
-    pub tenant: Option<Located<Slug>>,
+    pub tenant: Option<Slug>,
     pub email: Email,
     pub role: Role,
     pub password: Option<Password>,
 }
 
-/// A tenant's key, and where its references stand.
-pub struct Key {
-    pub declared: DeclaredKey,
-    pub tenant_line: usize,
-    pub model_lines: Vec<usize>,
-}
-
 /// Past traffic of a tenant, for a demo.
 pub struct Usage {
-    pub tenant: Located<Slug>,
-    pub model: Located<String>,
+    pub tenant: Slug,
+    pub model: String,
     pub days: i64,
     pub requests_per_day: i64,
     pub input_tokens: i64,
@@ -111,27 +108,27 @@ impl Resources {
     }
 
     fn read(&mut self, kind: &'static str, fields: &mut Fields<'_, '_>, environment: Environment<'_>) {
-        let line = fields.line;
+        let (line, names) = (fields.line, &mut self.names);
         match kind {
-            "provider" => push(&mut self.providers, line, provider(fields, environment, &mut self.declared)),
-            "plan" => push(&mut self.plans, line, plan(fields, &mut self.declared)),
-            "model" => push(&mut self.models, line, model(fields, &mut self.declared)),
-            "price" => push(&mut self.prices, line, price(fields)),
-            "tenant" => push(&mut self.tenants, line, tenant(fields, &mut self.declared)),
-            "user" => push(&mut self.users, line, user(fields, environment, &mut self.declared)),
-            "api_key" => push(&mut self.keys, line, api_key(fields, environment, &mut self.declared)),
-            _ => push(&mut self.usage, line, usage(fields)),
+            "provider" => push(&mut self.providers, line, provider(fields, environment, names)),
+            "plan" => push(&mut self.plans, line, plan(fields, names)),
+            "model" => push(&mut self.models, line, model(fields, names)),
+            "price" => push(&mut self.prices, line, price(fields, names)),
+            "tenant" => push(&mut self.tenants, line, tenant(fields, names)),
+            "user" => push(&mut self.users, line, user(fields, environment, names)),
+            "api_key" => push(&mut self.keys, line, api_key(fields, environment, names)),
+            _ => push(&mut self.usage, line, usage(fields, names)),
         }
     }
 
     /// Whether the file itself declares it.
     pub fn declares(&self, kind: &str, name: &str) -> bool {
-        self.declared.iter().any(|(its_kind, its_name)| *its_kind == kind && its_name.value == name)
+        self.names.declared.iter().any(|(its_kind, its_name)| *its_kind == kind && its_name.value == name)
     }
 
     fn refuse_repeated(&self, mistakes: &mut Vec<Mistake>) {
-        for (index, (kind, name)) in self.declared.iter().enumerate() {
-            let earlier = self.declared.iter().take(index);
+        for (index, (kind, name)) in self.names.declared.iter().enumerate() {
+            let earlier = self.names.declared.iter().take(index);
             if let Some((_, first)) = earlier.into_iter().find(|(k, n)| k == kind && n.value == name.value) {
                 let message = format!("the {kind} “{}” is declared on line {} already", name.value, first.line);
                 mistakes.push(Mistake { line: name.line, message });
@@ -151,10 +148,38 @@ fn push<T>(list: &mut Vec<Located<T>>, line: usize, value: Option<T>) {
     list.extend(value.map(|value| Located { line, value }));
 }
 
-type Declared = Vec<(&'static str, Located<String>)>;
+impl Names {
+    fn declare(&mut self, fields: &Fields<'_, '_>, kind: &'static str, key: &str, name: Option<&str>) {
+        self.declared.extend(named(fields, kind, key, name));
+    }
 
-fn declare(declared: &mut Declared, fields: &Fields<'_, '_>, kind: &'static str, key: &str, name: Option<&str>) {
-    declared.extend(name.map(|name| (kind, Located { line: fields.line_of(key), value: name.to_owned() })));
+    fn refer(&mut self, fields: &Fields<'_, '_>, kind: &'static str, key: &str, name: Option<&str>) {
+        self.references.extend(named(fields, kind, key, name));
+    }
+}
+
+fn named(
+    fields: &Fields<'_, '_>,
+    kind: &'static str,
+    key: &str,
+    name: Option<&str>,
+) -> Option<(&'static str, Located<String>)> {
+    name.map(|name| (kind, Located { line: fields.line_of(key), value: name.to_owned() }))
+}
+
+/// What a layer says of a whole resource; only of one that was read without a mistake, since the rest is guesswork.
+fn checked<T>(
+    fields: &mut Fields<'_, '_>,
+    before: usize,
+    resource: T,
+    check: impl Fn(&T) -> Result<(), String>,
+) -> Option<T> {
+    if fields.mistakes() == before
+        && let Err(said) = check(&resource)
+    {
+        fields.mistake(fields.line, said);
+    }
+    Some(resource)
 }
 
 /// The value of a variable that a field names.
@@ -168,9 +193,10 @@ fn from_environment(fields: &mut Fields<'_, '_>, key: &'static str, environment:
     value
 }
 
-fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared: &mut Declared) -> Option<NewProvider> {
+fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &mut Names) -> Option<NewProvider> {
+    let before = fields.mistakes();
     let name = fields.required::<Slug>("name");
-    declare(declared, fields, "provider", "name", name.as_ref().map(Slug::as_str));
+    names.declare(fields, "provider", "name", name.as_ref().map(Slug::as_str));
     let kind = fields.required::<ProviderKind>("kind");
     let base_url = fields.text("base_url");
     let written_key = fields.text("api_key");
@@ -192,50 +218,52 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared:
     provider.options = options.unwrap_or(provider.options);
     provider.enabled = enabled;
     provider.own_keys = own_keys;
-    Some(provider)
+    checked(fields, before, provider, |provider| provider.check().map_err(|error| error.to_string()))
 }
 
-fn plan(fields: &mut Fields<'_, '_>, declared: &mut Declared) -> Option<NewPlan> {
+fn plan(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPlan> {
     let name = fields.required::<Slug>("name");
-    declare(declared, fields, "plan", "name", name.as_ref().map(Slug::as_str));
+    names.declare(fields, "plan", "name", name.as_ref().map(Slug::as_str));
     let monthly_fee = fields.required::<NanoUsd>("monthly_fee");
     let included_credit = fields.parsed::<NanoUsd>("included_credit");
     let overage_markup = fields.required::<Millionths>("overage_markup");
     let requests_per_minute = fields.integer("requests_per_minute");
     let tokens_per_minute = fields.integer("tokens_per_minute");
     let max_concurrent = fields.integer("max_concurrent");
-    Some(NewPlan {
-        name: name?.to_string(),
-        monthly_fee: monthly_fee?,
+    let plan = NewPlan {
+        name: name.as_ref().map_or(UNNAMED, Slug::as_str).to_owned(),
+        monthly_fee: monthly_fee.unwrap_or_default(),
         included_credit: included_credit.unwrap_or_default(),
-        overage_markup_millionths: overage_markup?.0,
+        overage_markup_millionths: overage_markup.as_ref().map_or(0, |markup| markup.0),
         requests_per_minute,
         tokens_per_minute,
         max_concurrent,
-    })
+    };
+    fields.faults(plan.faults(), |field, reason| format!("{field} of this plan {reason}"));
+    name.and(monthly_fee).and(overage_markup).map(|_| plan)
 }
 
-fn model(fields: &mut Fields<'_, '_>, declared: &mut Declared) -> Option<Model> {
+fn model(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<ModelConfig> {
+    let before = fields.mistakes();
     let name = fields.required_text("name");
-    declare(declared, fields, "model", "name", name.as_deref());
+    names.declare(fields, "model", "name", name.as_deref());
     let strategy = fields.parsed::<Strategy>("strategy").unwrap_or(Strategy::Fallback);
-    let (mut targets, mut target_lines) = (Vec::new(), Vec::new());
+    let mut targets = Vec::new();
     fields.tables("targets", |mut target| {
         let provider = target.required_text("provider");
+        // Where the target begins: its provider stands there as a rule.
+        let line = target.line;
+        names.references.extend(provider.clone().map(|value| ("provider", Located { line, value })));
         let model = target.required_text("model");
-        let weight = target.integer("weight");
+        let weight = target.integer("weight").map(|weight| u32::try_from(weight.max(0)).unwrap_or(u32::MAX));
         if let (Some(provider), Some(model)) = (provider, model) {
-            let weight = weight.map_or(Some(Target::default_weight()), |weight| u32::try_from(weight).ok());
-            match weight {
-                Some(weight) => targets.push(Target { provider, model, weight }),
-                None => target.mistake(target.line_of("weight"), "weight must be a whole number of 0 or more"),
-            }
-            target_lines.push(target.line);
+            targets.push(Target { provider, model, weight: weight.unwrap_or_else(Target::default_weight) });
         }
         target.finish();
     });
     let behaviour = behaviour(fields);
-    Some(Model { config: ModelConfig { name: name?, strategy, targets, behaviour }, target_lines })
+    let model = ModelConfig { name: name?, strategy, targets, behaviour };
+    checked(fields, before, model, |model| model.check().map_err(|error| error.to_string()))
 }
 
 fn behaviour(fields: &mut Fields<'_, '_>) -> Behaviour {
@@ -247,15 +275,24 @@ fn behaviour(fields: &mut Fields<'_, '_>) -> Behaviour {
         policy
             .map_err(|error| {
                 let line = fields.line_of("cache");
-                fields.mistake(line, format!("cache cannot be read ({error}); write it like {{ ttl_s = 3600 }}"));
+                let said = plain(&error.to_string());
+                fields.mistake(line, format!("cache cannot be read ({said}); write it like {{ ttl_s = 3600 }}"));
             })
             .ok()
     });
     Behaviour { deadline_ms, hedge_percentile, on_disconnect, cache }
 }
 
-fn price(fields: &mut Fields<'_, '_>) -> Option<NewPrice> {
+/// An error of reading in words for people who know no types of ours.
+fn plain(said: &str) -> String {
+    let words = [("invalid type: ", ""), ("an i64", "a whole number"), ("i64", "a whole number"), ("f64", "a number")];
+    words.into_iter().fold(said.to_owned(), |said, (from, to)| said.replace(from, to))
+}
+
+fn price(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPrice> {
+    let before = fields.mistakes();
     let provider = fields.required_text("provider");
+    names.refer(fields, "provider", "provider", provider.as_deref());
     let model = fields.required_text("model");
     let input = fields.required::<NanoUsd>("input");
     let cached_input = fields.parsed::<NanoUsd>("cached_input");
@@ -269,7 +306,7 @@ fn price(fields: &mut Fields<'_, '_>) -> Option<NewPrice> {
         let line = fields.line;
         fields.mistake(line, "this price has no effective_from; add the moment from which it holds");
     }
-    Some(NewPrice {
+    let price = NewPrice {
         provider: provider?,
         model: model?,
         input: TokenPrice::per_million(input?),
@@ -279,26 +316,30 @@ fn price(fields: &mut Fields<'_, '_>) -> Option<NewPrice> {
         reasoning: reasoning.map(TokenPrice::per_million),
         batch_discount_millionths: batch_discount.map(|discount| discount.0),
         effective_from: Timestamp::from_millis(effective_from?.as_millisecond()),
-    })
+    };
+    checked(fields, before, price, |price| price.check().map_err(|error| error.to_string()))
 }
 
-fn tenant(fields: &mut Fields<'_, '_>, declared: &mut Declared) -> Option<NewTenant> {
+fn tenant(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewTenant> {
     let slug = fields.required::<Slug>("name");
-    declare(declared, fields, "tenant", "name", slug.as_ref().map(Slug::as_str));
+    names.declare(fields, "tenant", "name", slug.as_ref().map(Slug::as_str));
     let display_name = fields.text("display_name");
     let plan = fields.text("plan");
+    names.refer(fields, "plan", "plan", plan.as_deref());
     let monthly_budget = fields.parsed::<NanoUsd>("monthly_budget");
     let soft_budget = fields.parsed::<NanoUsd>("soft_budget");
     let region = fields.text("region");
     let zero_retention = fields.truth("zero_retention").unwrap_or(false);
-    let slug = slug?;
-    let display_name = display_name.unwrap_or_else(|| slug.to_string());
-    Some(NewTenant { slug, display_name, plan, monthly_budget, soft_budget, region, zero_retention })
+    let read = slug.clone().or_else(|| UNNAMED.parse().ok())?;
+    let display_name = display_name.unwrap_or_else(|| read.to_string());
+    let tenant = NewTenant { slug: read, display_name, plan, monthly_budget, soft_budget, region, zero_retention };
+    fields.faults(tenant.faults(), |field, reason| format!("{field}: {reason}"));
+    slug.map(|_| tenant)
 }
 
-fn user(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared: &mut Declared) -> Option<User> {
+fn user(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &mut Names) -> Option<User> {
     let tenant = fields.parsed::<Slug>("tenant");
-    let tenant_line = fields.line_of("tenant");
+    names.refer(fields, "tenant", "tenant", tenant.as_ref().map(Slug::as_str));
     let email = fields.required::<Email>("email");
     let role = fields.parsed::<Role>("role");
     // The same person may be a member of several tenants: one declaration each.
@@ -306,7 +347,7 @@ fn user(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared: &mu
         Some(tenant) => format!("{email} of {tenant}"),
         None => email.to_string(),
     });
-    declare(declared, fields, "user", "email", identity.as_deref());
+    names.declare(fields, "user", "email", identity.as_deref());
     let password = from_environment(fields, "password_env", environment).and_then(|text| {
         Password::chosen(text)
             .map_err(|error| {
@@ -319,29 +360,24 @@ fn user(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared: &mu
         let line = fields.line_of("role");
         fields.mistake(line, "a role is one in a tenant; add tenant, or leave role out for an operator");
     }
-    let tenant = tenant.map(|slug| Located { line: tenant_line, value: slug });
     Some(User { tenant, email: email?, role: role.unwrap_or(Role::Member), password })
 }
 
-fn api_key(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared: &mut Declared) -> Option<Key> {
+fn api_key(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &mut Names) -> Option<DeclaredKey> {
     let tenant = fields.required::<Slug>("tenant");
-    let tenant_line = fields.line_of("tenant");
+    names.refer(fields, "tenant", "tenant", tenant.as_ref().map(Slug::as_str));
     let name = fields.required_text("name");
     let identity = tenant.as_ref().zip(name.as_ref()).map(|(tenant, name)| format!("{name} of {tenant}"));
-    declare(declared, fields, "api_key", "name", identity.as_deref());
+    names.declare(fields, "api_key", "name", identity.as_deref());
     let secret = from_environment(fields, "secret_env", environment).map(GivenSecret::new);
     if let Some(Err(error)) = &secret {
         let line = fields.line_of("secret_env");
         fields.mistake(line, format!("the secret that secret_env names cannot be used: {error}"));
     }
     let manage = fields.truth("manage").unwrap_or(false);
-    let (model_lines, models): (Vec<_>, Option<Vec<_>>) = match fields.texts("models") {
-        None => (Vec::new(), None),
-        Some(models) => {
-            let lines = models.iter().map(|model| model.line).collect();
-            (lines, Some(models.into_iter().map(|model| model.value).collect()))
-        }
-    };
+    let models = fields.texts("models");
+    names.references.extend(models.iter().flatten().map(|model| ("model", model.clone())));
+    let models = models.map(|models| models.into_iter().map(|model| model.value).collect());
     let expires_at = fields.moment("expires_at");
     if fields.text("budget").is_some() {
         // A bound that binds nothing would be worse than none.
@@ -351,14 +387,16 @@ fn api_key(fields: &mut Fields<'_, '_>, environment: Environment<'_>, declared: 
     }
     let scopes = if manage { KeyScope::ALL.to_vec() } else { vec![KeyScope::Inference] };
     let expires_at = expires_at.map(|at| Timestamp::from_millis(at.as_millisecond()));
-    let key = NewKey { name: name?, scopes, models, expires_at };
-    let declared = DeclaredKey { tenant: tenant?, key, secret: secret.and_then(Result::ok) };
-    Some(Key { declared, tenant_line, model_lines })
+    let key = NewKey { name: name.clone().unwrap_or_else(|| UNNAMED.to_owned()), scopes, models, expires_at };
+    fields.faults(key.faults(), |field, reason| format!("{field}: {reason}"));
+    name.and(tenant).map(|tenant| DeclaredKey { tenant, key, secret: secret.and_then(Result::ok) })
 }
 
-fn usage(fields: &mut Fields<'_, '_>) -> Option<Usage> {
+fn usage(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<Usage> {
     let tenant = fields.required::<Slug>("tenant");
+    names.refer(fields, "tenant", "tenant", tenant.as_ref().map(Slug::as_str));
     let model = fields.required_text("model");
+    names.refer(fields, "model", "model", model.as_deref());
     let mut positive = |key: &'static str| {
         let number = fields.required_integer(key)?;
         if number > 0 {
@@ -378,23 +416,11 @@ fn usage(fields: &mut Fields<'_, '_>) -> Option<Usage> {
         return None;
     }
     Some(Usage {
-        tenant: Located { line: fields.line_of("tenant"), value: tenant? },
-        model: Located { line: fields.line_of("model"), value: model? },
+        tenant: tenant?,
+        model: model?,
         days: days?,
         requests_per_day: requests_per_day?,
         input_tokens: input_tokens?,
         output_tokens: output_tokens?,
     })
-}
-
-/// A decimal factor in millionths, exactly.
-struct Millionths(i64);
-
-impl FromStr for Millionths {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || format!("“{text}” is not a factor with up to six decimals, such as \"1.4\"");
-        let nanos = text.parse::<NanoUsd>().map_err(|_| refused())?.as_nanos();
-        if nanos % 1000 == 0 { Ok(Self(nanos / 1000)) } else { Err(refused()) }
-    }
 }

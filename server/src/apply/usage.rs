@@ -21,7 +21,7 @@ pub(super) fn attempts(usage: &Usage, tenant: TenantId, target: &Target, now: Ti
     let today = now.as_millis().div_euclid(DAY_MS);
     let mut attempts = Vec::new();
     for day in today - usage.days..today {
-        let mut chance = Chance::seeded(&[usage.tenant.value.as_str(), &usage.model.value, &day.to_string()]);
+        let mut chance = Chance::seeded(&[usage.tenant.as_str(), &usage.model, &day.to_string()]);
         // The epoch was a Thursday.
         let weekend = matches!((day + 4).rem_euclid(7), 0 | 6);
         let share = if weekend { WEEKEND_PERCENT } else { 100 };
@@ -50,7 +50,7 @@ fn attempt(usage: &Usage, tenant: TenantId, target: &Target, day: i64, chance: &
         request: RequestId::from_uuid(id),
         user: None,
         feature: Feature::Chat,
-        requested_model: usage.model.value.clone(),
+        requested_model: usage.model.clone(),
         provider: target.provider.clone(),
         provider_model: target.model.clone(),
         prompt: None,
@@ -92,14 +92,13 @@ impl Chance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::Located;
 
     const NOON: Timestamp = Timestamp::from_millis(20_000 * DAY_MS + DAY_MS / 2);
 
     fn declared() -> Usage {
         Usage {
-            tenant: Located { line: 1, value: "acme".parse().unwrap() },
-            model: Located { line: 1, value: "assistant".to_owned() },
+            tenant: "acme".parse().unwrap(),
+            model: "assistant".to_owned(),
             days: 14,
             requests_per_day: 40,
             input_tokens: 800,

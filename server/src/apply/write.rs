@@ -114,8 +114,8 @@ pub(super) async fn all(
         outcome.note(&mut tx, now, Resource::of("plan", value.name.clone(), *line), change).await?;
     }
     for Located { line, value } in &resources.models {
-        let change = Registry::apply_model(&mut tx, now, &value.config).await;
-        outcome.note(&mut tx, now, Resource::of("model", value.config.name.clone(), *line), change).await?;
+        let change = Registry::apply_model(&mut tx, now, value).await;
+        outcome.note(&mut tx, now, Resource::of("model", value.name.clone(), *line), change).await?;
     }
     for Located { line, value } in &resources.prices {
         let name = format!("{}/{}", value.provider, value.model);
@@ -129,7 +129,7 @@ pub(super) async fn all(
     }
     for (Located { line, value }, password_hash) in resources.users.iter().zip(hashes) {
         let new = NewUser {
-            tenant: value.tenant.as_ref().map(|tenant| tenant.value.clone()),
+            tenant: value.tenant.clone(),
             email: value.email.clone(),
             role: value.role,
             password_hash,
@@ -140,12 +140,12 @@ pub(super) async fn all(
         outcome.note(&mut tx, now, resource, change).await?;
     }
     for Located { line, value } in &resources.keys {
-        outcome.key(&mut tx, now, *line, &value.declared).await?;
+        outcome.key(&mut tx, now, *line, value).await?;
     }
     for Located { line, value } in &resources.usage {
-        let name = format!("{} · {}", value.tenant.value, value.model.value);
+        let name = format!("{} · {}", value.tenant, value.model);
         let change = seed(&mut tx, now, value).await;
-        let resource = Resource::of("usage", name, *line).in_tenant(&value.tenant.value);
+        let resource = Resource::of("usage", name, *line).in_tenant(&value.tenant);
         outcome.note(&mut tx, now, resource, change).await?;
     }
     if outcome.mistakes.is_empty() && !dry_run {
@@ -175,17 +175,13 @@ async fn hashes(tenancy: &Tenancy, resources: &Resources, outcome: &mut Outcome)
 
 async fn seed(tx: &mut Transaction, now: Timestamp, declared: &super::resources::Usage) -> Result<Change, String> {
     let told = |error: &dyn Display| error.to_string();
-    let tenant = tenant_id(tx, &declared.tenant.value).await.map_err(|error| told(&error))?;
-    let targets: Option<String> = tx
-        .query(MODEL_TARGETS)
-        .bind(declared.model.value.as_str())
-        .fetch_optional()
-        .await
-        .map_err(|error| told(&error))?;
+    let tenant = tenant_id(tx, &declared.tenant).await.map_err(|error| told(&error))?;
+    let targets: Option<String> =
+        tx.query(MODEL_TARGETS).bind(declared.model.as_str()).fetch_optional().await.map_err(|error| told(&error))?;
     let targets: Vec<registry::Target> =
         serde_json::from_str(targets.as_deref().unwrap_or("[]")).map_err(|error| told(&error))?;
     let (Some(tenant), Some(target)) = (tenant, targets.into_iter().next()) else {
-        return Err(format!("the model “{}” has no target to have used", declared.model.value));
+        return Err(format!("the model “{}” has no target to have used", declared.model));
     };
     let rows = usage::attempts(declared, tenant, &target, now);
     match Metering::seed_usage(tx, now, &rows).await.map_err(|error| told(&error))? {

@@ -5,7 +5,7 @@ use crate::config::Config;
 use contract::{Day, KeyId, KeyLifetime, KeyScope, KeyState, KeyView, Slug, Timestamp};
 use registry::Registry;
 use serde_json::{Value, json};
-use tenancy::{NewKey, OperatorScope, Scope, Tenancy};
+use tenancy::{NewKey, OperatorScope, Scope, Tenancy, TenancyError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Keys {
@@ -42,6 +42,9 @@ pub(super) enum Keys {
         id: KeyId,
         #[command(flatten)]
         whose: Whose,
+        /// Prints the result as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -84,7 +87,9 @@ impl Keys {
                 let registry = Registry::new(tenancy.control().clone(), tenancy.clock().clone());
                 platform::models_are_there(&registry, &new).await.map_err(|problem| Failure::new(problem.detail))?;
                 let (id, secret) = match whose.holder(&tenancy).await? {
-                    Holder::Tenant(scope) => tenancy.key_create(&scope, &new).await?,
+                    Holder::Tenant(scope) => {
+                        tenancy.key_create(&scope, &new).await.map_err(|error| made(error, &whose))?
+                    }
                     Holder::Operator(operator) => tenancy.operator_key_create(&operator, &new).await?,
                 };
                 if json {
@@ -111,16 +116,29 @@ impl Keys {
                     table(&keys, tenancy.clock().now());
                 }
             }
-            Self::Revoke { id, whose } => {
+            Self::Revoke { id, whose, json } => {
                 match whose.holder(&tenancy).await? {
                     Holder::Tenant(scope) => tenancy.key_revoke(&scope, id).await?,
                     Holder::Operator(operator) => tenancy.operator_key_revoke(&operator, id).await?,
                 }
-                println!("The key was revoked; it opens nothing from now on.");
+                if json {
+                    print_json(&json!({ "id": id, "revoked": true }));
+                } else {
+                    println!("The key was revoked; it opens nothing from now on.");
+                }
             }
         }
         tenancy.control().close().await;
         Ok(())
+    }
+}
+
+fn made(error: TenancyError, whose: &Whose) -> Failure {
+    match (error, &whose.tenant) {
+        (error @ TenancyError::AlreadyExists { .. }, Some(tenant)) => Failure::of(&error).remedy(format!(
+            "choose another name, or revoke that one first: seam key list --tenant {tenant} has its id"
+        )),
+        (error, _) => error.into(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod apply;
 mod audit;
+mod columns;
 mod doctor;
 mod domain;
 mod failure;
@@ -12,9 +13,11 @@ mod key;
 mod lock;
 mod migrate;
 mod models;
+mod plan;
 mod provider;
 mod serve;
 mod tenant;
+mod tenant_change;
 mod tenant_lifecycle;
 mod user;
 mod vault;
@@ -62,6 +65,9 @@ enum Command {
     /// The operator's customers
     #[command(subcommand)]
     Tenant(tenant::Tenants),
+    /// What tenants pay, and what bounds them
+    #[command(subcommand)]
+    Plan(plan::Plans),
     /// People who can sign in
     #[command(subcommand)]
     User(user::Users),
@@ -103,6 +109,7 @@ pub fn main() -> ExitCode {
             Command::Provider(providers) => run(providers.run(config)),
             Command::Apply(apply) => run(apply.run(config)),
             Command::Tenant(tenants) => run(tenants.run(config)),
+            Command::Plan(plans) => run(plans.run(config)),
             Command::User(users) => run(users.run(config)),
             Command::Key(keys) => run(keys.run(config)),
             Command::Audit(audits) => run(audits.run(config)),

@@ -1,17 +1,19 @@
-//! `seam tenant create|list`, and `seam tenant domain …`; the commands on a tenant as a whole stand in
-//! `tenant_lifecycle.rs`.
+//! `seam tenant create|list`, and `seam tenant domain …`; the commands that change a tenant stand in `tenant_change.rs`,
+//! those on a tenant as a whole in `tenant_lifecycle.rs`.
 
 use super::{
     Failure,
+    columns::{self, Column},
     domain::Domains,
     print_json,
+    tenant_change::{Change, Resume, Suspend},
     tenant_lifecycle::{Delete, Export, Import},
     workbench,
 };
 use crate::config::Config;
-use contract::{NanoUsd, Slug};
+use contract::{ListQuery, NanoUsd, Slug, TenantSummary};
 use serde_json::{Value, json};
-use tenancy::{NewTenant, OperatorScope, TenantRecord};
+use tenancy::{NewTenant, OperatorScope, Tenancy, TenancyError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Tenants {
@@ -50,6 +52,12 @@ pub(super) enum Tenants {
         #[arg(long)]
         json: bool,
     },
+    /// Changes a tenant's plan, budgets, region or what people call it
+    Change(Change),
+    /// Closes a tenant to its people and keys, and tells them why
+    Suspend(Suspend),
+    /// Opens a tenant that was suspended
+    Resume(Resume),
     /// Writes everything of a tenant to one file
     Export(Export),
     /// Restores a tenant from such a file, on either engine
@@ -71,23 +79,30 @@ impl Tenants {
                 let display_name = display_name.unwrap_or_else(|| name.to_string());
                 let new =
                     NewTenant { slug: name, display_name, plan, monthly_budget, soft_budget, region, zero_retention };
-                let (created, _) = tenancy.tenant_open(&OperatorScope::command_line(), &new, None).await?;
+                let opened = tenancy.tenant_open(&OperatorScope::command_line(), &new, None).await;
+                let (created, _) = opened.map_err(of_plan)?;
                 if json {
-                    print_json(&record(&created));
+                    print_json(&record(&found(&tenancy, &created.slug).await?));
                 } else {
                     println!("The tenant {} was created.", created.slug);
                 }
             }
             Self::List { json } => {
-                let tenants = tenancy.tenant_list().await?;
+                // One page of all: lists of tenants end in scripts.
+                let query = ListQuery { page: 1, ..ListQuery::default() };
+                let tenants = tenancy.tenant_page_sized(&OperatorScope::command_line(), &query, i64::MAX).await?.items;
                 if json {
                     print_json(&json!({ "tenants": tenants.iter().map(record).collect::<Vec<_>>() }));
                 } else if tenants.is_empty() {
                     println!("There are no tenants yet. Create one: seam tenant create NAME");
                 } else {
-                    table(&tenants);
+                    let rows: Vec<_> = tenants.iter().map(row).collect();
+                    print!("{}", columns::table(HEADS, &rows));
                 }
             }
+            Self::Change(change) => change.run(&tenancy).await?,
+            Self::Suspend(suspend) => suspend.run(&tenancy).await?,
+            Self::Resume(resume) => resume.run(&tenancy).await?,
             Self::Export(export) => export.run(&config, &tenancy).await?,
             Self::Import(import) => import.run(&config, &tenancy).await?,
             Self::Delete(delete) => delete.run(&config, &tenancy).await?,
@@ -97,7 +112,25 @@ impl Tenants {
     }
 }
 
-fn record(tenant: &TenantRecord) -> Value {
+/// The tenant of this name, or what to do where there is none.
+pub(super) async fn found(tenancy: &Tenancy, name: &Slug) -> Result<TenantSummary, Failure> {
+    let found = tenancy.tenant_summary(&OperatorScope::command_line(), name).await;
+    found.map_err(|error| not_found(error, "list them: seam tenant list"))
+}
+
+/// Of a tenant that is there, all that can be missing is its plan.
+pub(super) fn of_plan(error: TenancyError) -> Failure {
+    not_found(error, "list plans: seam plan list")
+}
+
+fn not_found(error: TenancyError, remedy: &str) -> Failure {
+    if matches!(error, TenancyError::NotFound { .. }) {
+        return Failure::of(&error).remedy(remedy);
+    }
+    error.into()
+}
+
+pub(super) fn record(tenant: &TenantSummary) -> Value {
     json!({
         "id": tenant.id,
         "name": tenant.slug,
@@ -107,18 +140,29 @@ fn record(tenant: &TenantRecord) -> Value {
         "soft_budget": tenant.soft_budget.map(|budget| budget.to_string()),
         "region": tenant.region,
         "zero_retention": tenant.zero_retention,
+        "members": tenant.members,
+        "suspended_for": tenant.suspended_for,
         "created_at": tenant.created_at,
     })
 }
 
-fn table(tenants: &[TenantRecord]) {
-    let width = |of: fn(&TenantRecord) -> usize, head: &str| tenants.iter().map(of).max().unwrap_or(0).max(head.len());
-    let name = width(|tenant| tenant.slug.as_str().len(), "NAME");
-    let plan = width(|tenant| tenant.plan.as_ref().map_or(0, String::len), "PLAN");
-    println!("{:<name$}  {:<plan$}  {:>10}  DISPLAY NAME", "NAME", "PLAN", "BUDGET");
-    for tenant in tenants {
-        let budget = tenant.monthly_budget.map_or_else(|| "–".to_owned(), |budget| format!("${budget}"));
-        let its_plan = tenant.plan.as_deref().unwrap_or("–");
-        println!("{:<name$}  {its_plan:<plan$}  {budget:>10}  {}", tenant.slug, tenant.display_name);
-    }
+const HEADS: [Column; 6] = [
+    Column::Left("NAME"),
+    Column::Left("PLAN"),
+    Column::Right("BUDGET"),
+    Column::Right("MEMBERS"),
+    Column::Left("STATE"),
+    Column::Left("DISPLAY NAME"),
+];
+
+fn row(tenant: &TenantSummary) -> [String; 6] {
+    let none = || "–".to_owned();
+    [
+        tenant.slug.to_string(),
+        tenant.plan.clone().unwrap_or_else(none),
+        tenant.monthly_budget.map_or_else(none, |budget| format!("${budget}")),
+        tenant.members.to_string(),
+        if tenant.suspended_for.is_some() { "suspended" } else { "open" }.to_owned(),
+        tenant.display_name.clone(),
+    ]
 }

@@ -49,7 +49,7 @@ async fn rotate_master_key(tenancy: &Tenancy) -> Result<usize, Failure> {
     let mut tx = tenancy.control().begin().await?;
     let sealed = vault.reseal_tenancy(&mut tx).await? + Gateway::reseal(&mut tx, vault).await.map_err(failure)?;
     let operator = OperatorScope::command_line();
-    Tenancy::note_of_platform(&mut tx, now, &operator, "vault.rotate", "master key", sealed_anew(sealed)).await?;
+    operator.record(&mut tx, now, "vault.rotate", "master key", sealed_anew(sealed)).await?;
     tx.commit().await?;
     Ok(sealed)
 }
@@ -60,14 +60,13 @@ async fn rotate_data_key(tenancy: &Tenancy, tenant: &str) -> Result<usize, Failu
     let (vault, now) = (tenancy.vault(), tenancy.clock().now());
     let mut tx = tenancy.control().begin().await?;
     let sealed = Gateway::renew_data_key(&mut tx, now, vault, found.id).await.map_err(failure)?;
-    Tenancy::note_of_platform(&mut tx, now, &operator, "vault.rotate", found.slug.as_str(), sealed_anew(sealed))
-        .await?;
+    operator.record(&mut tx, now, "vault.rotate", found.slug.as_str(), sealed_anew(sealed)).await?;
     tx.commit().await?;
     Ok(sealed)
 }
 
-fn sealed_anew(secrets: usize) -> (Value, Value) {
-    (Value::Null, json!({ "secrets_sealed_anew": secrets }))
+fn sealed_anew(secrets: usize) -> Value {
+    json!({ "secrets_sealed_anew": secrets })
 }
 
 fn failure(error: GatewayError) -> Failure {

@@ -1,4 +1,4 @@
-//! `GET /admin/audit.jsonl`, `GET /operator/audit.jsonl`: a whole audit log, an entry a line, oldest first.
+//! `GET /admin/audit.jsonl`, `GET /operator/audit.jsonl`, and for programs `GET /api/v1/audit/export`: a whole audit log, an entry a line, oldest first.
 //!
 //! Each line carries the hash that seals it and all before it, so that whoever keeps the file can verify it, and the
 //! log against it. Read in pages while it is sent: a long log is never in memory as a whole. What goes wrong on the
@@ -20,11 +20,13 @@ use futures::stream::{self, Stream};
 use http::header;
 use platform::{IntoProblem, Platform};
 use std::sync::Arc;
-use tenancy::{OperatorScope, Principal, Scope, SealedEntry, TenancyError};
+use tenancy::{Management, OperatorScope, Principal, Scope, SealedEntry, TenancyError};
 
 /// Whose log.
-enum Whose {
+pub(super) enum Whose {
     Tenant(Scope),
+    /// Of a tenant, for whoever manages it with a key.
+    Managed(Management),
     Platform(OperatorScope),
 }
 
@@ -32,6 +34,7 @@ impl Whose {
     async fn after(&self, platform: &Platform, seq: i64) -> Result<Vec<SealedEntry>, TenancyError> {
         match self {
             Self::Tenant(scope) => platform.tenancy.audit_export(scope, seq).await,
+            Self::Managed(management) => platform.tenancy.audit_export_managed(management, seq).await,
             Self::Platform(operator) => platform.tenancy.audit_export_of_platform(operator, seq).await,
         }
     }
@@ -47,7 +50,7 @@ pub(super) async fn of_platform(State(state): State<WebState>, Extension(visitor
     export(&state, whose.map(Whose::Platform), "platform-audit.jsonl").await
 }
 
-async fn export(state: &WebState, whose: Result<Whose, TenancyError>, name: &str) -> Response {
+pub(super) async fn export(state: &WebState, whose: Result<Whose, TenancyError>, name: &str) -> Response {
     let platform = Arc::clone(state.platform());
     let begun: Result<_, Problem> = async {
         let whose = whose.map_err(IntoProblem::into_problem)?;

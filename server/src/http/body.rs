@@ -1,7 +1,7 @@
 //! Bounds on what is sent to us: at most a megabyte, within a minute, and text where text is claimed.
 //!
-//! Bodies are read whole before a handler sees them: none of ours streams its input, and so each refusal
-//! has its own status and sentence instead of a parser's.
+//! Bodies are read whole before a handler sees them: none that comes through here streams its input, and so each refusal
+//! has its own status and sentence instead of a parser's. Archives and calls of models are read elsewhere.
 
 use super::answer::{self, Reader};
 use axum::{

@@ -47,7 +47,8 @@ pub fn router(state: WebState) -> Router {
     open.merge(management::routes())
         .merge(personal)
         .layer(from_fn(body::bound))
-        // Reads its bodies itself, once it knows whose they are.
+        // Both read their bodies themselves, once they know whose they are.
+        .merge(management::routes_of_archives())
         .merge(v1::routes())
         .layer(from_fn(turns::take))
         .layer(from_fn_with_state(state.clone(), headers::add))

@@ -1,6 +1,19 @@
-//! What a declarative write did, for `seam apply` and its `--dry-run`.
+//! What a declarative write would find wrong, and what it did: for `seam apply` and its `--dry-run`.
 
+use crate::TenancyError;
+use serde_json::Value;
 use std::fmt::Display;
+
+/// A field of what is to be, and why it cannot be so.
+pub type Fault = (&'static str, String);
+
+/// The first fault, where one is all that can be told.
+pub(crate) fn none_of(faults: Vec<Fault>) -> Result<(), TenancyError> {
+    match faults.into_iter().next() {
+        None => Ok(()),
+        Some((field, reason)) => Err(TenancyError::Invalid { field, reason }),
+    }
+}
 
 /// The difference between what was declared and what was there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +39,13 @@ impl Change {
     pub fn from_differences(differences: Vec<String>) -> Self {
         if differences.is_empty() { Self::Unchanged } else { Self::Updated(differences) }
     }
+}
+
+/// The same as one object, as the audit log has it.
+pub fn as_values(told: Told) -> Value {
+    Value::Object(
+        told.into_iter().map(|(field, value)| (field.to_owned(), value.map_or(Value::Null, Value::String))).collect(),
+    )
 }
 
 /// “field: old → new” for each field in which the two differ; both tell the same fields in the same order.

@@ -10,7 +10,7 @@ use crate::{
     member::PAGE_SIZE,
     tenant,
 };
-use contract::{Email, ListOrder, ListQuery, Page, Role, Slug, TenantId, TenantSummary};
+use contract::{Email, ListOrder, ListQuery, NameError, Page, Role, Slug, TenantId, TenantSummary, unseen};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError};
 
@@ -59,7 +59,8 @@ const COUNT: &str = "
 SELECT COUNT(*) AS value FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'";
 const SUSPEND: &str = "
-UPDATE tenant SET suspended_at = $2, suspended_for = $3, updated_at = $2 WHERE id = $1 AND suspended_at IS NULL";
+UPDATE tenant SET suspended_at = COALESCE(suspended_at, $2), suspended_for = $3, updated_at = $2
+WHERE id = $1 AND (suspended_for IS NULL OR suspended_for <> $3)";
 const SUSPENDED_FOR: &str = "SELECT suspended_for AS value FROM tenant WHERE id = $1 AND suspended_for IS NOT NULL";
 const RESUME: &str = "
 UPDATE tenant SET suspended_at = NULL, suspended_for = NULL, updated_at = $2
@@ -155,7 +156,10 @@ impl Tenancy {
         Ok((record, token))
     }
 
-    /// From the next request on nobody enters the tenant, by session or by key; its people read the reason.
+    /// From the next request on nobody enters the tenant, by session or by key; its people read the reason. Of one that
+    /// is suspended already the reason is changed.
+    ///
+    /// Errors: `NotFound`; `Invalid` for the reason, and for a tenant that is being deleted.
     pub async fn tenant_suspend(
         &self,
         operator: &OperatorScope,
@@ -163,6 +167,9 @@ impl Tenancy {
         reason: &str,
     ) -> Result<(), TenancyError> {
         let reason = reason.trim();
+        if let Some(unseen) = unseen(reason) {
+            return Err(TenancyError::Invalid { field: "reason", reason: NameError::Unseen(unseen).to_string() });
+        }
         if reason.is_empty() || reason.chars().count() > MAX_REASON_CHARS || reason.chars().any(char::is_control) {
             let reason =
                 format!("say why in 1 to {MAX_REASON_CHARS} characters on one line; the tenant's people read it");
@@ -186,8 +193,10 @@ impl Tenancy {
         let now = self.now();
         let mut tx = self.control.begin().await?;
         let record = tenant::present(&mut tx, tenant).await?;
-        if suspended_for.is_none() && tx.query(DELETION).bind(tenant).fetch_optional::<String>().await?.is_some() {
-            let reason = format!("{} is being deleted and cannot be opened again", record.slug);
+        if tx.query(DELETION).bind(tenant).fetch_optional::<String>().await?.is_some() {
+            // Its people are told just that.
+            let what = if suspended_for.is_some() { "stays closed" } else { "cannot be opened again" };
+            let reason = format!("{} is being deleted and {what}", record.slug);
             return Err(TenancyError::Invalid { field: "tenant", reason });
         }
         let before = tx.query(SUSPENDED_FOR).bind(tenant).fetch_optional::<String>().await?;

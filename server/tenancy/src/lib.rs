@@ -57,7 +57,7 @@ pub use audit::{
     audit_verify, audit_verify_tenant, owner as audit_owner,
 };
 pub use author::{Actor, Author};
-pub use change::{Change, Told, differences};
+pub use change::{Change, Fault, Told, as_values, differences};
 pub use client::Client;
 pub use clock::{Clock, FixedClock, SharedClock, SystemClock};
 pub use data_key::DataKey;

@@ -7,8 +7,7 @@
 //! the answer.
 
 use crate::{
-    Author, Chain, Client, OneTimeToken, OperatorScope, Tenancy, TenancyError,
-    account::{self, AccountRow},
+    Author, Chain, Client, OneTimeToken, OperatorScope, Tenancy, TenancyError, account,
     audit::{self, Deed},
     clock::millis,
     digest, history, membership,
@@ -97,7 +96,9 @@ impl Tenancy {
         let mut tx = self.control.begin().await?;
         let account = account::by_email(&mut tx, email).await?;
         let account = account.ok_or_else(|| TenancyError::NotFound { what: format!("account “{email}”") })?;
-        self.link_hand_out(tx, operator, &account).await
+        let token = self.link_hand_out(&mut tx, operator, (account.id, &account.email)).await?;
+        tx.commit().await?;
+        Ok(token)
     }
 
     /// The same for the person with this id, and the address that they sign in with.
@@ -108,27 +109,27 @@ impl Tenancy {
     ) -> Result<(Email, OneTimeToken), TenancyError> {
         let mut tx = self.control.begin().await?;
         let account = user::account(&mut tx, user).await?;
-        let token = self.link_hand_out(tx, operator, &account).await?;
+        let token = self.link_hand_out(&mut tx, operator, (account.id, &account.email)).await?;
+        tx.commit().await?;
         Ok((account.email, token))
     }
 
-    async fn link_hand_out(
+    /// Makes a link in the transaction of whoever hands it out, and voids the older ones.
+    pub(crate) async fn link_hand_out(
         &self,
-        mut tx: Transaction,
+        tx: &mut Transaction,
         operator: &OperatorScope,
-        account: &AccountRow,
+        (user, email): (UserId, &Email),
     ) -> Result<OneTimeToken, TenancyError> {
         let now = self.now();
-        tx.query(OTHERS_VOID).bind(account.id).execute().await?;
-        let token = link(&mut tx, now, account.id).await?;
-        let tenants = membership::of_account(&mut tx, account.id).await?;
+        tx.query(OTHERS_VOID).bind(user).execute().await?;
+        let token = link(tx, now, user).await?;
+        let tenants = membership::of_account(tx, user).await?;
         for chain in std::iter::once(Chain::Platform).chain(tenants.into_iter().map(Chain::Tenant)) {
-            let target = account.email.as_str();
-            let deed =
-                Deed { action: "user.reset_link", target, before: Value::Null, after: json!({ "link": "made" }) };
-            audit::record(&mut tx, now, chain, operator.author(), deed).await?;
+            let after = json!({ "link": "made" });
+            let deed = Deed { action: "user.reset_link", target: email.as_str(), before: Value::Null, after };
+            audit::record(tx, now, chain, operator.author(), deed).await?;
         }
-        tx.commit().await?;
         Ok(token)
     }
 

@@ -135,7 +135,19 @@ impl OperatorScope {
         target: &str,
         after: Value,
     ) -> Result<(), StoreError> {
-        let deed = Deed { action, target, before: Value::Null, after };
+        self.record_change(tx, now, action, target, (Value::Null, after)).await
+    }
+
+    /// The same with what was so before and after.
+    pub async fn record_change(
+        &self,
+        tx: &mut Transaction,
+        now: Timestamp,
+        action: &'static str,
+        target: &str,
+        (before, after): (Value, Value),
+    ) -> Result<(), StoreError> {
+        let deed = Deed { action, target, before, after };
         audit::record(tx, now, Chain::Platform, self.author(), deed).await
     }
 }

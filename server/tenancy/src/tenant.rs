@@ -2,14 +2,13 @@
 
 use crate::{
     Change, Tenancy, TenancyError, account,
-    change::{Told, differences},
+    change::{self, Fault, Told, differences},
     membership,
 };
-use contract::{NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
+use contract::{DisplayName, NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError, Transaction};
 
-const MAX_DISPLAY_NAME_CHARS: usize = 100;
 const MAX_REGION_CHARS: usize = 40;
 
 const LIST: &str = "
@@ -83,23 +82,36 @@ impl FromRow for TenantRecord {
 }
 
 impl NewTenant {
-    fn validate(&self) -> Result<(), TenancyError> {
-        let invalid = |field, reason: String| Err(TenancyError::Invalid { field, reason });
+    /// Everything about it that cannot be, by the name of the field.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Err(error) = DisplayName::new(&self.display_name, DisplayName::MOST_OF_TENANT) {
+            faults.push(("display_name", error.to_string()));
+        }
         let one_line = |text: &str, max: usize| {
             !text.trim().is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
         };
-        if !one_line(&self.display_name, MAX_DISPLAY_NAME_CHARS) {
-            return invalid("display_name", format!("use 1 to {MAX_DISPLAY_NAME_CHARS} characters on one line"));
-        }
         if self.region.as_ref().is_some_and(|region| !one_line(region, MAX_REGION_CHARS)) {
-            return invalid("region", format!("use 1 to {MAX_REGION_CHARS} characters on one line, such as eu"));
+            faults.push(("region", format!("use 1 to {MAX_REGION_CHARS} characters on one line, such as eu")));
         }
-        for (field, budget) in [("monthly_budget", self.monthly_budget), ("soft_budget", self.soft_budget)] {
-            if budget.is_some_and(|budget| budget < NanoUsd::ZERO) {
-                return invalid(field, "a budget cannot be negative; leave it out for none".to_owned());
-            }
+        let budgets = [("monthly_budget", self.monthly_budget), ("soft_budget", self.soft_budget)];
+        let negative = budgets.into_iter().filter(|(_, budget)| budget.is_some_and(|budget| budget < NanoUsd::ZERO));
+        faults.extend(
+            negative.map(|(field, _)| (field, "a budget cannot be negative; leave it out for none".to_owned())),
+        );
+        if let (Some(soft), Some(monthly)) = (self.soft_budget, self.monthly_budget)
+            && soft > monthly
+        {
+            let reason = format!(
+                "${soft} is above the monthly budget of ${monthly}, so that nobody would ever be told; lower it, or leave it out"
+            );
+            faults.push(("soft_budget", reason));
         }
-        Ok(())
+        faults
+    }
+
+    fn validate(&self) -> Result<(), TenancyError> {
+        change::none_of(self.faults())
     }
 
     /// As `seam apply` declares it.

@@ -4,7 +4,7 @@
 //! platform never loses its last operator.
 
 use crate::{
-    OperatorScope, Tenancy, TenancyError,
+    OneTimeToken, OperatorScope, PasswordHash, Tenancy, TenancyError,
     account::{self, AccountRow},
     audit::{self, Chain, Deed, pattern},
     member::PAGE_SIZE,
@@ -52,6 +52,13 @@ FROM account
 WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'
 ORDER BY account.created_at DESC, account.email DESC LIMIT $2 OFFSET $3";
 const COUNT: &str = "SELECT COUNT(*) AS value FROM account WHERE $1 = '' OR account.email LIKE $1 ESCAPE '\\'";
+const ONE: &str = "
+SELECT
+    account.id, account.email, account.operator, account.created_at,
+    (SELECT COUNT(*) FROM membership WHERE membership.account_id = account.id) AS memberships,
+    (SELECT MIN(tenant.slug) FROM membership JOIN tenant ON tenant.id = membership.tenant_id
+        WHERE membership.account_id = account.id) AS slug
+FROM account WHERE account.id = $1";
 const OPERATOR_SET: &str = "UPDATE account SET operator = $2, updated_at = $3 WHERE id = $1";
 const OTHER_OPERATORS: &str = "SELECT COUNT(*) AS value FROM account WHERE operator AND id <> $1";
 
@@ -100,7 +107,17 @@ impl Tenancy {
         Ok(Page { items: rows.into_iter().map(|row| row.0).collect(), total, number, size })
     }
 
+    /// One person, as the list shows them.
+    ///
+    /// Errors: `NotFound`.
+    pub async fn user_find(&self, _operator: &OperatorScope, user: UserId) -> Result<UserSummary, TenancyError> {
+        let row = self.control.read(ONE).bind(user).fetch_optional::<SummaryRow>().await?;
+        row.map(|row| row.0).ok_or_else(unknown)
+    }
+
     /// Creates an account, and makes it a member of a tenant where one is named: both or neither.
+    ///
+    /// Errors: `AlreadyExists`; `NotFound` for the tenant.
     pub async fn user_open(
         &self,
         operator: &OperatorScope,
@@ -113,24 +130,52 @@ impl Tenancy {
             Some(password) => Some(self.hash_password(password).await?),
             None => None,
         };
-        let (now, author) = (self.now(), operator.author());
         let mut tx = self.control.begin().await?;
-        let created = account::insert(&mut tx, now, email, hash.as_ref(), runs_the_platform).await?;
+        let user = self.open(&mut tx, operator, email, hash.as_ref(), runs_the_platform, membership).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// The same for who chooses a password by a link, which is shown once: account and link, or neither.
+    pub async fn user_open_by_link(
+        &self,
+        operator: &OperatorScope,
+        email: &Email,
+        runs_the_platform: bool,
+        membership: Option<(TenantId, Role)>,
+    ) -> Result<(UserId, OneTimeToken), TenancyError> {
+        let mut tx = self.control.begin().await?;
+        let user = self.open(&mut tx, operator, email, None, runs_the_platform, membership).await?;
+        let token = self.link_hand_out(&mut tx, operator, (user, email)).await?;
+        tx.commit().await?;
+        Ok((user, token))
+    }
+
+    async fn open(
+        &self,
+        tx: &mut Transaction,
+        operator: &OperatorScope,
+        email: &Email,
+        password: Option<&PasswordHash>,
+        runs_the_platform: bool,
+        membership: Option<(TenantId, Role)>,
+    ) -> Result<UserId, TenancyError> {
+        let (now, author) = (self.now(), operator.author());
+        let created = account::insert(tx, now, email, password, runs_the_platform).await?;
         let user = created.ok_or_else(|| account::taken(email))?;
         let after = json!({ "operator": runs_the_platform });
         let id = user.to_string();
         // The platform's log outlives tenants, and does not name their people.
         let target = if membership.is_some() { id.as_str() } else { email.as_str() };
         let deed = Deed { action: "user.create", target, before: Value::Null, after };
-        audit::record(&mut tx, now, Chain::Platform, author, deed).await?;
+        audit::record(tx, now, Chain::Platform, author, deed).await?;
         if let Some((tenant, role)) = membership {
-            tenant::present(&mut tx, tenant).await?;
-            membership::put(&mut tx, now, tenant, user, role).await?;
+            tenant::present(tx, tenant).await?;
+            membership::put(tx, now, tenant, user, role).await?;
             let after = json!({ "role": role });
             let deed = Deed { action: "member.add", target: email.as_str(), before: Value::Null, after };
-            audit::record(&mut tx, now, Chain::Tenant(tenant), author, deed).await?;
+            audit::record(tx, now, Chain::Tenant(tenant), author, deed).await?;
         }
-        tx.commit().await?;
         Ok(user)
     }
 
@@ -174,5 +219,9 @@ impl Tenancy {
 }
 
 pub(crate) async fn account(tx: &mut Transaction, user: UserId) -> Result<AccountRow, TenancyError> {
-    account::by_id(tx, user).await?.ok_or_else(|| TenancyError::NotFound { what: "such person".to_owned() })
+    account::by_id(tx, user).await?.ok_or_else(unknown)
+}
+
+fn unknown() -> TenancyError {
+    TenancyError::NotFound { what: "such person".to_owned() }
 }

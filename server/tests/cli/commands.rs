@@ -12,7 +12,7 @@ fn json(text: &str) -> Value {
 fn help_names_every_command() {
     let dir = tempfile::tempdir().unwrap();
     let help = succeed(seam(dir.path()).arg("--help"));
-    for command in ["serve", "migrate", "doctor", "models", "apply", "tenant", "user", "key", "audit"] {
+    for command in ["serve", "migrate", "doctor", "models", "apply", "tenant", "plan", "user", "key", "audit"] {
         assert!(help.contains(command), "{help}");
     }
     assert!(succeed(seam(dir.path()).arg("--version")).starts_with("seam "));
@@ -79,6 +79,112 @@ fn tenants_and_users_are_created_and_listed() {
 }
 
 #[test]
+fn a_tenant_is_changed_suspended_and_resumed_by_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(
+        dir.join("plans.toml"),
+        "[[plan]]\nname = \"pro\"\nmonthly_fee = \"99\"\noverage_markup = \"1.4\"\nmax_concurrent = 8\n",
+    )
+    .unwrap();
+    assert!(succeed(seam(dir).args(["plan", "list"])).contains("no plans yet"));
+    succeed(seam(dir).args(["apply", "-f", "plans.toml"]));
+    let plans = json(&succeed(seam(dir).args(["plan", "list", "--json"])));
+    assert_eq!(
+        (&plans["plans"][0]["name"], &plans["plans"][0]["overage_markup"]),
+        (&Value::from("pro"), &Value::from("1.4"))
+    );
+    assert!(succeed(seam(dir).args(["plan", "list"])).starts_with("NAME  MONTHLY FEE"));
+    succeed(seam(dir).args(["tenant", "create", "acme"]));
+    succeed(seam(dir).args(["tenant", "create", "a-rather-long-name", "--monthly-budget", "1234567890.123456789"]));
+    let change =
+        ["tenant", "change", "acme", "--plan", "pro", "--monthly-budget", "50", "--soft-budget", "40", "--json"];
+    let changed =
+        json(&succeed(seam(dir).args(change).args(["--display-name", "Acme Labs", "--zero-retention", "true"])));
+    let told =
+        ["plan", "monthly_budget", "soft_budget", "display_name", "zero_retention"].map(|name| changed[name].clone());
+    assert_eq!(told, ["pro".into(), "50".into(), "40".into(), "Acme Labs".into(), Value::from(true)]);
+    let changed =
+        json(&succeed(seam(dir).args(["tenant", "change", "acme", "--no-plan", "--no-soft-budget", "--json"])));
+    assert_eq!(
+        (&changed["plan"], &changed["soft_budget"], &changed["monthly_budget"]),
+        (&Value::Null, &Value::Null, &Value::from("50"))
+    );
+    for (arguments, status, word) in [
+        (&["change", "acme"][..], 2, "--plan"),
+        (&["change", "acme", "--plan", "pro", "--no-plan"], 2, "cannot be used with"),
+        (&["change", "acme", "--plan", "gold"], 1, "to do: list plans: seam plan list"),
+        (&["change", "acme", "--monthly-budget", "a lot"], 2, "decimal dollars"),
+        (&["change", "acme", "--soft-budget", "60"], 1, "above the monthly budget"),
+        (&["change", "acme", "--display-name", "Ac\u{202e}me"], 1, "U+202E"),
+        (&["change", "nobody", "--no-plan"], 1, "to do: list them: seam tenant list"),
+        (&["suspend", "acme"], 2, "--reason"),
+        (&["suspend", "acme", "--reason", " "], 1, "say why"),
+        (&["suspend", "nobody", "--reason", "x"], 1, "there is no tenant “nobody”"),
+        (&["resume", "nobody"], 1, "there is no tenant “nobody”"),
+    ] {
+        let output = run(seam(dir).arg("tenant").args(arguments));
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(word), "{arguments:?}: {}", stderr(&output));
+    }
+    let suspend = ["tenant", "suspend", "acme", "--reason", "unpaid since May", "--json"];
+    assert_eq!(json(&succeed(seam(dir).args(suspend)))["suspended_for"], "unpaid since May");
+    let list = succeed(seam(dir).args(["tenant", "list"]));
+    let place = |line: &str| {
+        let at = ["STATE", "suspended", "open"].into_iter().find_map(|word| line.find(word));
+        at.map(|at| line[..at].chars().count())
+    };
+    let places: Vec<_> = list.lines().map(place).collect();
+    assert!(places.windows(2).all(|two| two[0] == two[1] && two[0].is_some()), "{list}");
+    assert!(succeed(seam(dir).args(["tenant", "resume", "acme"])).contains("acme is open"));
+    assert_eq!(
+        json(&succeed(seam(dir).args(["tenant", "list", "--json"])))["tenants"][1]["suspended_for"],
+        Value::Null
+    );
+}
+
+#[test]
+fn people_are_listed_signed_out_and_made_operators_by_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert!(succeed(seam(dir).args(["user", "list"])).contains("nobody yet"));
+    succeed(seam(dir).args(["tenant", "create", "acme"]));
+    let make = |arguments: &[&str]| {
+        let mut command = seam(dir);
+        command
+            .args(["user", "create"])
+            .args(arguments)
+            .args(["--password-env", "P"])
+            .env("P", "correct horse battery");
+        succeed(&mut command);
+    };
+    make(&["ada@acme.test", "--tenant", "acme", "--role", "admin"]);
+    make(&["op@seam.test", "--operator"]);
+    let all = json(&succeed(seam(dir).args(["user", "list", "--json"])));
+    assert_eq!((&all["users"][0]["tenant"], &all["users"][1]["operator"]), (&Value::from("acme"), &Value::from(true)));
+    let of = json(&succeed(seam(dir).args(["user", "list", "--tenant", "acme", "--json"])));
+    assert_eq!((of["users"].as_array().unwrap().len(), &of["users"][0]["role"]), (1, &Value::from("admin")));
+    assert!(succeed(seam(dir).args(["user", "list"])).contains("op@seam.test   yes       –"));
+    assert!(succeed(seam(dir).args(["user", "sign-out", "ada@acme.test"])).contains("No session of ada@acme.test"));
+    let last = run(seam(dir).args(["user", "operator", "op@seam.test", "--off"]));
+    assert_eq!(last.status.code(), Some(1));
+    assert!(stderr(&last).contains("last operator"), "{}", stderr(&last));
+    let promoted = json(&succeed(seam(dir).args(["user", "operator", "ada@acme.test", "--on", "--json"])));
+    assert_eq!(promoted["operator"], true);
+    succeed(seam(dir).args(["user", "operator", "op@seam.test", "--off"]));
+    let link = json(&succeed(seam(dir).args(["user", "reset-password", "ada@acme.test", "--json"])));
+    assert!(link["link"].as_str().unwrap().contains("/reset/"), "{link}");
+    assert_eq!(run(seam(dir).args(["user", "operator", "ada@acme.test"])).status.code(), Some(2));
+    for command in [&["sign-out"][..], &["reset-link"], &["operator", "--on"]] {
+        let output = run(seam(dir).arg("user").args(command).arg("x@acme.test"));
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert!(stderr(&output).contains("to do: list them: seam user list"), "{}", stderr(&output));
+    }
+    let nowhere = run(seam(dir).args(["user", "list", "--tenant", "nobody"]));
+    assert!(stderr(&nowhere).contains("there is no tenant “nobody”"), "{}", stderr(&nowhere));
+}
+
+#[test]
 fn keys_are_made_listed_and_revoked_and_the_log_is_checked() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
@@ -90,6 +196,9 @@ fn keys_are_made_listed_and_revoked_and_the_log_is_checked() {
     assert_eq!((key["name"].as_str(), key["created_by"].as_str()), (Some("ci"), Some("command line")));
     assert!(!listed.to_string().contains(secret.trim()));
     let id = key["id"].as_str().unwrap();
+    let twice = run(seam(dir).args(["key", "create", "ci", "--tenant", "acme"]));
+    assert_eq!(twice.status.code(), Some(1));
+    assert!(stderr(&twice).contains("the key “ci” exists already\n  to do: choose another name"), "{}", stderr(&twice));
     // A tenant's key is none of the operator's.
     assert_eq!(run(seam(dir).args(["key", "revoke", id, "--operator"])).status.code(), Some(1));
     succeed(seam(dir).args(["key", "revoke", id, "--tenant", "acme"]));
@@ -134,7 +243,7 @@ fn a_file_is_applied_and_mistakes_name_file_and_line() {
     let refused = apply(&[]);
     assert_eq!(refused.status.code(), Some(1));
     let told = stderr(&refused);
-    assert!(told.contains("resources.toml:1: there is no plan “pro”"), "{told}");
+    assert!(told.contains("resources.toml:3: there is no plan “pro”"), "{told}");
     assert!(told.contains("resources.toml:4: a tenant has no field “colour”"), "{told}");
     assert!(told.contains("to do: "), "{told}");
     let refused = apply(&["--json"]);

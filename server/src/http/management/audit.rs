@@ -1,13 +1,14 @@
 //! `/api/v1/audit`: who changed what, in a tenant or on the platform.
 
 use super::{
+    super::audit_export::{self, Whose},
     WebState,
     caller::Caller,
     input::{Asked, window},
     refusal::{Absent, Refusal, Refused},
     wire::PartOf,
 };
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, response::Response};
 use contract::AuditEntry;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -89,4 +90,32 @@ pub(super) async fn list(
     let whole = i64::try_from(entries.len()).unwrap_or(i64::MAX) == size;
     let next = entries.last().filter(|last| whole && last.seq > 1).map(|last| last.seq.to_string());
     Ok(Json(PartOf { data: entries.into_iter().map(Entry::from).collect(), next }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditExportQuery {
+    /// The tenant's short name or id; without it an operator's key reads the platform's own log
+    tenant: Option<String>,
+}
+
+/// Download the log with its seals
+///
+/// All of it, oldest first, an entry a line, each with the `hash` that seals it and all before it: keep the file, and
+/// whoever has it can verify it, and the log against it. `change` is the text that was hashed.
+#[utoipa::path(get, path = "/api/v1/audit/export", tag = "Log", params(AuditExportQuery),
+    security(("operator_key" = []), ("tenant_key" = [])),
+    responses((status = 200, description = "The log; a transfer that breaks off is not the whole",
+        content_type = "application/jsonl", body = String), Refused, Absent))]
+pub(super) async fn export(
+    State(state): State<WebState>,
+    caller: Caller,
+    Asked(query): Asked<AuditExportQuery>,
+) -> Result<Response, Refusal> {
+    let whose = match (caller, query.tenant.as_deref()) {
+        (Caller::Operator(operator), None) => Whose::Platform(operator),
+        (caller, named) => Whose::Managed(caller.manager(&state, named).await?),
+    };
+    let name = if matches!(whose, Whose::Platform(_)) { "platform-audit.jsonl" } else { "audit.jsonl" };
+    Ok(audit_export::export(&state, Ok(whose), name).await)
 }

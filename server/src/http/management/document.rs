@@ -12,15 +12,16 @@ use utoipa::openapi::{
 };
 
 /// In the order in which people read them.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("Tenants", "The operator's customers."),
-    ("Plans", "What tenants can be on; declared with `seam apply`."),
+    ("Plans", "What tenants can be on."),
     ("People", "Everybody who can sign in, whatever tenants they belong to."),
     ("Operator keys", "Keys that may do what the operator may."),
     ("Members", "A tenant's people."),
     ("Invitations", "Links with which people join a tenant."),
     ("Keys", "How programs reach a tenant."),
     ("Provider keys", "A tenant's own keys at providers."),
+    ("Sign-in", "A tenant's identity provider, and the e-mail domains that it speaks for."),
     ("Log", "Who changed what: one chain of entries for each tenant, and one for the platform."),
     ("Usage and ledger", "What was asked of models, and what it cost."),
     ("Runs", "Answers as they are made. For the person whose answer it is, with their session."),

@@ -1,6 +1,10 @@
 //! What a request says: the query and the body, each field known, and every refusal by the field's name.
 
-use super::{WebState, refusal::Refusal};
+use super::{
+    WebState,
+    refusal::Refusal,
+    unrepeated::{self, Unreadable},
+};
 use crate::nearest::hint;
 use axum::{
     body::Bytes,
@@ -70,8 +74,13 @@ impl<T: DeserializeOwned + ToSchema> FromRequest<WebState> for Sent<T> {
         }
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|_| unreadable("The request did not arrive whole. Send it again.".to_owned()))?;
-        let value: serde_json::Value =
-            serde_json::from_slice(&body).map_err(|error| unreadable(format!("The body is no JSON: {error}.")))?;
+        let value = unrepeated::read(&body).map_err(|why| match why {
+            Unreadable::Syntax(said) => unreadable(format!("The body is no JSON: {said}.")),
+            Unreadable::Repeated(name) => {
+                let shown: String = name.chars().take(60).collect();
+                Problem::field(&shown, format!("{shown} stands in the body more than once."))
+            }
+        })?;
         let fields = value.as_object().ok_or_else(|| unreadable("The body must be a JSON object: {…}.".to_owned()))?;
         let known = properties::<T>();
         for name in fields.keys() {
@@ -129,8 +138,17 @@ fn unusable(path: &str, error: &dyn fmt::Display) -> Problem {
     match missing(&said) {
         Some(field) => Problem::field(field, format!("{field} is missing; add it.")),
         None if path == "." => Problem::new(ProblemCode::InvalidInput, format!("The request cannot be used: {said}.")),
+        None if is_of_whole_number(&said) => {
+            Problem::field(path, format!("{path} is a whole number, at most {}.", i64::MAX))
+        }
         None => Problem::field(path, format!("{path}: {said}.")),
     }
+}
+
+/// Whether an error of reading tells of what no `i64` is: it speaks of types that senders know nothing of.
+fn is_of_whole_number(said: &str) -> bool {
+    let of_text = ["invalid digit found", "number too large", "number too small", "cannot parse integer"];
+    said.contains("i64") || of_text.iter().any(|begin| said.starts_with(begin))
 }
 
 /// The field that serde misses, which it tells in its sentence only.

@@ -5,7 +5,7 @@ use super::{
     caller::Caller,
     input::{Asked, Moment, Named, Sent, parsed, window},
     members::OfTenant,
-    refusal::{Absent, Refusal, Refused},
+    refusal::{Absent, Conflicting, Refusal, Refused},
     wire::{KeyMade, PageOf, millis},
 };
 use axum::{Json, extract::State};
@@ -119,10 +119,10 @@ impl NewKeyBody {
 
 /// Make a key
 ///
-/// Its secret is in the answer, this once.
+/// Its secret is in the answer, this once. Of the keys that work each has a name of its own.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "Keys", params(OfTenant), request_body = NewKeyBody,
     security(("operator_key" = []), ("tenant_key" = [])),
-    responses((status = 201, description = "It works from now on", body = KeyMade), Refused, Absent))]
+    responses((status = 201, description = "It works from now on", body = KeyMade), Refused, Absent, Conflicting))]
 pub(super) async fn create(
     State(state): State<WebState>,
     caller: Caller,

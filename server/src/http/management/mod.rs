@@ -5,13 +5,15 @@
 //! tenant is answered like what does not exist. A route is registered together with its description
 //! (`utoipa_axum::routes!`), so that the document of `/api/openapi.json` has all of them and no others.
 //!
-//! `caller.rs` says who asks, `input.rs` reads queries and bodies, `refusal.rs` is every answer but success,
+//! `caller.rs` says who asks, `input.rs` reads queries and bodies (`unrepeated.rs` their JSON), `refusal.rs` is every answer but success,
 //! `wire.rs` has what lists look like, `document.rs` the description, `page.rs` the readable one. The resources
 //! have one file each, and so have their bodies.
 
+mod archives;
 mod audit;
 mod caller;
 mod document;
+mod domains;
 mod input;
 mod invitations;
 mod keys;
@@ -22,7 +24,9 @@ mod page;
 mod plans;
 mod provider_keys;
 mod refusal;
+mod sign_in;
 mod tenants;
+mod unrepeated;
 mod usage;
 mod users;
 mod wire;
@@ -36,7 +40,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes for programs, and the two ways to read what they are.
 pub(super) fn routes() -> Router<WebState> {
-    let (routes, _) = described().split_for_parts();
+    let (routes, _) = bounded().split_for_parts();
     routes
         .route("/api/openapi.json", get(document::json))
         .route("/api/docs", get(page::html))
@@ -44,16 +48,32 @@ pub(super) fn routes() -> Router<WebState> {
         .method_not_allowed_fallback(other_method)
 }
 
+/// Those whose bodies are larger than anybody else's, and read while they arrive.
+pub(super) fn routes_of_archives() -> Router<WebState> {
+    let (routes, _) = of_archives().split_for_parts();
+    routes.method_not_allowed_fallback(other_method)
+}
+
 fn described() -> OpenApiRouter<WebState> {
+    bounded().merge(of_archives())
+}
+
+fn of_archives() -> OpenApiRouter<WebState> {
+    OpenApiRouter::new().routes(routes!(archives::export, archives::import))
+}
+
+fn bounded() -> OpenApiRouter<WebState> {
     OpenApiRouter::with_openapi(document::frame())
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::change, tenants::remove))
         .routes(routes!(tenants::suspend))
         .routes(routes!(tenants::resume))
         .routes(routes!(plans::list))
-        .routes(routes!(users::list))
-        .routes(routes!(users::change))
+        .routes(routes!(plans::show, plans::set, plans::remove))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change))
         .routes(routes!(users::sign_out))
+        .routes(routes!(users::password_reset))
         .routes(routes!(operator_keys::list, operator_keys::create))
         .routes(routes!(operator_keys::show, operator_keys::revoke))
         .routes(routes!(members::list))
@@ -65,7 +85,12 @@ fn described() -> OpenApiRouter<WebState> {
         .routes(routes!(provider_keys::list))
         .routes(routes!(provider_keys::set, provider_keys::remove))
         .routes(routes!(provider_keys::test))
+        .routes(routes!(sign_in::show, sign_in::set))
+        .routes(routes!(domains::list, domains::claim))
+        .routes(routes!(domains::release))
+        .routes(routes!(domains::confirm))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
         .routes(routes!(usage::list))
         .routes(routes!(ledger::list))
 }

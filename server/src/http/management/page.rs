@@ -225,6 +225,9 @@ fn article(page: &mut String, document: &Document, told: &Told, address: &str) {
     if let Some(schema) = schema {
         let _ = write!(page, "<h4>Body</h4>{}", fields(document, schema, false));
     }
+    if let Some(sent) = told.operation.pointer("/requestBody/description").and_then(Value::as_str) {
+        let _ = write!(page, "<h4>Body</h4><p>{}.</p>", code(sent.trim_end_matches('.')));
+    }
     let example = curl(told, schema.map(|schema| document.example(schema)).as_ref(), address);
     let _ =
         write!(page, "<h4>Example</h4><pre tabindex=\"0\"><code>{}</code></pre><h4>Answers</h4>", escaped(&example));
@@ -295,7 +298,12 @@ fn responses(page: &mut String, document: &Document, told: &Told) {
 
 /// How a person would try it, with the key in a variable and a stand-in for every id.
 fn curl(told: &Told, body: Option<&Value>, address: &str) -> String {
-    let path = told.path.replace("{name}", "acme").replace("{id}", "ID");
+    let named = match told.path.trim_start_matches("/api/v1/").split('/').next() {
+        Some("plans") => "pro",
+        Some("domains") => "acme.test",
+        _ => "acme",
+    };
+    let path = told.path.replace("{name}", named).replace("{id}", "ID");
     let parameters = told.operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
     let query: Vec<String> = parameters
         .filter(|parameter| parameter.get("in").and_then(Value::as_str) == Some("query"))
@@ -316,6 +324,13 @@ fn curl(told: &Told, body: Option<&Value>, address: &str) -> String {
     let _ = write!(command, " \\\n  -H \"{credential}\"");
     if let Some(body) = body {
         let _ = write!(command, " \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'");
+    }
+    let is_file = |pointer: &str| told.operation.pointer(pointer).is_some();
+    if is_file("/requestBody/content/application~1octet-stream") {
+        command.push_str(" \\\n  -T acme.seam");
+    }
+    if is_file("/responses/200/content/application~1octet-stream") {
+        command.push_str(" \\\n  -o acme.seam");
     }
     command
 }

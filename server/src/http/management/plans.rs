@@ -1,18 +1,20 @@
-//! `/api/v1/plans`: what tenants can be on. Plans are declared with `seam apply`.
+//! `/api/v1/plans`: what tenants can be on. `seam apply` declares the same.
 
 use super::{
     WebState,
     caller::Operator,
-    input::{Asked, window},
-    refusal::{Refusal, Refused},
+    input::{Asked, Named, Sent, dollars, parsed, window},
+    refusal::{Absent, Conflicting, Refusal, Refused},
+    tenants::NoQuery,
     wire::PageOf,
 };
 use axum::{Json, extract::State};
-use metering::NewPlan;
+use contract::{NanoUsd, Slug};
+use http::StatusCode;
+use metering::{Millionths, NewPlan};
 use serde::{Deserialize, Serialize};
+use tenancy::Change;
 use utoipa::{IntoParams, ToSchema};
-
-const MILLION: i64 = 1_000_000;
 
 /// What a tenant pays, and what bounds it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,18 +38,12 @@ impl From<NewPlan> for Plan {
             name: plan.name,
             monthly_fee: plan.monthly_fee.to_string(),
             included_credit: plan.included_credit.to_string(),
-            overage_markup: decimal(plan.overage_markup_millionths),
+            overage_markup: Millionths(plan.overage_markup_millionths).to_string(),
             requests_per_minute: plan.requests_per_minute,
             tokens_per_minute: plan.tokens_per_minute,
             max_concurrent: plan.max_concurrent,
         }
     }
-}
-
-/// Millionths as a decimal number without trailing zeros; never negative.
-fn decimal(millionths: i64) -> String {
-    let text = format!("{}.{:06}", millionths / MILLION, millionths % MILLION);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -72,14 +68,89 @@ pub(super) async fn list(
     Ok(Json(PageOf::cut(state.platform().metering.plan_list().await?, window, Plan::from)))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Show a plan
+#[utoipa::path(get, path = "/api/v1/plans/{name}", tag = "Plans",
+    params(("name" = String, Path, description = "The plan's name")),
+    security(("operator_key" = [])),
+    responses((status = 200, description = "The plan", body = Plan), Refused, Absent))]
+pub(super) async fn show(
+    State(state): State<WebState>,
+    Operator(operator): Operator,
+    name: Named,
+    Asked(NoQuery {}): Asked<NoQuery>,
+) -> Result<Json<Plan>, Refusal> {
+    Ok(Json(state.platform().metering.plan_find(&operator, &name.0).await?.into()))
+}
 
-    #[test]
-    fn factors_read_as_they_were_written() {
-        for (millionths, text) in [(1_400_000, "1.4"), (1_000_000, "1"), (0, "0"), (1_000_001, "1.000001")] {
-            assert_eq!(decimal(millionths), text);
-        }
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct PlanBody {
+    /// Dollars a month, as decimal text
+    #[schema(example = "99.00")]
+    monthly_fee: String,
+    /// What cost is multiplied by beyond the credit, as decimal text
+    #[schema(example = "1.4")]
+    overage_markup: String,
+    /// Dollars of marked-up cost that the fee covers, as decimal text; none unless given
+    included_credit: Option<String>,
+    /// At least 1; unlimited unless given
+    requests_per_minute: Option<i64>,
+    /// At least 1; unlimited unless given
+    tokens_per_minute: Option<i64>,
+    /// At least 1; unlimited unless given
+    max_concurrent: Option<i64>,
+}
+
+impl PlanBody {
+    fn plan(self, name: &Slug) -> Result<NewPlan, Refusal> {
+        let Millionths(overage_markup_millionths) = parsed("overage_markup", &self.overage_markup)?;
+        Ok(NewPlan {
+            name: name.to_string(),
+            monthly_fee: parsed("monthly_fee", &self.monthly_fee)?,
+            included_credit: dollars("included_credit", self.included_credit.as_deref())?.unwrap_or(NanoUsd::ZERO),
+            overage_markup_millionths,
+            requests_per_minute: self.requests_per_minute,
+            tokens_per_minute: self.tokens_per_minute,
+            max_concurrent: self.max_concurrent,
+        })
     }
+}
+
+/// Make a plan, or put another in its place
+///
+/// What it says holds for the tenants that are on it from now on; what is left out is as if the plan were new.
+#[utoipa::path(put, path = "/api/v1/plans/{name}", tag = "Plans",
+    params(("name" = String, Path, description = "The plan's name: lower-case letters, digits and hyphens")),
+    request_body = PlanBody, security(("operator_key" = [])),
+    responses((status = 200, description = "The plan as it is now", body = Plan),
+        (status = 201, description = "It was made", body = Plan), Refused))]
+pub(super) async fn set(
+    State(state): State<WebState>,
+    Operator(operator): Operator,
+    name: Named,
+    Asked(NoQuery {}): Asked<NoQuery>,
+    Sent(body): Sent<PlanBody>,
+) -> Result<(StatusCode, Json<Plan>), Refusal> {
+    let plan = body.plan(&parsed("name", &name.0)?)?;
+    let status = match state.platform().metering.plan_set(&operator, &plan).await? {
+        Change::Created => StatusCode::CREATED,
+        Change::Updated(_) | Change::Unchanged => StatusCode::OK,
+    };
+    Ok((status, Json(plan.into())))
+}
+
+/// Delete a plan
+///
+/// Refused while tenants are on it.
+#[utoipa::path(delete, path = "/api/v1/plans/{name}", tag = "Plans",
+    params(("name" = String, Path, description = "The plan's name")),
+    security(("operator_key" = [])),
+    responses((status = 204, description = "It is gone"), Refused, Absent, Conflicting))]
+pub(super) async fn remove(
+    State(state): State<WebState>,
+    Operator(operator): Operator,
+    name: Named,
+    Asked(NoQuery {}): Asked<NoQuery>,
+) -> Result<StatusCode, Refusal> {
+    state.platform().metering.plan_delete(&operator, &name.0).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

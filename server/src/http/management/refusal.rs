@@ -42,6 +42,27 @@ pub(super) struct Absent;
 /// Said where it would break a rule.
 pub(super) struct Conflicting;
 
+/// Said where as much is under way as may be.
+pub(super) struct Busy;
+
+impl IntoResponses for Busy {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        BTreeMap::from([described(
+            "429",
+            "As many of these are under way as may be at once; `retry_after` says when to try again",
+        )])
+    }
+}
+
+/// Said of a body that is larger than is taken.
+pub(super) struct Oversized;
+
+impl IntoResponses for Oversized {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        BTreeMap::from([described("413", "It is larger than is taken this way; the detail says how to do it instead")])
+    }
+}
+
 impl IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
         BTreeMap::from([

@@ -235,7 +235,8 @@ pub(super) struct Suspension {
 
 /// Suspend a tenant
 ///
-/// From the next request on nobody enters it, by session or by key. Nothing is lost.
+/// From the next request on nobody enters it, by session or by key. Nothing is lost. Of a tenant that is suspended already
+/// the reason is changed.
 #[utoipa::path(post, path = "/api/v1/tenants/{name}/suspend", tag = "Tenants",
     params(("name" = String, Path, description = "Its short name or its id")), request_body = Suspension,
     security(("operator_key" = [])),
@@ -312,7 +313,7 @@ pub(super) async fn remove(
 #[derive(Debug, Deserialize, IntoParams)]
 pub(super) struct NoQuery {}
 
-async fn shown(state: &WebState, operator: &OperatorScope, name: &str) -> Result<Tenant, Refusal> {
+pub(super) async fn shown(state: &WebState, operator: &OperatorScope, name: &str) -> Result<Tenant, Refusal> {
     Ok(state.platform().tenancy.tenant_find(operator, name).await?.into())
 }
 

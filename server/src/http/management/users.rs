@@ -3,15 +3,16 @@
 use super::{
     WebState,
     caller::Operator,
-    input::{Asked, Named, Sent, list_query, window},
+    input::{Asked, Named, Sent, list_query, parsed, window},
     refusal::{Absent, Conflicting, Refusal, Refused},
     tenants::NoQuery,
     wire::PageOf,
 };
 use axum::{Json, extract::State};
-use contract::{UserId, UserSummary};
-use http::StatusCode;
+use contract::{Email, Problem, Role, UserId, UserSummary};
+use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
+use tenancy::{OneTimeToken, RESET_LIFETIME, TenancyError};
 use utoipa::{IntoParams, ToSchema};
 
 /// A person who can sign in.
@@ -70,6 +71,77 @@ pub(super) async fn list(
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewUserBody {
+    /// What they sign in with
+    #[schema(example = "dora@acme.test")]
+    email: String,
+    /// Whether they run the platform; no unless given
+    #[serde(default)]
+    operator: bool,
+    /// The short name or id of a tenant to be a member of
+    tenant: Option<String>,
+    /// `admin`, `member` or `viewer` of that tenant; `member` unless given
+    role: Option<String>,
+}
+
+/// A person who was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UserMade {
+    user: User,
+    /// By which they choose their password: works once, within the hour, shown this once.
+    link: String,
+}
+
+/// Make a person
+///
+/// They choose their password by the link, which is in the answer and is sent to nobody. To let somebody into a tenant
+/// who proves their address, invite them instead.
+#[utoipa::path(post, path = "/api/v1/users", tag = "People", request_body = NewUserBody,
+    security(("operator_key" = [])),
+    responses((status = 201, description = "They can choose a password", body = UserMade), Refused, Conflicting))]
+pub(super) async fn create(
+    State(state): State<WebState>,
+    Operator(operator): Operator,
+    Asked(NoQuery {}): Asked<NoQuery>,
+    Sent(body): Sent<NewUserBody>,
+) -> Result<(StatusCode, [(header::HeaderName, String); 1], Json<UserMade>), Refusal> {
+    let tenancy = &state.platform().tenancy;
+    let email: Email = parsed("email", &body.email)?;
+    let role = body.role.as_deref().map(|role| parsed::<Role>("role", role)).transpose()?;
+    let membership = match (&body.tenant, role) {
+        (Some(named), role) => {
+            let found = tenancy.tenant_find(&operator, named).await.map_err(|error| {
+                // A mistake of the field, and not an address that leads nowhere.
+                if matches!(error, TenancyError::NotFound { .. }) {
+                    return Refusal::from(Problem::field("tenant", "There is no such tenant."));
+                }
+                error.into()
+            })?;
+            Some((found.id, role.unwrap_or(Role::Member)))
+        }
+        (None, Some(_)) => return Err(Problem::field("role", "A role is one in a tenant. Name the tenant.").into()),
+        (None, None) => None,
+    };
+    let (user, token) = tenancy.user_open_by_link(&operator, &email, body.operator, membership).await?;
+    let made = UserMade { user: tenancy.user_find(&operator, user).await?.into(), link: link(&state, &token) };
+    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/api/v1/users/{user}"))], Json(made)))
+}
+
+/// Show a person
+#[utoipa::path(get, path = "/api/v1/users/{id}", tag = "People",
+    params(("id" = String, Path, description = "The person's id")),
+    security(("operator_key" = [])),
+    responses((status = 200, description = "The person", body = User), Refused, Absent))]
+pub(super) async fn show(
+    State(state): State<WebState>,
+    Operator(operator): Operator,
+    id: Named,
+    Asked(NoQuery {}): Asked<NoQuery>,
+) -> Result<Json<User>, Refusal> {
+    Ok(Json(state.platform().tenancy.user_find(&operator, id.id("such person")?).await?.into()))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct UserChange {
     /// Whether they run the platform
     operator: bool,
@@ -108,4 +180,38 @@ pub(super) async fn sign_out(
 ) -> Result<StatusCode, Refusal> {
     state.platform().tenancy.user_sign_out(&operator, id.id("such person")?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A way to a new password.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResetLink {
+    /// Whose password it sets.
+    email: String,
+    /// Works once; shown this once.
+    link: String,
+    works_for_seconds: u64,
+}
+
+/// Make a link to a new password
+///
+/// Hand it to them: it works once, within the hour, and ends their sessions when it is used. Older links of theirs work
+/// no more from now on. It stands in the log of every tenant that they belong to.
+#[utoipa::path(post, path = "/api/v1/users/{id}/password-reset", tag = "People",
+    params(("id" = String, Path, description = "The person's id")),
+    security(("operator_key" = [])),
+    responses((status = 201, description = "The link", body = ResetLink), Refused, Absent))]
+pub(super) async fn password_reset(
+    State(state): State<WebState>,
+    Operator(operator): Operator,
+    id: Named,
+    Asked(NoQuery {}): Asked<NoQuery>,
+) -> Result<(StatusCode, Json<ResetLink>), Refusal> {
+    let (email, token) = state.platform().tenancy.user_reset_link(&operator, id.id("such person")?).await?;
+    let made =
+        ResetLink { email: email.to_string(), link: link(&state, &token), works_for_seconds: RESET_LIFETIME.as_secs() };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+fn link(state: &WebState, token: &OneTimeToken) -> String {
+    format!("{}/reset/{token}", state.settings().public_url)
 }

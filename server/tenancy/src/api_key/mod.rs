@@ -12,11 +12,12 @@ pub(crate) use recent::RecentKeys;
 use crate::{
     Author, Manages, OperatorScope, Scope, Secret, Tenancy, TenancyError,
     audit::{self, Chain, Deed},
+    change::{self, Fault},
     clock::millis,
     digest,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use contract::{KeyId, KeyScope, KeyView, Role, TenantId, Timestamp};
+use contract::{DisplayName, KeyId, KeyScope, KeyView, NameError, Role, TenantId, Timestamp};
 use serde_json::{Value, json};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use store::{FromRow, Row, StoreError, Transaction, share};
@@ -27,7 +28,6 @@ pub const OPERATOR_KEY_PREFIX: &str = "sk-seam-op-";
 /// So much of a secret is kept to recognise it by.
 pub(crate) const SHOWN_CHARS: usize = 16;
 const MAX_MODEL_CHARS: usize = 200;
-const MAX_NAME_CHARS: usize = 60;
 const MAX_KEYS: i64 = 1_000;
 /// Use is written down this often.
 const USE_NOTED: Duration = Duration::from_secs(60);
@@ -41,6 +41,9 @@ FROM api_key WHERE tenant_id IS NULL AND id = $1";
 const WORKING: &str = "
 SELECT COUNT(*) AS value FROM api_key
 WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
+const WORKING_OF_NAME: &str = "
+SELECT id AS value FROM api_key
+WHERE tenant_id = $1 AND name = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) LIMIT 1";
 const INSERT: &str = "
 INSERT INTO api_key
     (tenant_id, id, name, secret_hash, prefix, scopes, models, expires_at, created_by, created_at)
@@ -147,30 +150,39 @@ fn unknown() -> TenancyError {
 }
 
 impl NewKey {
-    pub(crate) fn validate(&self, now: Timestamp) -> Result<(), TenancyError> {
-        let invalid = |field, reason: &str| Err(TenancyError::Invalid { field, reason: reason.to_owned() });
-        let chars = self.name.trim().chars().count();
-        if chars == 0 || chars > MAX_NAME_CHARS || self.name.chars().any(char::is_control) {
-            return invalid("name", "use 1 to 60 characters on one line, such as production");
+    /// Everything about it that cannot be, whenever it is made, by the name of the field.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match DisplayName::new(&self.name, DisplayName::MOST_OF_KEY) {
+            Ok(_) => {}
+            Err(error @ NameError::DisplayName { .. }) => faults.push(("name", format!("{error}, such as production"))),
+            Err(error) => faults.push(("name", error.to_string())),
         }
+        let mut invalid = |field, reason: &str| faults.push((field, reason.to_owned()));
         if self.scopes.is_empty() {
-            return invalid("scopes", "choose at least one thing that the key may do");
+            invalid("scopes", "choose at least one thing that the key may do");
         }
         if self.models.as_ref().is_some_and(Vec::is_empty) {
-            return invalid("models", "name at least one model, or leave it out for all");
+            invalid("models", "name at least one model, or leave it out for all");
         }
         let models = self.models.as_deref().unwrap_or_default();
         let named = |model: &String| {
             !model.trim().is_empty() && model.chars().count() <= MAX_MODEL_CHARS && !model.chars().any(char::is_control)
         };
         if !models.iter().all(named) {
-            return invalid("models", "each name of a model has 1 to 200 characters on one line");
+            invalid("models", "each name of a model has 1 to 200 characters on one line");
         }
         if (1..models.len()).any(|at| models[at..].contains(&models[at - 1])) {
-            return invalid("models", "name each model once");
+            invalid("models", "name each model once");
         }
+        faults
+    }
+
+    pub(crate) fn validate(&self, now: Timestamp) -> Result<(), TenancyError> {
+        change::none_of(self.faults())?;
         if self.expires_at.is_some_and(|at| at <= now) {
-            return invalid("expires_at", "choose a time that lies in the future");
+            let reason = "choose a time that lies in the future".to_owned();
+            return Err(TenancyError::Invalid { field: "expires_at", reason });
         }
         Ok(())
     }
@@ -206,6 +218,8 @@ pub(crate) async fn insert(
 
 impl Tenancy {
     /// Makes a key of the tenant. The secret is returned this once.
+    ///
+    /// Errors: `AlreadyExists` while a key of this name works; `Invalid`.
     pub async fn key_create(&self, scope: &impl Manages, new: &NewKey) -> Result<(KeyId, Secret), TenancyError> {
         scope.require_manager()?;
         scope.require_lasting("a key")?;
@@ -213,6 +227,12 @@ impl Tenancy {
         if tx.query(WORKING).bind(scope.tenant()).bind(self.now()).fetch_one::<i64>().await? >= MAX_KEYS {
             let reason = format!("there are {MAX_KEYS} keys that work; revoke some first");
             return Err(TenancyError::Invalid { field: "name", reason });
+        }
+        // Two of one name could not be told apart, in lists and by `seam apply`.
+        let name = new.name.trim();
+        let taken = tx.query(WORKING_OF_NAME).bind(scope.tenant()).bind(name).bind(self.now());
+        if taken.fetch_optional::<String>().await?.is_some() {
+            return Err(TenancyError::AlreadyExists { what: "key", name: name.to_owned() });
         }
         let made = self.key_insert(&mut tx, Some(scope.tenant()), scope.author(), KEY_PREFIX, new).await?;
         tx.commit().await?;

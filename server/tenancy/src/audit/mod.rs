@@ -192,21 +192,8 @@ pub(crate) async fn record_in_both(
 }
 
 impl Tenancy {
-    /// Writes what an operator did to something of the platform, inside the transaction that does it. `change` is how it
-    /// was before, and how it is after.
-    pub async fn note_of_platform(
-        tx: &mut Transaction,
-        now: Timestamp,
-        operator: &OperatorScope,
-        action: &'static str,
-        target: &str,
-        (before, after): (Value, Value),
-    ) -> Result<(), StoreError> {
-        let deed = Deed { action, target, before, after };
-        record(tx, now, Chain::Platform, operator.author(), deed).await
-    }
-
-    /// Writes what was done to something of a tenant, inside the transaction that does it, into the tenant's log.
+    /// Writes what was done to something of a tenant, inside the transaction that does it, into the tenant's log. `change` is
+    /// how it was before, and how it is after.
     pub async fn note_of_tenant(
         tx: &mut Transaction,
         now: Timestamp,

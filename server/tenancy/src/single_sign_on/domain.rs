@@ -3,11 +3,11 @@
 //! A claim alone excludes nobody, so that no tenant can sit on another's name; a confirmed domain is one tenant's.
 
 use crate::{
-    Author, Chain, OperatorScope, Scope, Tenancy, TenancyError,
+    Author, Chain, Manages, OperatorScope, Tenancy, TenancyError,
     audit::{self, Deed},
     tenant,
 };
-use contract::{DomainClaimView, DomainView, EmailDomain, Role, TenantId};
+use contract::{DomainClaimView, DomainView, EmailDomain, TenantId};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError};
 
@@ -79,8 +79,8 @@ impl Tenancy {
     }
 
     /// Says that a domain is the tenant's own; nothing changes for anybody until the operator confirms it.
-    pub async fn domain_claim(&self, scope: &Scope, domain: &EmailDomain) -> Result<(), TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn domain_claim(&self, scope: &impl Manages, domain: &EmailDomain) -> Result<(), TenancyError> {
+        scope.require_manager()?;
         let now = self.now();
         let mut tx = self.control.begin().await?;
         if tx.query(COUNT).bind(scope.tenant()).fetch_one::<i64>().await? >= MOST_DOMAINS {
@@ -97,8 +97,8 @@ impl Tenancy {
     }
 
     /// Gives a domain up, confirmed or not. Its people sign in with their passwords from then on.
-    pub async fn domain_release(&self, scope: &Scope, domain: &EmailDomain) -> Result<(), TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn domain_release(&self, scope: &impl Manages, domain: &EmailDomain) -> Result<(), TenancyError> {
+        scope.require_manager()?;
         self.domain_delete(scope.tenant(), domain, scope.author(), &[Chain::Tenant(scope.tenant())]).await
     }
 

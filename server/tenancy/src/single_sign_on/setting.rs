@@ -6,7 +6,7 @@
 
 use super::flow::discover;
 use crate::{
-    Chain, Scope, Secret, Tenancy, TenancyError,
+    Actor, Chain, Manages, Secret, Tenancy, TenancyError,
     audit::{self, Deed},
 };
 use contract::{DomainView, Role, SingleSignOnView, TenantId};
@@ -28,6 +28,12 @@ ON CONFLICT (tenant_id) DO UPDATE SET
     updated_at = excluded.updated_at";
 const CAME_BY_IT: &str = "
 SELECT account_id AS value FROM external_identity WHERE tenant_id = $1 AND issuer = $2 AND account_id = $3";
+const ADMIN_CAME_BY_IT: &str = "
+SELECT external_identity.account_id AS value
+FROM external_identity
+JOIN membership ON membership.tenant_id = external_identity.tenant_id
+    AND membership.account_id = external_identity.account_id AND membership.role = 'admin'
+WHERE external_identity.tenant_id = $1 AND external_identity.issuer = $2 LIMIT 1";
 const ANY: &str = "SELECT tenant_id AS value FROM sign_in_setting WHERE enabled = TRUE LIMIT 1";
 
 /// What an admin writes.
@@ -92,9 +98,9 @@ impl Tenancy {
     /// The tenant's provider, if there is one, and its domains.
     pub async fn single_sign_on_view(
         &self,
-        scope: &Scope,
+        scope: &impl Manages,
     ) -> Result<(Option<SingleSignOnView>, Vec<DomainView>), TenancyError> {
-        scope.require(Role::Admin)?;
+        scope.require_manager()?;
         let row = self.setting(scope.tenant()).await?;
         Ok((row.map(|row| row.view), self.domains(scope.tenant()).await?))
     }
@@ -106,8 +112,8 @@ impl Tenancy {
     /// Tries a provider, and keeps it when its discovery document can be read.
     ///
     /// Errors: `Invalid` with the field and what is wrong there.
-    pub async fn single_sign_on_save(&self, scope: &Scope, new: NewSingleSignOn) -> Result<(), TenancyError> {
-        scope.require(Role::Admin)?;
+    pub async fn single_sign_on_save(&self, scope: &impl Manages, new: NewSingleSignOn) -> Result<(), TenancyError> {
+        scope.require_manager()?;
         let tenant = scope.tenant();
         let before = self.setting(tenant).await?;
         let view = checked(&new)?;
@@ -127,9 +133,17 @@ impl Tenancy {
         let now = self.now();
         let mut tx = self.control.begin().await?;
         if view.required && !before.as_ref().is_some_and(|before| before.view.required) {
-            let came = tx.query(CAME_BY_IT).bind(tenant).bind(view.issuer.as_str()).bind(scope.user());
+            let came = match scope.author().actor() {
+                Actor::User(user) => tx.query(CAME_BY_IT).bind(tenant).bind(view.issuer.as_str()).bind(user),
+                // A program signs in nowhere: it is an admin who has to know that it works.
+                Actor::Key(_) | Actor::CommandLine | Actor::Upkeep => {
+                    tx.query(ADMIN_CAME_BY_IT).bind(tenant).bind(view.issuer.as_str())
+                }
+            };
             if came.fetch_optional::<String>().await?.is_none() {
-                let reason = "sign in once with single sign-on yourself; then switch this on, knowing that it works";
+                let who = if matches!(scope.author().actor(), Actor::User(_)) { "yourself" } else { "as an admin" };
+                let reason =
+                    format!("sign in once with single sign-on {who}; then switch this on, knowing that it works");
                 return Err(invalid("required", reason));
             }
         }

@@ -325,6 +325,22 @@ async fn demanding_it_shuts_passwords_out_of_that_tenant_and_of_no_other() {
 }
 
 #[tokio::test]
+async fn a_program_may_demand_it_once_an_admin_has_come_by_it() {
+    let world = World::new().await;
+    let tenancy = &world.fixture.tenancy;
+    let management = tenancy.management(&OperatorScope::command_line(), "acme").await.unwrap();
+    let demanded = NewSingleSignOn { required: true, client_secret: None, ..setting(&world.provider) };
+    // A member who has come by it could not take it back.
+    world.enter("carl", "carl@acme.test").await.unwrap();
+    let early = tenancy.single_sign_on_save(&management, demanded.clone()).await;
+    assert!(matches!(early, Err(TenancyError::Invalid { field: "required", .. })), "{early:?}");
+    world.enter("ada", "ada@acme.test").await.unwrap();
+    tenancy.single_sign_on_save(&management, demanded).await.unwrap();
+    let (view, domains) = tenancy.single_sign_on_view(&management).await.unwrap();
+    assert!(view.unwrap().required && domains.len() == 1);
+}
+
+#[tokio::test]
 async fn a_provider_is_tried_before_it_is_kept_and_its_secret_goes_nowhere_else() {
     let world = World::new().await;
     let tenancy = &world.fixture.tenancy;

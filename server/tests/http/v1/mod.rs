@@ -37,7 +37,9 @@ impl<'s> Program<'s> {
             None => server.tenant(slug, &format!("first@{slug}.test")).await.0,
         };
         let models = models.map(|models| models.iter().map(|name| (*name).to_owned()).collect());
-        let new = NewKey { name: "ci".to_owned(), scopes: may.to_vec(), models, expires_at: None };
+        // Keys that work have different names.
+        let name = uuid::Uuid::now_v7().to_string();
+        let new = NewKey { name, scopes: may.to_vec(), models, expires_at: None };
         let (_, secret) = tenancy.key_create(&tenancy.command_line_scope(tenant), &new).await.unwrap();
         Self { server, key: secret.expose().to_owned() }
     }
