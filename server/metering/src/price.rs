@@ -1,6 +1,6 @@
 //! The price book: versions with a date from which they hold, added and never edited.
 
-use crate::{AttemptPrice, MeteringError};
+use crate::{AttemptPrice, MeteringError, Millionths};
 use contract::{NanoUsd, Timestamp, TokenPrice};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::{Change, Told, differences};

@@ -132,7 +132,7 @@ pub(super) async fn set(
 ) -> Result<(StatusCode, Json<Plan>), Refusal> {
     let plan = body.plan(&parsed("name", &name.0)?)?;
     let status = match state.platform().metering.plan_set(&operator, &plan).await? {
-        Change::Created => StatusCode::CREATED,
+        Change::Created(_) => StatusCode::CREATED,
         Change::Updated(_) | Change::Unchanged => StatusCode::OK,
     };
     Ok((status, Json(plan.into())))
