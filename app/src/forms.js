@@ -21,8 +21,39 @@ function show(form, problem) {
     note.querySelector('.note-title').textContent = general ? problem.title : '';
     note.querySelector('.note-detail').textContent = general ? problem.detail : '';
   }
-  form.querySelector('[aria-invalid]')?.focus();
+  const wrong = form.querySelector('[aria-invalid]');
+  wrong?.focus();
+  // A note at the head of the page may be out of sight of the row that was refused.
+  if (note?.matches('.page-note') && general && !wrong) land(note);
 }
+
+// Where somebody goes on, by keyboard and by ear.
+function land(place) {
+  place.tabIndex = -1;
+  place.focus();
+}
+
+// What was done on this page, for the page that follows: it leads its reader back to where they were.
+const ACTED = 'seam-acted';
+const MOST_MS = 20_000;
+function remember(deed) {
+  try {
+    sessionStorage.setItem(ACTED, JSON.stringify({ ...deed, path: location.pathname, at: Date.now() }));
+  } catch {
+    // A browser that keeps nothing: then the page begins at its beginning.
+  }
+}
+function remembered() {
+  try {
+    const deed = JSON.parse(sessionStorage.getItem(ACTED) ?? 'null');
+    sessionStorage.removeItem(ACTED);
+    return deed && deed.path === location.pathname && Date.now() - deed.at < MOST_MS ? deed : null;
+  } catch {
+    return null;
+  }
+}
+const words = (element) => element?.textContent.replace(/[↑↓\s]+/g, ' ').trim() ?? '';
+const action = (form) => form.getAttribute('action')?.split('?')[0];
 
 // A place on the page that is shown already would only be jumped to.
 function go(to) {
@@ -40,7 +71,10 @@ async function send(form, button) {
       body: new URLSearchParams(fields),
       headers: { accept: 'application/json' },
     });
-    if (answer.ok) return go(answer.headers.get('location') ?? location.href);
+    if (answer.ok) {
+      remember({ form: action(form), button: words(button) });
+      return go(answer.headers.get('location') ?? location.href);
+    }
     const body = await answer.json().catch(() => ({}));
     const unreadable = { title: 'Something went wrong', detail: `The server answered with status ${answer.status}. Try again in a moment.` };
     show(form, body.problem ?? (body.title ? body : unreadable));
@@ -52,11 +86,18 @@ async function send(form, button) {
 
 document.addEventListener('submit', (event) => {
   const form = event.target;
+  if (form.getAttribute('role') === 'search') remember({ search: true });
   if (form.method !== 'post') return;
   event.preventDefault();
   if (form.getAttribute('aria-busy')) return;
   form.setAttribute('aria-busy', 'true');
   send(form, event.submitter);
+});
+
+// A link to another part of the same list: its order, its pages, its kinds.
+document.addEventListener('click', (event) => {
+  const link = event.target.closest?.('main a[href^="?"]');
+  if (link) remember({ link: words(link) });
 });
 
 // What is shown once can be copied, where the browser lets a page do so.
@@ -95,9 +136,21 @@ for (const slug of document.querySelectorAll('[data-follows]')) {
 }
 // A page that comes again leads back to where its reader was: also what scrolls inside it, also for who goes on by keyboard.
 const back = location.hash && document.getElementById(location.hash.slice(1));
+const deed = remembered();
 if (back) {
   back.tabIndex = -1;
   back.focus({ preventScroll: true });
   back.scrollIntoView();
+} else {
+  const of = (list, wanted) => [...document.querySelectorAll(list)].find((one) => words(one) === wanted);
+  const said = document.querySelector('main .note[role="status"]:not([hidden])');
+  const where =
+    said ||
+    (deed?.search && document.querySelector('main input[type="search"]')) ||
+    (deed?.link && of('main a[href^="?"]', deed.link)) ||
+    (deed?.form && of(`main form[action^="${deed.form}"] button`, deed.button)) ||
+    (deed && document.querySelector('main h1'));
+  if (where?.matches('input, a, button')) where.focus();
+  else if (where) land(where);
 }
 document.body.dataset.hydrated = '';

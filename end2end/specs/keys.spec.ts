@@ -81,8 +81,9 @@ for (const [screen, viewport, colorScheme] of [
     await page.screenshot({ path: `${PICTURES}/revoke-${screen}-${colorScheme}.png` });
     await page.getByLabel(`Type ${name} to confirm`).fill(name);
     await page.getByRole('button', { name: 'Revoke', exact: true }).click();
-    await expect(page).toHaveURL(new RegExp(`q=${name.replaceAll('-', '%2D')}`));
-    await expect(page.getByText('No key here that matches.')).toBeVisible();
+    await expect(page).toHaveURL(new RegExp(`q=${name}$`));
+    await expect(page.getByText(`“${name}” is revoked.`)).toBeVisible();
+    await expect(page.getByText(`Nothing here matches “${name}”.`)).toBeVisible();
     await page.getByRole('navigation', { name: 'Which keys' }).getByRole('link', { name: 'Revoked 1' }).click();
     await expect(row).toContainText('revoked');
     await accessible(page, 'revoked keys');

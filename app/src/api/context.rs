@@ -90,9 +90,14 @@ pub fn public_url() -> String {
     use_context::<crate::PublicAddress>().map_or_else(String::new, |address| address.0)
 }
 
-/// The path of this request.
-pub fn asked_path() -> String {
-    use_context::<Parts>().map(|parts| parts.uri.path().to_owned()).unwrap_or_default()
+/// Whether this request is for a page within one of these sections, such as `/admin`.
+pub fn is_page_within(sections: &[&str]) -> bool {
+    use_context::<Parts>().is_some_and(|parts| {
+        let path = parts.uri.path();
+        let within =
+            |section: &&str| path.strip_prefix(*section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        parts.method == Method::GET && sections.iter().any(within)
+    })
 }
 
 /// Whether a page is being rendered, rather than a server function called over HTTP.
@@ -120,10 +125,25 @@ pub fn own_path(path: Option<&str>) -> &str {
     }
 }
 
-/// Back to the list at `path` as its address was, from what a form says of it.
-pub fn go_to_list(path: &str, query: Option<&str>) {
-    let sound = |query: &&str| query.starts_with('?') && query.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
-    go(&format!("{path}{}", query.filter(sound).unwrap_or_default()));
+/// Back to the page at `path` as its address was when the form was sent: the same words, page and order.
+pub fn go_back(path: &str) {
+    go(&format!("{path}{}", query_of_page(path).unwrap_or_default()));
+}
+
+/// The query of the page at `path` from which a form came. Browsers say so to their own site; without that word it is
+/// the page as it is of itself.
+fn query_of_page(path: &str) -> Option<String> {
+    let parts = use_context::<Parts>()?;
+    let from = parts.headers.get(http::header::REFERER)?.to_str().ok()?;
+    query_of(from, path).map(str::to_owned)
+}
+
+fn query_of<'a>(from: &'a str, path: &str) -> Option<&'a str> {
+    let (_, rest) = from.split_once("://")?;
+    let (page, query) = rest.get(rest.find('/')?..)?.split_once('?')?;
+    let sound = page == path && query.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    // With the mark that begins it.
+    sound.then(|| from.get(from.len() - query.len() - 1..)).flatten()
 }
 
 fn sign_in_path() -> String {
@@ -136,19 +156,25 @@ fn sign_in_path() -> String {
     }
 }
 
-/// Puts the problem's status on the answer. A plain form's answer is a redirect and stays one.
+/// Puts the problem's status on the answer. A plain form's answer is a redirect and stays one, and so does a page's
+/// that leads elsewhere.
 pub fn status_set(problem: &Problem) {
     let plain_form = use_context::<Parts>().is_some_and(|parts| {
         parts.method == Method::POST
             && parts.headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"))
     });
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if let (false, Some(response)) = (plain_form, use_context::<ResponseOptions>()) {
+    let response = use_context::<ResponseOptions>().filter(|response| !is_redirect(response));
+    if let (false, Some(response)) = (plain_form, response) {
         response.set_status(status);
         if let Some(seconds) = problem.retry_after {
             response.insert_header(http::header::RETRY_AFTER, HeaderValue::from(seconds));
         }
     }
+}
+
+fn is_redirect(response: &ResponseOptions) -> bool {
+    response.0.read().is_ok_and(|parts| parts.status.is_some_and(|status| status.is_redirection()))
 }
 
 pub fn header_append(name: HeaderName, value: &str) {
@@ -210,7 +236,7 @@ fn unavailable(error: tower_sessions::session::Error) -> ServerProblem {
 
 #[cfg(test)]
 mod tests {
-    use super::own_path;
+    use super::{own_path, query_of};
 
     #[test]
     fn nobody_is_sent_to_another_site_after_signing_in() {
@@ -219,5 +245,22 @@ mod tests {
             assert_eq!(own_path(Some(elsewhere)), "/chat", "{elsewhere}");
         }
         assert_eq!(own_path(None), "/chat");
+    }
+
+    #[test]
+    fn a_form_leads_back_to_its_own_page_as_it_was_and_to_no_other() {
+        let members = "/admin/members";
+        assert_eq!(query_of("https://seam.test/admin/members?q=a%20b&page=2", members), Some("?q=a%20b&page=2"));
+        for other in [
+            "https://seam.test/admin/members",
+            "https://seam.test/admin/keys?q=a",
+            "https://evil.test/x?/admin/members?q=a",
+            "https://seam.test/admin/members?q=a#b",
+            "/admin/members?q=a",
+            "https://seam.test",
+            "",
+        ] {
+            assert_eq!(query_of(other, members), None, "{other}");
+        }
     }
 }

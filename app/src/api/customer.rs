@@ -4,7 +4,8 @@ use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::{context, once};
 use contract::{
-    AuditEntry, DomainClaimView, ImpersonationId, ListQuery, Page, TenantId, TenantSummary, UserId, UserSummary,
+    AuditEntry, DomainClaimView, ImpersonationId, ListQuery, Page, TenantId, TenantSummary, Timestamp, UserId,
+    UserSummary,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,13 @@ pub struct UsersView {
     pub users: Page<UserSummary>,
     /// A link by which somebody sets a new password, and their address; shown this once.
     pub link: Option<(String, String)>,
+}
+
+/// What the page of the platform's log shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformAuditView {
+    pub entries: Vec<AuditEntry>,
+    pub now: Timestamp,
 }
 
 #[server(prefix = "/api/ui", endpoint = "tenants", input = Json)]
@@ -78,10 +86,11 @@ pub async fn tenant_open(name: String, slug: String, plan: String, admin: String
     };
     let opened = platform.tenancy.tenant_open(&operator, &new, admin_of.as_ref()).await;
     let (_, token) = opened.map_err(|error| kept(error.into()))?;
-    if let Some(token) = token {
-        once::show(&platform, "admin", &format!("{}/invite/{token}", context::public_url()))?;
+    match token {
+        Some(token) => once::show(&platform, "admin", &format!("{}/invite/{token}", context::public_url()))?,
+        None => once::say(&platform, &format!("{} is open. Nobody belongs to it yet.", new.display_name))?,
     }
-    context::go("/operator/tenants");
+    context::go_back("/operator/tenants");
     Ok(())
 }
 
@@ -89,8 +98,11 @@ pub async fn tenant_open(name: String, slug: String, plan: String, admin: String
 pub async fn tenant_plan_set(tenant: TenantId, slug: String, plan: String) -> Result<(), ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     let plan = (!plan.is_empty()).then_some(plan);
+    let said =
+        plan.as_ref().map_or_else(|| "It has no plan now.".to_owned(), |plan| format!("Its plan is now {plan}."));
     let patch = tenancy::TenantPatch { plan: Some(plan), ..Default::default() };
     platform.tenancy.tenant_change(&principal.operator_scope()?, tenant, patch).await?;
+    once::say(&platform, &said)?;
     context::go(&page_of(&slug));
     Ok(())
 }
@@ -101,6 +113,7 @@ pub async fn tenant_domain_confirm(tenant: TenantId, slug: String, domain: Strin
     let (platform, principal) = (context::platform()?, context::principal()?);
     let (operator, domain) = (principal.operator_scope()?, email_domain(&domain)?);
     platform.tenancy.domain_confirm(&operator, tenant, &domain).await?;
+    once::say(&platform, &format!("{domain} is confirmed for {slug}."))?;
     context::go(&page_of(&slug));
     Ok(())
 }
@@ -117,6 +130,7 @@ pub async fn tenant_domain_withdraw(
     let operator = principal.operator_scope()?;
     once::require_same(&domain, &typed)?;
     platform.tenancy.domain_withdraw(&operator, tenant, &email_domain(&domain)?).await?;
+    once::say(&platform, &format!("{domain} is taken away from {slug}."))?;
     context::go(&page_of(&slug));
     Ok(())
 }
@@ -133,6 +147,7 @@ pub async fn tenant_suspend(
     let operator = principal.operator_scope()?;
     once::require_same(&slug, &typed)?;
     platform.tenancy.tenant_suspend(&operator, tenant, &reason).await?;
+    once::say(&platform, &format!("{slug} is suspended. Nobody enters it until you resume it."))?;
     context::go(&page_of(&slug));
     Ok(())
 }
@@ -141,6 +156,7 @@ pub async fn tenant_suspend(
 pub async fn tenant_resume(tenant: TenantId, slug: String) -> Result<(), ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     platform.tenancy.tenant_resume(&principal.operator_scope()?, tenant).await?;
+    once::say(&platform, &format!("{slug} is open again."))?;
     context::go(&page_of(&slug));
     Ok(())
 }
@@ -152,6 +168,7 @@ pub async fn tenant_delete(tenant: TenantId, slug: String, typed: String) -> Res
     let operator = principal.operator_scope()?;
     once::require_same(&slug, &typed)?;
     platform.tenant_delete(&operator, tenant, typed.trim()).await?;
+    once::say(&platform, &format!("{slug} was deleted. What was removed where is certified below."))?;
     context::go("/operator/audit?q=tenant.delete");
     Ok(())
 }
@@ -182,6 +199,7 @@ pub async fn impersonation_end(id: ImpersonationId) -> Result<(), ServerProblem>
     let (platform, principal, door) = (context::platform()?, context::principal()?, context::door()?);
     platform.tenancy.impersonation_end(&principal, id).await?;
     door.impersonation_set(None).await?;
+    once::say(&platform, "You left the tenant, and are back at your own work.")?;
     context::go("/operator/tenants");
     Ok(())
 }
@@ -197,19 +215,20 @@ pub async fn users(query: ListQuery) -> Result<UsersView, ServerProblem> {
 
 /// Makes a link by which somebody sets a new password, for the operator to hand on.
 #[server(prefix = "/api/ui", endpoint = "user-reset-link")]
-pub async fn user_reset_link(user: UserId, list: Option<String>) -> Result<(), ServerProblem> {
+pub async fn user_reset_link(user: UserId) -> Result<(), ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     let (email, token) = platform.tenancy.user_reset_link(&principal.operator_scope()?, user).await?;
     once::show(&platform, "reset", &format!("{}/reset/{token} {email}", context::public_url()))?;
-    context::go_to_list("/operator/users", list.as_deref());
+    context::go_back("/operator/users");
     Ok(())
 }
 
 #[server(prefix = "/api/ui", endpoint = "user-sign-out")]
-pub async fn user_sign_out(user: UserId) -> Result<(), ServerProblem> {
+pub async fn user_sign_out(user: UserId, email: Option<String>) -> Result<(), ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
     platform.tenancy.user_sign_out(&principal.operator_scope()?, user).await?;
-    context::go("/operator/users");
+    once::say(&platform, &format!("{} is signed out everywhere.", email.as_deref().unwrap_or("This person")))?;
+    context::go_back("/operator/users");
     Ok(())
 }
 
@@ -220,14 +239,17 @@ pub async fn user_operator_set(user: UserId, email: String, may: bool, typed: St
     let operator = principal.operator_scope()?;
     once::require_same(&email, &typed)?;
     platform.tenancy.user_operator_set(&operator, user, may).await?;
-    context::go("/operator/users");
+    let said = if may { "is an operator now" } else { "is no operator any more" };
+    once::say(&platform, &format!("{email} {said}."))?;
+    context::go_back("/operator/users");
     Ok(())
 }
 
 #[server(prefix = "/api/ui", endpoint = "platform-audit", input = Json)]
-pub async fn platform_audit(before: Option<i64>, words: String) -> Result<Vec<AuditEntry>, ServerProblem> {
+pub async fn platform_audit(before: Option<i64>, words: String) -> Result<PlatformAuditView, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
-    Ok(platform.tenancy.audit_list_of_platform(&principal.operator_scope()?, before, &words).await?)
+    let entries = platform.tenancy.audit_list_of_platform(&principal.operator_scope()?, before, &words).await?;
+    Ok(PlatformAuditView { entries, now: platform.tenancy.clock().now() })
 }
 
 #[cfg(feature = "ssr")]

@@ -3,6 +3,8 @@
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
 use crate::api::context;
+#[cfg(feature = "ssr")]
+use contract::ListQuery;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
@@ -10,6 +12,8 @@ use server_fn::codec::Json;
 /// Where the first run stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartView {
+    /// Whether there is no tenant yet.
+    pub first: bool,
     /// The tenant this session works in, once it has a name.
     pub tenant: Option<String>,
     /// Why the local model cannot answer yet.
@@ -45,7 +49,8 @@ pub async fn start() -> Result<StartView, ServerProblem> {
     principal.require_operator()?;
     let local = platform.gateway.models().await?.into_iter().find(|model| model.route.starts_with("local/"));
     let tenant = principal.view().current.map(|membership| membership.display_name);
-    Ok(StartView { tenant, local_unavailable: local.and_then(|model| model.unavailable_reason) })
+    let first = platform.tenancy.tenant_page(&principal.operator_scope()?, &ListQuery::default()).await?.total == 0;
+    Ok(StartView { first, tenant, local_unavailable: local.and_then(|model| model.unavailable_reason) })
 }
 
 #[server(prefix = "/api/ui", endpoint = "tenant-create")]

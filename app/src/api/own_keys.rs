@@ -55,6 +55,7 @@ pub async fn own_key_remove(provider: String, typed: String) -> Result<(), Serve
     if !platform.gateway.own_key_remove(&scope, &provider).await? {
         return Err(contract::Problem::field("typed", "there is no key of yours at this provider").into());
     }
+    once::say(&platform, &format!("Your key at {provider} is removed."))?;
     context::go("/admin/provider-keys");
     Ok(())
 }

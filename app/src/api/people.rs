@@ -56,7 +56,7 @@ pub async fn member_invite(email: String, role: String) -> Result<(), ServerProb
     let sent = platform.invitation_send(&scope, &address, role, url.clone()).await;
     let token = sent.map_err(|error| kept(error.into()))?;
     once::show(&platform, "invitation", &format!("{url}/invite/{token}"))?;
-    context::go("/admin/members");
+    context::go_back("/admin/members");
     Ok(())
 }
 
@@ -64,16 +64,18 @@ pub async fn member_invite(email: String, role: String) -> Result<(), ServerProb
 pub async fn invitation_withdraw(id: String) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     platform.tenancy.invitation_withdraw(&scope, &id).await?;
-    context::go("/admin/members");
+    once::say(&platform, "The invitation is withdrawn. Its link opens nothing any more.")?;
+    context::go_back("/admin/members");
     Ok(())
 }
 
 #[server(prefix = "/api/ui", endpoint = "member-role-set")]
-pub async fn member_role_set(user: UserId, role: String) -> Result<(), ServerProblem> {
+pub async fn member_role_set(user: UserId, role: String, email: Option<String>) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     let role: contract::Role = role.parse().map_err(|error| contract::Problem::field("role", format!("{error}")))?;
     platform.tenancy.member_role_set(&scope, user, role).await?;
-    context::go("/admin/members");
+    once::say(&platform, &format!("{} is now {}.", email.as_deref().unwrap_or("This person"), a_role(role)))?;
+    context::go_back("/admin/members");
     Ok(())
 }
 
@@ -83,7 +85,8 @@ pub async fn member_remove(user: UserId, email: String, typed: String) -> Result
     let (platform, scope) = (context::platform()?, context::scope()?);
     once::require_same(&email, &typed)?;
     platform.tenancy.member_remove(&scope, user).await?;
-    context::go("/admin/members");
+    once::say(&platform, &format!("{email} no longer belongs to this tenant."))?;
+    context::go_back("/admin/members");
     Ok(())
 }
 
@@ -128,16 +131,17 @@ pub async fn key_create(
     };
     let (_, secret) = platform.key_create(&scope, &new).await.map_err(|problem| kept(problem.into()))?;
     once::show(&platform, "key", secret.expose())?;
-    context::go("/admin/keys");
+    context::go_back("/admin/keys");
     Ok(())
 }
 
 #[server(prefix = "/api/ui", endpoint = "key-revoke")]
-pub async fn key_revoke(key: KeyId, name: String, typed: String, list: Option<String>) -> Result<(), ServerProblem> {
+pub async fn key_revoke(key: KeyId, name: String, typed: String) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     once::require_same(&name, &typed)?;
     platform.tenancy.key_revoke(&scope, key).await?;
-    context::go_to_list("/admin/keys", list.as_deref());
+    once::say(&platform, &format!("“{name}” is revoked. Programs that use it are refused from now on."))?;
+    context::go_back("/admin/keys");
     Ok(())
 }
 
@@ -162,8 +166,18 @@ pub async fn audit(before: Option<i64>, words: String) -> Result<AuditView, Serv
 pub async fn impersonation_revoke(id: ImpersonationId) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
     platform.tenancy.impersonation_revoke(&scope, id).await?;
+    once::say(&platform, "The operator’s time in this tenant has ended.")?;
     context::go("/admin/audit");
     Ok(())
+}
+
+#[cfg(feature = "ssr")]
+const fn a_role(role: contract::Role) -> &'static str {
+    match role {
+        contract::Role::Viewer => "a viewer",
+        contract::Role::Member => "a member",
+        contract::Role::Admin => "an admin",
+    }
 }
 
 #[server(prefix = "/api/ui", endpoint = "invitation-open", input = Json)]

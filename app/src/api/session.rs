@@ -2,7 +2,9 @@
 
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
-use crate::api::context;
+use crate::api::{context, once};
+#[cfg(feature = "ssr")]
+use contract::ListQuery;
 use contract::{ImpersonationView, ModelView, SessionView, TenantId, Timestamp};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,9 @@ pub struct FrameView {
     pub models: Vec<ModelView>,
     /// Operators who act in the tenant now, other than the one who asks.
     pub visits: Vec<ImpersonationView>,
+    /// What the act before this page has to say, said this once.
+    #[serde(default)]
+    pub said: Option<String>,
     /// The server's time, so that both renderings say “today” of the same day.
     pub now: Timestamp,
 }
@@ -67,11 +72,16 @@ pub async fn home() -> Result<(), ServerProblem> {
 #[server(prefix = "/api/ui", endpoint = "frame", input = Json)]
 pub async fn frame() -> Result<FrameView, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
+    let tenants_page = context::is_page_within(&["/chat", "/admin"]);
+    // It waits for a page that has a place for it.
+    let shows = context::is_page_within(&["/admin", "/operator", "/settings"]);
+    let said = if shows { once::said(&platform) } else { None };
     let session = principal.view();
     let over = session.impersonation.as_ref().is_some_and(|time| time.over);
-    // An operator who works in no tenant yet is led to the first one, except where they run the platform.
-    if session.current.is_none() && session.operator && !over && !context::asked_path().starts_with("/operator") {
-        context::go("/start");
+    // An operator who works in no tenant has nothing to do on a tenant's pages: they name the first one, or run the platform.
+    if session.current.is_none() && session.operator && !over && tenants_page {
+        let first = platform.tenancy.tenant_page(&principal.operator_scope()?, &ListQuery::default()).await?.total == 0;
+        context::go(if first { "/start" } else { "/operator/tenants" });
     }
     let visits = match principal.scope() {
         Ok(scope) => platform.tenancy.impersonations_lasting(&scope).await?,
@@ -80,5 +90,5 @@ pub async fn frame() -> Result<FrameView, ServerProblem> {
     let own = session.impersonation.as_ref().map(|time| time.id);
     let visits = visits.into_iter().filter(|visit| Some(visit.id) != own).collect();
     let models = platform.gateway.models().await?;
-    Ok(FrameView { session, models, visits, now: platform.tenancy.clock().now() })
+    Ok(FrameView { session, models, visits, said, now: platform.tenancy.clock().now() })
 }

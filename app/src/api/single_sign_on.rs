@@ -2,7 +2,7 @@
 
 use crate::api::ServerProblem;
 #[cfg(feature = "ssr")]
-use crate::api::context;
+use crate::api::{context, once};
 use contract::{DomainView, SingleSignOnView};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -69,8 +69,17 @@ pub async fn sign_in_settings_save(
         enabled: enabled.is_some(),
         required: required.is_some(),
     };
-    platform.tenancy.single_sign_on_save(&scope, new).await.map_err(|error| kept(error.into()))?;
-    context::go("/admin/sign-in?done=saved");
+    let tried = platform.tenancy.single_sign_on_save(&scope, new).await.map_err(|error| kept(error.into()))?;
+    let said = match (enabled.is_some(), tried) {
+        (true, _) => "Saved. The provider was asked and can be used.".to_owned(),
+        (false, Ok(())) => {
+            "Saved. The provider was asked and can be used; it is switched off, so nobody signs in with it yet."
+                .to_owned()
+        }
+        (false, Err(unusable)) => format!("Saved, and switched off. It was tried: {unusable}."),
+    };
+    once::say(&platform, &said)?;
+    context::go("/admin/sign-in");
     Ok(())
 }
 
@@ -82,6 +91,7 @@ pub async fn domain_claim(domain: String) -> Result<(), ServerProblem> {
     let parsed: EmailDomain =
         domain.parse().map_err(|error| kept(Problem::field("domain", format!("{error}")).into()))?;
     platform.tenancy.domain_claim(&scope, &parsed).await.map_err(|error| kept(error.into()))?;
+    once::say(&platform, &format!("{parsed} is claimed. It counts once whoever runs this server has confirmed it."))?;
     context::go("/admin/sign-in");
     Ok(())
 }
@@ -91,9 +101,10 @@ pub async fn domain_claim(domain: String) -> Result<(), ServerProblem> {
 pub async fn domain_release(domain: String, typed: String) -> Result<(), ServerProblem> {
     use contract::{EmailDomain, Problem};
     let (platform, scope) = (context::platform()?, context::scope()?);
-    crate::api::once::require_same(&domain, &typed)?;
+    once::require_same(&domain, &typed)?;
     let parsed: EmailDomain = domain.parse().map_err(|error| Problem::field("typed", format!("{error}")))?;
     platform.tenancy.domain_release(&scope, &parsed).await?;
+    once::say(&platform, &format!("{parsed} is removed."))?;
     context::go("/admin/sign-in");
     Ok(())
 }

@@ -3,10 +3,13 @@
 //!
 //! One conversation is open at a time and one run at a time runs in it, so there is one listener.
 
-use contract::{RenderedTail, RunEventRecord, RunId};
+use contract::{Problem, RenderedTail, RunEventRecord, RunId};
 use std::cell::RefCell;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Event, EventSource, MessageEvent};
+
+/// The event that says why there are no more.
+const PROBLEM: &str = "problem";
 
 struct Listener {
     run: RunId,
@@ -37,13 +40,14 @@ pub fn leave() {
 }
 
 /// Hands every event after `after` to `on_event`, once and in order, until the terminal one, and to `on_html`
-/// what the words so far look like. `on_lost` is
-/// called when the server refuses to go on.
+/// what the words so far look like. `on_refused` is called when the server says why its reader may hear no more of it,
+/// and `on_lost` when it goes on no more without saying why.
 pub fn listen(
     run: RunId,
     after: i64,
     on_event: impl Fn(RunEventRecord) + 'static,
     on_html: impl Fn(RenderedTail) + 'static,
+    on_refused: impl Fn(Problem) + 'static,
     on_lost: impl Fn() + 'static,
 ) {
     leave();
@@ -56,6 +60,15 @@ pub fn listen(
         let data = message.data().as_string().unwrap_or_default();
         if message.type_() == RenderedTail::NAME {
             return serde_json::from_str(&data).map(&on_html).unwrap_or_default();
+        }
+        if message.type_() == PROBLEM {
+            // What passes is no refusal: the browser comes back by itself.
+            let refusal = serde_json::from_str::<Problem>(&data).ok().filter(|problem| problem.code.is_refusal());
+            if let Some(problem) = refusal {
+                closing.close();
+                on_refused(problem);
+            }
+            return;
         }
         let Ok(record) = serde_json::from_str::<RunEventRecord>(&data) else { return };
         if record.seq <= seen {
@@ -74,7 +87,7 @@ pub fn listen(
             on_lost();
         }
     });
-    for name in ["started", "delta", "finished", "stopped", "failed", RenderedTail::NAME] {
+    for name in ["started", "delta", "finished", "stopped", "failed", RenderedTail::NAME, PROBLEM] {
         let _ = source.add_event_listener_with_callback(name, on_event.as_ref().unchecked_ref());
     }
     source.set_onerror(Some(on_error.as_ref().unchecked_ref()));

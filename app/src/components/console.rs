@@ -4,7 +4,11 @@
 
 use crate::{
     api::{RefusedForm, ServerProblem},
-    components::{form::of_page, problem::ProblemPage},
+    components::{
+        form::{FormNote, of_page},
+        frame::FrameResource,
+        problem::ProblemPage,
+    },
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -43,6 +47,7 @@ pub fn Console(#[prop(into)] title: String, #[prop(into)] lead: String, children
                 <nav class="tabs" aria-label="Console">{tabs.iter().map(tab).collect_view()}</nav>
                 <h1>{title}</h1>
                 <p class="lead">{lead}</p>
+                <Said />
                 <PageNote />
                 {children()}
             </div>
@@ -77,6 +82,21 @@ where
     .into_any()
 }
 
+/// What the act before this page has to say. Its reader goes on from here, also by keyboard and by ear.
+#[component]
+pub fn Said() -> impl IntoView {
+    let frame = expect_context::<FrameResource>();
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                let said = frame.await.ok().and_then(|frame| frame.said);
+                said.map(|said| view! { <p class="note said" role="status" tabindex="-1" autofocus=true>{said}</p> })
+            })}
+        </Suspense>
+    }
+    .into_any()
+}
+
 /// What was wrong with a form of a row; `forms.js` fills it as well.
 #[component]
 fn PageNote() -> impl IntoView {
@@ -99,7 +119,7 @@ fn PageNote() -> impl IntoView {
 #[component]
 pub fn Once(text: String, #[prop(into)] about: String) -> impl IntoView {
     view! {
-        <div class="note once" role="status">
+        <div class="note once" role="status" tabindex="-1" autofocus=true>
             <p>{about}</p>
             <p class="once-text">
                 <code>{text}</code>
@@ -124,13 +144,18 @@ pub fn Consent(
     /// Hidden fields.
     children: Children,
 ) -> impl IntoView {
+    let closes = id.clone();
     view! {
         <button class="button button-small" r#type="button" popovertarget=id.clone() aria-label=label>{act}" …"</button>
         <div class="menu question" id=id popover="auto">
             <form method="post" action=of_page(to) class="form">
                 <p>{consequence}</p>
                 {children()}
-                <button class="button button-main">{act}</button>
+                <FormNote />
+                <div class="question-acts">
+                    <button class="button" r#type="button" popovertarget=closes popovertargetaction="hide">"Cancel"</button>
+                    <button class="button button-main">{act}</button>
+                </div>
             </form>
         </div>
     }
@@ -152,7 +177,7 @@ pub fn Question(
     /// Hidden fields, and whatever else the act asks for.
     children: Children,
 ) -> impl IntoView {
-    let typed = format!("{id}-typed");
+    let (typed, closes) = (format!("{id}-typed"), id.clone());
     view! {
         <button class="button button-danger button-small" r#type="button" popovertarget=id.clone()>{act}" …"</button>
         <div class="menu question" id=id popover="auto">
@@ -164,7 +189,11 @@ pub fn Question(
                     <input id=typed.clone() name="typed" autocomplete="off" spellcheck="false" required=true />
                     <p class="field-error" id=format!("{typed}-error") role="status" hidden=true></p>
                 </div>
-                <button class="button button-danger">{act}</button>
+                <FormNote />
+                <div class="question-acts">
+                    <button class="button" r#type="button" popovertarget=closes popovertargetaction="hide">"Cancel"</button>
+                    <button class="button button-danger">{act}</button>
+                </div>
             </form>
         </div>
     }

@@ -59,6 +59,17 @@ pub fn PlainForm(
     .into_any()
 }
 
+/// Where `forms.js` says what was wrong with a form as a whole, in the form itself: it may stand before the page.
+#[component]
+pub fn FormNote() -> impl IntoView {
+    view! {
+        <div class="note note-problem form-note" role="alert" hidden=true>
+            <p class="note-title"></p>
+            <p class="note-detail"></p>
+        </div>
+    }
+}
+
 /// A labelled input with its hint and its error beside it.
 #[component]
 pub fn Field(

@@ -1,4 +1,5 @@
-//! The frame around every signed-in page: the rail with the places, the account at its foot.
+//! The frame around every signed-in page: the rail with the places, the account at its foot. Who works in no tenant and
+//! runs the platform has no chat in it.
 //!
 //! It is fetched once and stays while pages change inside it. Pages read it from context.
 
@@ -26,6 +27,16 @@ pub struct HistoryVersion(pub RwSignal<u32>);
 
 #[component]
 pub fn SignedIn() -> impl IntoView {
+    view! {
+        <Frame>
+            <Outlet />
+        </Frame>
+    }
+}
+
+/// The frame around `children`, for whoever is signed in.
+#[component]
+pub fn Frame(children: Children) -> impl IntoView {
     let frame: FrameResource = Resource::new_blocking(|| (), |()| frame());
     provide_context(frame);
     provide_context(HistoryVersion(RwSignal::new(0)));
@@ -56,10 +67,17 @@ pub fn SignedIn() -> impl IntoView {
                     <span>"History"</span>
                 </button>
                 <nav class="rail-places" aria-label="Places">
-                    <a href="/chat" class="rail-item" aria-current=move || here("/chat")>
-                        <Icon glyph=Glyph::Chat />
-                        <span>"Chat"</span>
-                    </a>
+                    <Suspense>
+                        {move || Suspend::new(async move {
+                            let chats = frame.await.map_or(true, |frame| may_chat(&frame.session));
+                            chats.then(|| view! {
+                                <a href="/chat" class="rail-item" aria-current=move || here("/chat")>
+                                    <Icon glyph=Glyph::Chat />
+                                    <span>"Chat"</span>
+                                </a>
+                            })
+                        })}
+                    </Suspense>
                     <a href="/settings" rel="external" class="rail-item" aria-current=move || here("/settings")>
                         <Icon glyph=Glyph::Settings />
                         <span>"Settings"</span>
@@ -71,10 +89,15 @@ pub fn SignedIn() -> impl IntoView {
                     })}
                 </Suspense>
             </header>
-            <Outlet />
+            {children()}
         </div>
     }
     .into_any()
+}
+
+/// Whether the chat is a place for them. An operator without a tenant is led from there to where they run the platform.
+fn may_chat(session: &SessionView) -> bool {
+    session.current.is_some() || !session.operator
 }
 
 #[component]

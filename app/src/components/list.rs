@@ -143,14 +143,34 @@ pub fn Pages(
         let to = query.clone().at(page).query();
         (1..=last).contains(&page).then(|| view! { <a class="button" href=to rel="external">{label}</a> })
     };
+    let beyond = number > last;
     view! {
         <p class="console-pages">
             <span>{format!("{} {noun}", grouped(total))}</span>
             {step(number - 1, "Previous")}
-            {(last > 1).then(|| view! { <span>{format!("page {number} of {last}")}</span> })}
+            {(last > 1 && !beyond).then(|| view! { <span>{format!("page {number} of {last}")}</span> })}
+            {beyond.then(|| step(1, "Back to the first page"))}
             {step(number + 1, "Next")}
         </p>
     }
+}
+
+/// Stands where a list's rows would be: why there are none here, and the way to where some are.
+#[component]
+pub fn NoRows(
+    #[prop(into)] query: Address,
+    total: i64,
+    /// What is said where the list is empty of itself.
+    none: &'static str,
+) -> impl IntoView {
+    let said = match (total, query.words.is_empty()) {
+        (0, true) => none.to_owned(),
+        (0, false) => format!("Nothing here matches “{}”.", query.words),
+        (_, _) => format!("The list has no page {}.", query.page),
+    };
+    let all = Address { words: String::new(), page: 1, ..query.clone() }.query();
+    let all = (total == 0 && !query.words.is_empty()).then(|| view! { <a href=all rel="external">"Show all"</a> });
+    view! { <p class="hint">{said}" "{all}</p> }
 }
 
 /// A column's head that sorts the list by it, and the other way round when it does already.

@@ -1,6 +1,8 @@
 //! What pages are made of.
 
 #[cfg(feature = "ssr")]
+mod audit_change;
+#[cfg(feature = "ssr")]
 pub mod audit_log;
 pub mod chat;
 #[cfg(feature = "ssr")]

@@ -1,4 +1,4 @@
-//! A path that leads nowhere.
+//! A path that leads nowhere. Who is signed in finds the way on in the frame.
 
 use crate::components::problem::ProblemPage;
 use contract::{Problem, ProblemCode};
@@ -12,6 +12,15 @@ pub fn MissingShow() -> impl IntoView {
     // In the browser: a page that the program does not know is fetched from the server.
     #[cfg(not(feature = "ssr"))]
     Effect::new(|_| drop(window().location().reload()));
+    #[cfg(feature = "ssr")]
+    if crate::api::context::visitor().is_some() {
+        return view! {
+            <crate::components::frame::Frame>
+                <main class="main" id="main" tabindex="-1"><ProblemPage problem /></main>
+            </crate::components::frame::Frame>
+        }
+        .into_any();
+    }
     view! {
         <main id="main">
             <ProblemPage problem />

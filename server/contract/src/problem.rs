@@ -49,6 +49,11 @@ impl ProblemCode {
         }
     }
 
+    /// Whether the server will not do it for this person, however often they ask.
+    pub const fn is_refusal(self) -> bool {
+        matches!(self.status(), 401 | 403 | 404)
+    }
+
     /// A short sentence that names the kind of problem.
     pub const fn title(self) -> &'static str {
         match self {
@@ -116,6 +121,12 @@ impl Problem {
         let mut problem = Self::new(ProblemCode::InvalidInput, detail.clone());
         problem.errors.push(FieldError { field: field.to_owned(), detail });
         problem
+    }
+
+    /// With a title of its own, where that of its kind would say something else than what happened.
+    pub fn titled(mut self, title: &str) -> Self {
+        self.title = title.to_owned();
+        self
     }
 
     pub fn retry_after(mut self, seconds: u64) -> Self {

@@ -4,7 +4,7 @@
 //! inside (SQL, paths, upstream messages) is logged under the trace id and never sent.
 
 use crate::{ConnectError, NotReady, OpenError, current_trace_id};
-use contract::{Problem, ProblemCode};
+use contract::{FieldError, Problem, ProblemCode};
 use gateway::{GatewayError, provider::ProviderError};
 use metering::MeteringError;
 use orchestration::ChatError;
@@ -131,28 +131,20 @@ impl IntoProblem for TenancyError {
             Self::LinkExpired | Self::InvitationExpired | Self::ResetExpired => {
                 Problem::new(ProblemCode::LinkExpired, said)
             }
-            Self::PermissionDenied { .. }
-            | Self::NoTenant
-            | Self::NotWithSingleSignOn
-            | Self::Suspended { .. }
-            | Self::ImpersonationOver { .. }
-            | Self::OutlivesImpersonation { .. }
-            | Self::InvitationForAnother { .. } => Problem::new(ProblemCode::PermissionDenied, said),
-            Self::LastAdmin { .. } | Self::LastOperator { .. } => Problem::new(ProblemCode::Conflict, said),
+            Self::PermissionDenied { .. } => Problem::new(ProblemCode::PermissionDenied, said),
+            Self::NoTenant => denied("You work in no tenant yet", said),
+            Self::NotWithSingleSignOn => denied("Single sign-on does not open this", said),
+            Self::Suspended { .. } => denied(
+                "This workspace is suspended",
+                with_remedy(said, "Ask whoever runs this platform when it opens again; nothing of it is lost."),
+            ),
+            Self::ImpersonationOver { .. } => denied("Your time in this tenant is over", said),
+            Self::OutlivesImpersonation { .. } => denied("This would outlast your time here", said),
+            Self::InvitationForAnother { .. } => denied("This invitation is for somebody else", said),
+            Self::LastAdmin { .. } => conflict("A tenant keeps one admin", said),
+            Self::LastOperator { .. } => conflict("The platform keeps one operator", said),
             Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),
-            Self::AlreadyExists { what, name } => {
-                let field = match what {
-                    "account" | "member" => "email",
-                    "key" => "name",
-                    _ => "slug",
-                };
-                let mut problem =
-                    Problem::field(field, format!("There is already a {what} “{name}”. Choose another name."));
-                problem.code = ProblemCode::Conflict;
-                problem.title = ProblemCode::Conflict.title().to_owned();
-                problem.status = ProblemCode::Conflict.status();
-                problem
-            }
+            Self::AlreadyExists { what, name } => taken(what, &name),
             Self::Invalid { field, reason } => Problem::field(field, reason),
             Self::Overloaded => Problem::new(ProblemCode::TooManyRequests, said).retry_after(2),
             Self::Store(error) => error.into_problem(),
@@ -160,6 +152,45 @@ impl IntoProblem for TenancyError {
             error @ (Self::Hash(_) | Self::Random(_) | Self::Worker(_)) => internal(&error),
         }
     }
+}
+
+fn denied(title: &str, said: String) -> Problem {
+    Problem::new(ProblemCode::PermissionDenied, said).titled(title)
+}
+
+fn conflict(title: &str, said: String) -> Problem {
+    Problem::new(ProblemCode::Conflict, said).titled(title)
+}
+
+fn with_remedy(mut said: String, remedy: &str) -> String {
+    said.push(' ');
+    said.push_str(remedy);
+    said
+}
+
+/// What exists already, with what to do instead, on the field in which it was named.
+fn taken(what: &str, name: &str) -> Problem {
+    let (field, title, detail) = match what {
+        "member" => (
+            "email",
+            "They belong to this tenant already",
+            format!("{name} is a member already. Change their role in the list of people."),
+        ),
+        "account" => (
+            "email",
+            "There is an account already",
+            format!("There is already an account of {name}. Sign in with it, or use another address."),
+        ),
+        "key" => (
+            "name",
+            "A key has this name already",
+            format!("There is already a key “{name}” that works. Revoke it first, or choose another name."),
+        ),
+        _ => ("slug", "This name is taken", format!("There is already a {what} “{name}”. Choose another short name.")),
+    };
+    let mut problem = conflict(title, detail.clone());
+    problem.errors.push(FieldError { field: field.to_owned(), detail });
+    problem
 }
 
 /// Seconds as a person says them.
@@ -351,6 +382,38 @@ mod tests {
         let wire = serde_json::to_string(&problem).unwrap();
         assert!(!wire.contains("password_hash") && !wire.contains("secret"), "{wire}");
         assert!(problem.trace_id.is_some());
+    }
+
+    #[test]
+    fn each_refusal_is_called_by_what_happened() {
+        let email = || "ada@acme.test".parse().unwrap();
+        let suspended = TenancyError::Suspended { tenant: "Acme".to_owned(), reason: "unpaid since May".to_owned() };
+        let refusals = [
+            TenancyError::PermissionDenied { needs: tenancy::Needs::Operator },
+            TenancyError::NoTenant,
+            TenancyError::NotWithSingleSignOn,
+            suspended,
+            TenancyError::ImpersonationOver { tenant: "Acme".to_owned() },
+            TenancyError::OutlivesImpersonation { what: "a key" },
+            TenancyError::InvitationForAnother { email: email() },
+            TenancyError::LastAdmin { email: email() },
+            TenancyError::LastOperator { email: email() },
+            TenancyError::AlreadyExists { what: "tenant", name: "acme".to_owned() },
+            TenancyError::AlreadyExists { what: "member", name: "ada@acme.test".to_owned() },
+            TenancyError::AlreadyExists { what: "account", name: "ada@acme.test".to_owned() },
+        ];
+        let titles: Vec<String> = refusals.into_iter().map(|error| error.into_problem().title).collect();
+        for (at, title) in titles.iter().enumerate() {
+            assert!(!titles[..at].contains(title), "“{title}” says two things");
+            assert_ne!(title, ProblemCode::Conflict.title());
+        }
+    }
+
+    #[test]
+    fn a_member_is_not_told_to_choose_another_name() {
+        let problem = TenancyError::AlreadyExists { what: "member", name: "ada@acme.test".to_owned() }.into_problem();
+        assert_eq!((problem.status, problem.errors[0].field.as_str()), (409, "email"));
+        assert_eq!(problem.detail, "ada@acme.test is a member already. Change their role in the list of people.");
     }
 
     #[test]

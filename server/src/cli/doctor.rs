@@ -159,6 +159,8 @@ async fn database(config: &Config) -> Result<String, String> {
     }
     Ok(match (found.len(), behind) {
         (0, _) => "SQLite; none yet, it is made at the first start".to_owned(),
+        (1, 0) => "SQLite; 1 file is sound and at this version".to_owned(),
+        (1, _) => "SQLite; 1 file is sound; it is brought to this version at the next start".to_owned(),
         (files, 0) => format!("SQLite; {files} files are sound and at this version"),
         (files, behind) => {
             format!("SQLite; {files} files are sound; {behind} are brought to this version at the next start")

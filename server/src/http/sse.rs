@@ -131,14 +131,17 @@ struct Watch {
 }
 
 impl Watch {
-    /// Whether the same request would be admitted now. A database that does not answer changes nothing.
-    async fn admits(&self) -> bool {
+    /// Why the same request would not be admitted now. A database that does not answer changes nothing.
+    async fn refusal(&self) -> Option<Problem> {
+        let ended = || Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on.");
         match session::revisit(self.state.platform(), &self.session).await {
-            Ok(Some(principal)) => {
-                principal.user() == self.user && principal.scope().is_ok_and(|scope| scope.tenant() == self.tenant)
-            }
-            Ok(None) => false,
-            Err(_) => true,
+            Ok(Some(principal)) if principal.user() == self.user => match principal.scope() {
+                Ok(scope) if scope.tenant() == self.tenant => None,
+                Ok(_) => Some(ended()),
+                Err(error) => Some(error.into_problem()),
+            },
+            Ok(_) => Some(ended()),
+            Err(_) => None,
         }
     }
 }
@@ -156,8 +159,8 @@ fn while_allowed(
             tokio::select! {
                 biased;
                 _ = asked.tick() => {
-                    if !watch.admits().await {
-                        yield Err(Problem::new(ProblemCode::NotSignedIn, "Your session has ended. Sign in to go on."));
+                    if let Some(refusal) = watch.refusal().await {
+                        yield Err(refusal);
                         break;
                     }
                 }

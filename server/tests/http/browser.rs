@@ -268,9 +268,14 @@ impl Browser {
 
     /// As a plain HTML form posts.
     pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.form_on("http://seam.test/login", path, fields).await
+    }
+
+    /// The same from the page at an address of its own.
+    pub async fn form_on(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut request = post(path, "application/x-www-form-urlencoded", encoded(fields));
         request.headers_mut().insert(header::ACCEPT, "text/html".parse().unwrap());
-        request.headers_mut().insert(header::REFERER, "http://seam.test/login".parse().unwrap());
+        request.headers_mut().insert(header::REFERER, page.parse().unwrap());
         self.send(request).await
     }
 

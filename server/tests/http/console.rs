@@ -336,17 +336,9 @@ async fn a_list_of_keys_keeps_its_place_and_shows_what_works_first() {
     assert!(second.contains(">key-52<") && !second.contains(">key-00<"));
     let query = serde_json::json!({ "query": { "words": "key-52", "page": 1 } });
     let id = ada.post("/api/ui/keys", &query).await.json()["keys"]["items"][0]["id"].as_str().unwrap().to_owned();
-    for (list, to) in [("?q=key&page=2", "/admin/keys?q=key&page=2"), ("//evil.test", "/admin/keys")] {
-        let fields = [("key", id.as_str()), ("name", "x"), ("typed", "x"), ("list", list)];
-        let revoked = ada.form("/api/ui/key-revoke", &fields).await;
-        // The second time there is nothing left to revoke, and the form comes back to its page.
-        assert!(
-            revoked.header(header::LOCATION) == to || list.starts_with("//"),
-            "{}",
-            revoked.header(header::LOCATION)
-        );
-        assert!(!revoked.header(header::LOCATION).contains("evil"));
-    }
+    let fields = [("key", id.as_str()), ("name", "x"), ("typed", "x")];
+    let revoked = ada.form_on("http://seam.test/admin/keys?q=key&page=2", "/api/ui/key-revoke", &fields).await;
+    assert_eq!(revoked.header(header::LOCATION), "/admin/keys?q=key&page=2");
     assert!(!ada.page("/admin/keys?q=key-52").await.text().contains(">key-52<"));
     assert!(ada.page("/admin/keys?q=key-52&state=revoked").await.text().contains(">key-52<"));
     assert!(ada.page("/admin/keys?q=key-52&state=all").await.text().contains("aria-current=\"true\""));
@@ -395,7 +387,8 @@ async fn an_operator_makes_a_link_to_a_new_password_that_is_shown_once() {
     let users = olga.post("/api/ui/users", &query).await.json();
     let id = users["users"]["items"][0]["user"].as_str().unwrap().to_owned();
     let make = async || {
-        let made = olga.form("/api/ui/user-reset-link", &[("user", &id), ("list", "?q=bob")]).await;
+        let list = "http://seam.test/operator/users?q=bob";
+        let made = olga.form_on(list, "/api/ui/user-reset-link", &[("user", &id)]).await;
         assert_eq!(made.header(header::LOCATION), "/operator/users?q=bob", "{}", made.text());
         let page = olga.page("/operator/users?q=bob").await.text();
         assert!(page.contains("Hand this link to bob@acme.test"), "{page}");
@@ -416,4 +409,93 @@ async fn an_operator_makes_a_link_to_a_new_password_that_is_shown_once() {
     let ada = admin(&server, "acme", "ada@acme.test").await;
     assert!(ada.page("/admin/audit").await.text().contains("user.reset_link"));
     assert_eq!(ada.script_form("/api/ui/user-reset-link", &[("user", &id)]).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn an_act_says_once_what_was_done_and_leads_back_to_the_list_as_it_was() {
+    let server = Server::start().await;
+    let (ada, bob) = (admin(&server, "acme", "ada@acme.test").await, server.member("acme", "bob@acme.test").await);
+    let members = serde_json::json!({ "query": { "words": "bob", "page": 1 } });
+    let found = ada.post("/api/ui/members", &members).await.json();
+    let user = found["members"]["items"][0]["user"].as_str().unwrap().to_owned();
+    let fields = [("user", user.as_str()), ("role", "viewer"), ("email", "bob@acme.test")];
+    let from = async |page: &str| {
+        let done = ada.form_on(page, "/api/ui/member-role-set", &fields).await;
+        done.header(header::LOCATION).to_owned()
+    };
+    assert_eq!(from("http://seam.test/admin/members?q=bob&sort=-name").await, "/admin/members?q=bob&sort=-name");
+    let page = ada.page("/admin/members?q=bob&sort=-name").await.text();
+    assert!(page.contains("bob@acme.test is now a viewer."), "{page}");
+    assert!(!ada.page("/admin/members").await.text().contains("is now a viewer"), "said once");
+    for elsewhere in ["http://evil.test/x?q=bob", "http://seam.test/admin/keys?q=bob", "nonsense"] {
+        assert_eq!(from(elsewhere).await, "/admin/members", "{elsewhere}");
+    }
+    assert!(bob.page("/chat").await.text().contains("You are a viewer in "), "where a message would be written");
+}
+
+#[tokio::test]
+async fn a_log_tells_changes_in_words() {
+    let server = Server::start().await;
+    let (ada, olga) = (admin(&server, "acme", "ada@acme.test").await, operator(&server).await);
+    server.member("acme", "bob@acme.test").await;
+    let members = serde_json::json!({ "query": { "words": "bob", "page": 1 } });
+    let found = ada.post("/api/ui/members", &members).await.json();
+    let user = found["members"]["items"][0]["user"].as_str().unwrap().to_owned();
+    ada.form("/api/ui/member-role-set", &[("user", &user), ("role", "viewer")]).await;
+    let log = ada.page("/admin/audit?q=role").await.text();
+    let change = log[log.find("class=\"log-change\"").unwrap()..].split("</td>").next().unwrap();
+    assert!(change.contains("role") && change.contains("member") && change.contains("<b>viewer"), "{change}");
+    assert!(!change.contains("after") && log.contains("just now"), "{change}");
+    assert!(ada.page("/admin/audit?q=nowhere").await.text().contains("No entry mentions “nowhere”."));
+
+    let acme = tenant_id(&olga, "acme").await;
+    let fields = [("tenant", acme.as_str()), ("slug", "acme"), ("typed", "acme")];
+    let deleted = olga.form("/api/ui/tenant-delete", &fields).await;
+    assert_eq!(deleted.header(header::LOCATION), "/operator/audit?q=tenant.delete", "{}", deleted.text());
+    let log = olga.page("/operator/audit?q=tenant.delete").await.text();
+    assert!(log.contains("acme was deleted.") && log.contains("were removed for good."), "{log}");
+    assert!(log.contains("The whole certificate") && !log.contains("\"certificate\""), "{log}");
+}
+
+#[tokio::test]
+async fn an_operator_without_a_tenant_runs_the_platform_and_keeps_their_account() {
+    let server = Server::start().await;
+    let olga = operator(&server).await;
+    let led = async |path: &str| olga.page(path).await.header(header::LOCATION).to_owned();
+    assert_eq!(led("/chat").await, "/start", "there is no tenant yet");
+    server.member("acme", "bob@acme.test").await;
+    assert_eq!(
+        (led("/chat").await, led("/admin/members").await),
+        ("/operator/tenants".into(), "/operator/tenants".into())
+    );
+    let settings = olga.page("/settings").await;
+    assert_eq!(settings.status, StatusCode::OK);
+    let settings = settings.text();
+    for part in ["Change password", "Recent sign-ins", "Sign out everywhere", "/operator/tenants"] {
+        assert!(settings.contains(part), "{part}");
+    }
+    assert!(!settings.contains("<span>Chat</span>"), "no chat is theirs");
+    assert!(olga.page("/start").await.text().contains("Name a tenant of your own"));
+}
+
+#[tokio::test]
+async fn who_is_signed_in_finds_the_way_on_from_a_page_that_is_not_there() {
+    let server = Server::start().await;
+    let bob = server.member("acme", "bob@acme.test").await;
+    let missing = bob.page("/nowhere").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert!(missing.text().contains("aria-label=\"Places\""), "{}", missing.text());
+    let stranger = server.browser().page("/nowhere").await;
+    assert_eq!(stranger.status, StatusCode::NOT_FOUND);
+    assert!(!stranger.text().contains("aria-label=\"Places\""));
+}
+
+#[tokio::test]
+async fn a_list_without_rows_says_why_and_leads_to_where_some_are() {
+    let server = Server::start().await;
+    let ada = admin(&server, "acme", "ada@acme.test").await;
+    let none = ada.page("/admin/members?q=zzz").await.text();
+    assert!(none.contains("Nothing here matches “zzz”.") && none.contains("Show all"), "{none}");
+    let beyond = ada.page("/admin/members?page=99").await.text();
+    assert!(beyond.contains("The list has no page 99.") && beyond.contains("Back to the first page"), "{beyond}");
 }

@@ -118,3 +118,19 @@ async fn a_reader_that_leaves_stops_nothing() {
     let events = events(&member, run).await;
     assert!(matches!(events.last().unwrap().event, RunEvent::Finished { .. }));
 }
+
+#[tokio::test]
+async fn a_reader_is_told_why_there_is_no_more() {
+    let server = Server::start().await;
+    server.slow_model().await;
+    let bob = server.member("acme", "bob@acme.test").await;
+    let run = bob.message_to("slow", "hello").await.run;
+    let tenancy = &server.platform.tenancy;
+    let acme = tenancy.tenant_by_slug(&"acme".parse().unwrap()).await.unwrap().unwrap();
+    let reading = tokio::spawn(async move { bob.get(&address(run)).await.text() });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tenancy.tenant_suspend(&tenancy::OperatorScope::command_line(), acme.id, "unpaid since May").await.unwrap();
+    let read = reading.await.unwrap();
+    assert!(read.contains("unpaid since May") || read.contains("event: failed"), "{read}");
+    assert!(!read.contains("Your session has ended"), "{read}");
+}

@@ -48,9 +48,11 @@ fn Own(entry: Entry, state: ThreadState) -> impl IntoView {
             <div class="acts needs-script">
                 <Pager view=view.clone() state />
                 <CopyButton text=copied />
-                <button class="act" r#type="button" aria-label="Edit" title="Edit" on:click=move |_| state.editing.set(Some(id))>
-                    <Icon glyph=Glyph::Edit />
-                </button>
+                {state.may_write.then(|| view! {
+                    <button class="act" r#type="button" aria-label="Edit" title="Edit" on:click=move |_| state.editing.set(Some(id))>
+                        <Icon glyph=Glyph::Edit />
+                    </button>
+                })}
             </div>
         </article>
     }
@@ -125,9 +127,11 @@ fn Answer(entry: Entry, state: ThreadState) -> impl IntoView {
                 <div class="acts needs-script" data-hidden=move || (status.get() == MessageStatus::Streaming).then_some("")>
                     <Pager view=view.clone() state />
                     <CopyButton text=text.clone() />
-                    <button class="act" r#type="button" aria-label="Answer again" title="Answer again" on:click=move |_| state.regenerate(id)>
-                        <Icon glyph=Glyph::Again />
-                    </button>
+                    {state.may_write.then(|| view! {
+                        <button class="act" r#type="button" aria-label="Answer again" title="Answer again" on:click=move |_| state.regenerate(id)>
+                            <Icon glyph=Glyph::Again />
+                        </button>
+                    })}
                 </div>
                 {move || details.with(|view| view.details.as_ref().map(|details| view! { <QuietLine details=details.clone() /> }))}
             </footer>

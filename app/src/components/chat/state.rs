@@ -14,8 +14,8 @@ use crate::{
     components::frame::HistoryVersion,
 };
 use contract::{
-    ConversationId, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, Problem, RunEvent, RunEventRecord,
-    RunId, RunStarted, TenantId,
+    ConversationId, MessageId, MessageRole, MessageStatus, MessageView, NewMessage, Problem, Role, RunEvent,
+    RunEventRecord, RunId, RunStarted, TenantId, TenantMembership,
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -67,6 +67,8 @@ pub struct ThreadState {
     pub conversation: StoredValue<Option<ConversationId>>,
     /// Whose page this is.
     pub tenant: Option<TenantId>,
+    /// Viewers read.
+    pub may_write: bool,
     pub entries: RwSignal<Vec<Entry>>,
     pub older_than: RwSignal<Option<MessageId>>,
     pub running: RwSignal<Option<RunId>>,
@@ -82,7 +84,7 @@ pub struct ThreadState {
 }
 
 impl ThreadState {
-    pub fn new(opened: Option<OpenConversation>, default_model: String, tenant: Option<TenantId>) -> Self {
+    pub fn new(opened: Option<OpenConversation>, default_model: String, place: Option<&TenantMembership>) -> Self {
         let history = use_context::<HistoryVersion>().map_or_else(|| RwSignal::new(0), |version| version.0);
         let view = opened.as_ref().map(|opened| &opened.view);
         let running = view.and_then(crate::wording::running);
@@ -90,7 +92,8 @@ impl ThreadState {
         let (conversation, older_than) = view.map_or((None, None), |view| (Some(view.id), view.older_than));
         Self {
             conversation: StoredValue::new(conversation),
-            tenant,
+            tenant: place.map(|place| place.tenant),
+            may_write: place.is_none_or(|place| place.role != Role::Viewer),
             entries: RwSignal::new(opened.into_iter().flat_map(messages).map(Entry::new).collect()),
             older_than: RwSignal::new(older_than),
             running: RwSignal::new(running),
@@ -181,8 +184,29 @@ impl ThreadState {
         let Some(Some(id)) = self.conversation.try_get_value() else { return };
         match conversation_open(id.to_string(), None, false).await {
             Ok(opened) => self.merge(opened),
-            Err(refused) => drop(self.problem.try_set(Some(refused.problem))),
+            Err(refused) => match self.streaming().filter(|_| refused.problem.code.is_refusal()) {
+                Some(answer) => self.shut_out(&answer, refused.problem),
+                None => drop(self.problem.try_set(Some(refused.problem))),
+            },
         }
+    }
+
+    /// The answer in progress, if there is one.
+    fn streaming(self) -> Option<Entry> {
+        let running = |entry: &&Entry| entry.view.with_untracked(|view| view.status == MessageStatus::Streaming);
+        self.entries.try_with_untracked(|entries| entries.iter().rev().find(running).cloned()).flatten()
+    }
+
+    /// Nothing more is heard of the answer: the page says why, and is no longer waiting.
+    fn shut_out(self, answer: &Entry, problem: Problem) {
+        answer.view.update(|view| {
+            view.status = MessageStatus::Failed;
+            view.problem = Some(problem);
+        });
+        self.running.try_set(None);
+        self.announcement.try_set("The answer can no longer be followed");
+        // Not from within the listener's own callback.
+        set_timeout(run_events::leave, Duration::ZERO);
     }
 
     fn merge(self, opened: OpenConversation) {
@@ -242,11 +266,7 @@ impl ThreadState {
 
     /// Listens to the running answer, from the last event that is already in its text.
     pub fn follow(self) {
-        let streaming = self.entries.with_untracked(|entries| {
-            let running = |entry: &&Entry| entry.view.with_untracked(|view| view.status == MessageStatus::Streaming);
-            entries.iter().rev().find(running).cloned()
-        });
-        let Some(entry) = streaming else { return run_events::leave() };
+        let Some(entry) = self.streaming() else { return run_events::leave() };
         let (Some(run), after) = entry.view.with_untracked(|view| (view.run, view.last_seq)) else { return };
         if run_events::listening() == Some(run) {
             return;
@@ -254,6 +274,7 @@ impl ThreadState {
         self.announcement.set("Answering");
         let pending = Rc::new(RefCell::new(String::new()));
         let (answer, waiting) = (entry.clone(), Rc::clone(&pending));
+        let (shut, unsaid) = (entry.clone(), Rc::clone(&pending));
         let on_event = move |record| self.hear(&entry, &pending, record);
         let on_html = move |tail| {
             // What waits for the next frame is in it already.
@@ -261,11 +282,15 @@ impl ThreadState {
             answer.text.update(|shown| shown.push_str(&words));
             prose::replace(answer.id, &tail);
         };
+        let on_refused = move |problem| {
+            say(&shut, &unsaid);
+            self.shut_out(&shut, problem);
+        };
         let on_lost = move || {
             // Refused for good: signed out elsewhere, or the server has restarted. The page says which.
             set_timeout(move || spawn_local(async move { self.reload().await }), Duration::from_secs(2));
         };
-        run_events::listen(run, after, on_event, on_html, on_lost);
+        run_events::listen(run, after, on_event, on_html, on_refused, on_lost);
     }
 
     fn hear(self, entry: &Entry, pending: &Rc<RefCell<String>>, record: RunEventRecord) {

@@ -9,8 +9,9 @@ use crate::{
     browser::{dom, draft, run_events},
     components::icon::{Glyph, Icon, Mark},
 };
-use contract::{ModelView, TenantId};
+use contract::{ModelView, TenantMembership};
 use leptos::{
+    either::Either,
     html::{Div, Textarea},
     prelude::*,
 };
@@ -30,8 +31,8 @@ pub fn Thread(
     /// None is a conversation that does not exist yet.
     opened: Option<OpenConversation>,
     models: Vec<ModelView>,
-    /// Whose page this is.
-    tenant: Option<TenantId>,
+    /// Where the reader works, and as what.
+    place: Option<TenantMembership>,
     /// A form of this page that came back.
     refused: Option<RefusedForm>,
 ) -> impl IntoView {
@@ -40,7 +41,7 @@ pub fn Thread(
     let view = opened.as_ref().map(|opened| &opened.view);
     let head = view.map(|view| view! { <Head id=view.id title=view.title.clone() /> });
     let waiting = view.is_some_and(|view| crate::wording::running(view).is_some());
-    let state = ThreadState::new(opened, default_model.unwrap_or_default(), tenant);
+    let state = ThreadState::new(opened, default_model.unwrap_or_default(), place.as_ref());
     let field = NodeRef::<Textarea>::new();
     let scroller = NodeRef::<Div>::new();
     let away = RwSignal::new(false);
@@ -87,7 +88,7 @@ pub fn Thread(
                 on:click=|event| dom::copy_code(event.target().and_then(|target| target.dyn_into().ok()))
             >
                 <div class="column">
-                    {fresh.then(|| view! { <Beginning field /> })}
+                    {fresh.then(|| view! { <Beginning field may_write=state.may_write /> })}
                     {older}
                     <ol class="messages" role="list">
                         <For each=move || state.entries.get() key=|entry| entry.id let:entry>
@@ -108,7 +109,11 @@ pub fn Thread(
                     <Icon glyph=Glyph::Down />
                     "Latest"
                 </button>
-                <Composer state models field refused />
+                {if state.may_write {
+                    Either::Left(view! { <Composer state models field refused /> })
+                } else {
+                    Either::Right(view! { <ReadsOnly tenant=place.map(|place| place.display_name) /> })
+                }}
             </div>
             <div class="visually-hidden" role="status" aria-live="polite">
                 {move || state.announcement.get()}
@@ -124,9 +129,29 @@ fn run_events_leave() {
     }
 }
 
+/// In place of the composer, for those who may not write.
+#[component]
+fn ReadsOnly(tenant: Option<String>) -> impl IntoView {
+    let tenant = tenant.unwrap_or_else(|| "this tenant".to_owned());
+    view! {
+        <p class="note reads-only">
+            "You are a viewer in "{tenant}": viewers read, and members write. An admin of it can make you a member."
+        </p>
+    }
+}
+
 /// The empty state: one sentence and three ways to begin.
 #[component]
-fn Beginning(field: NodeRef<Textarea>) -> impl IntoView {
+fn Beginning(field: NodeRef<Textarea>, may_write: bool) -> impl IntoView {
+    if !may_write {
+        return view! {
+            <div class="beginning">
+                <Mark />
+                <h1>"You read here"</h1>
+            </div>
+        }
+        .into_any();
+    }
     let take = move |example: &'static str| {
         if let Some(field) = field.get_untracked() {
             field.set_value(example);

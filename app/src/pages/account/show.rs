@@ -4,6 +4,7 @@ use super::entrance::Entrances;
 use crate::{
     api::account::{PasswordChange, ThemeChoose},
     components::{
+        console::Said,
         form::{Field, PlainForm, Submit},
         frame::FrameResource,
     },
@@ -32,6 +33,7 @@ pub fn AccountShow() -> impl IntoView {
         <main class="main settings" id="main" tabindex="-1">
             <div class="settings-column">
                 <h1>"Settings"</h1>
+                <Said />
                 <section aria-labelledby="account">
                     <h2 id="account">"Account"</h2>
                     <Suspense>

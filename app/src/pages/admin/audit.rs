@@ -29,7 +29,7 @@ fn Shown(found: AuditView, words: String) -> impl IntoView {
             lead="Every change of members, roles, invitations and keys. Each entry seals the one before it, so that none can be altered unnoticed."
         >
             {(!visits.is_empty()).then(|| view! { <Visits visits now /> })}
-            <AuditLog entries words export="/admin/audit.jsonl" />
+            <AuditLog entries now words export="/admin/audit.jsonl" />
         </Console>
     }
     .into_any()

@@ -5,7 +5,7 @@ use crate::{
     components::{
         console::{Console, Once, Question, loaded},
         form::{Choice, Field, PlainForm, Submit},
-        list::{Address, OnDay, Pages, Search, SortHead, key_query},
+        list::{Address, NoRows, OnDay, Pages, Search, SortHead, key_query},
     },
     wording::{absolute, ago, grouped, machine, until},
 };
@@ -32,7 +32,7 @@ fn Shown(found: KeysView, query: KeyQuery) -> impl IntoView {
         Either::Left(view! { <p class="hint">"There is no key yet."</p> })
     } else {
         let table = if keys.items.is_empty() {
-            Either::Left(view! { <p class="hint">"No key here that matches."</p> })
+            Either::Left(view! { <NoRows query=query.clone() total none="No key is in this state." /> })
         } else {
             Either::Right(view! { <Table keys=keys.items query=query.clone() now /> })
         };
@@ -109,7 +109,6 @@ fn States(query: KeyQuery, counts: KeyCounts) -> impl IntoView {
 
 #[component]
 fn Table(keys: Vec<KeyView>, query: KeyQuery, now: Timestamp) -> impl IntoView {
-    let list = Address::from(query.clone()).query();
     let head = |label, up: KeyOrder, down: KeyOrder| view! { <SortHead label query=query.clone() up down /> };
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label="List of keys">
@@ -124,14 +123,14 @@ fn Table(keys: Vec<KeyView>, query: KeyQuery, now: Timestamp) -> impl IntoView {
                         <th><span class="visually-hidden">"Acts"</span></th>
                     </tr>
                 </thead>
-                <tbody>{keys.into_iter().map(|key| row(key, &list, now)).collect_view()}</tbody>
+                <tbody>{keys.into_iter().map(|key| row(key, now)).collect_view()}</tbody>
             </table>
         </div>
     }
     .into_any()
 }
 
-fn row(key: KeyView, list: &str, now: Timestamp) -> impl IntoView {
+fn row(key: KeyView, now: Timestamp) -> impl IntoView {
     let state = key.state(now);
     let may = key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
     let models = key.models.as_ref().map_or_else(|| "all models".to_owned(), |models| models.join(", "));
@@ -139,11 +138,11 @@ fn row(key: KeyView, list: &str, now: Timestamp) -> impl IntoView {
     view! {
         <tr class=(state != KeyState::Active).then_some("over")>
             <td class="cell-name">{key.name.clone()}<code class="below">{key.prefix.clone()}"…"</code></td>
-            <td>{may}<span class="hint below">{models}</span></td>
-            <td><OnDay at=key.created_at /><span class="hint below">"by "{key.created_by.clone()}</span></td>
-            <td>{used.map_or_else(|| Either::Left("never"), Either::Right)}</td>
-            <td>{end(&key, state, now)}</td>
-            <td>{acts(key, state, list)}</td>
+            <td data-label="May">{may}<span class="hint below">{models}</span></td>
+            <td data-label="Made"><OnDay at=key.created_at /><span class="hint below">"by "{key.created_by.clone()}</span></td>
+            <td data-label="Last used">{used.map_or_else(|| Either::Left("never"), Either::Right)}</td>
+            <td data-label="Expires">{end(&key, state, now)}</td>
+            <td>{acts(key, state)}</td>
         </tr>
     }
 }
@@ -162,8 +161,8 @@ fn end(key: &KeyView, state: KeyState, now: Timestamp) -> AnyView {
     }
 }
 
-fn acts(key: KeyView, state: KeyState, list: &str) -> Option<impl IntoView> {
-    let (KeyView { id, name, .. }, list) = (key, list.to_owned());
+fn acts(key: KeyView, state: KeyState) -> Option<impl IntoView> {
+    let KeyView { id, name, .. } = key;
     (state == KeyState::Active).then(move || {
         view! {
             <Question
@@ -175,7 +174,6 @@ fn acts(key: KeyView, state: KeyState, list: &str) -> Option<impl IntoView> {
             >
                 <input r#type="hidden" name="key" value=id.to_string() />
                 <input r#type="hidden" name="name" value=name />
-                <input r#type="hidden" name="list" value=list />
             </Question>
         }
     })

@@ -5,12 +5,12 @@ use crate::{
     components::{
         console::{Console, Once, Question, loaded},
         form::{Field, PlainForm, Submit, of_page},
-        list::{OnDay, Pages, Search, SortHead, list_query},
+        list::{NoRows, OnDay, Pages, Search, SortHead, list_query},
     },
     wording::absolute,
 };
 use contract::{InvitationView, ListOrder, ListQuery, MailState, MemberView, Role};
-use leptos::prelude::*;
+use leptos::{either::Either, prelude::*};
 use server_fn::ServerFn;
 
 const ROLES: [Role; 3] = [Role::Member, Role::Admin, Role::Viewer];
@@ -33,6 +33,11 @@ fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
     };
     let invite = if mail { "Invite" } else { "Make a link" };
     let (number, last, total) = (members.number, members.last(), members.total);
+    let rows = if members.items.is_empty() {
+        Either::Left(view! { <NoRows query=query.clone() total none="Nobody belongs to this tenant yet." /> })
+    } else {
+        Either::Right(view! { <Table members=members.items query=query.clone() /> })
+    };
     view! {
         <Console title="Members" lead="Admins manage the tenant, members chat, viewers read what is shared.">
             {link.map(|link| view! {
@@ -53,19 +58,27 @@ fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
             <section aria-labelledby="people">
                 <h2 id="people">"People"</h2>
                 <Search label="Search by e-mail" words=query.words.clone() keep=query.clone() />
-                <div class="table-scroll" tabindex="0" role="region" aria-label="List of people">
-                    <table>
-                        <thead><tr>
-                            <SortHead label="E-mail" query=query.clone() up=ListOrder::Name down=ListOrder::NameDown />
-                            <th>"Role"</th>
-                            <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
-                            <th><span class="visually-hidden">"Acts"</span></th></tr></thead>
-                        <tbody>{members.items.into_iter().map(row).collect_view()}</tbody>
-                    </table>
-                </div>
+                {rows}
                 <Pages query number last total nouns=("person", "people") />
             </section>
         </Console>
+    }
+    .into_any()
+}
+
+#[component]
+fn Table(members: Vec<MemberView>, query: ListQuery) -> impl IntoView {
+    view! {
+        <div class="table-scroll" tabindex="0" role="region" aria-label="List of people">
+            <table>
+                <thead><tr>
+                    <SortHead label="E-mail" query=query.clone() up=ListOrder::Name down=ListOrder::NameDown />
+                    <th>"Role"</th>
+                    <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
+                    <th><span class="visually-hidden">"Acts"</span></th></tr></thead>
+                <tbody>{members.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </div>
     }
     .into_any()
 }
@@ -81,15 +94,16 @@ fn row(member: MemberView) -> impl IntoView {
     let label = format!("Role of {email}");
     view! {
         <tr>
-            <td>{email.clone()}</td>
-            <td>
+            <td class="cell-name">{email.clone()}</td>
+            <td data-label="Role">
                 <form method="post" action=of_page(MemberRoleSet::PATH) class="row-form">
                     <input r#type="hidden" name="user" value=user.clone() />
+                    <input r#type="hidden" name="email" value=email.clone() />
                     <select name="role" aria-label=label>{options(member.role)}</select>
                     <button class="button button-small">"Set"</button>
                 </form>
             </td>
-            <td><OnDay at=member.joined_at /></td>
+            <td data-label="Since"><OnDay at=member.joined_at /></td>
             <td>
                 <Question
                     id=format!("remove-{user}")

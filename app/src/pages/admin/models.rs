@@ -46,7 +46,7 @@ fn row(model: TenantModelView) -> impl IntoView {
         <tr>
             <td class="cell-name"><code>{name.clone()}</code></td>
             // A wrapper of its own: it is fetched anew while the page is looked at.
-            <td><div data-live=name>
+            <td data-label="Now"><div data-live=name>
                 <span class="place-state" data-trouble=(!available).then_some("")>{state}</span>
                 {why.collect_view()}
             </div></td>

@@ -81,7 +81,7 @@ fn row(key: OwnKeyView) -> impl IntoView {
     view! {
         <tr>
             <td class="cell-name">{provider.clone()}<span class="hint below">{kind.as_str()}</span>{off}</td>
-            <td>{state}{ends}{since}</td>
+            <td data-label="Your key">{state}{ends}{since}</td>
             <td>{is_set.then(|| acts(provider))}</td>
         </tr>
     }

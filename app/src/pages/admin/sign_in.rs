@@ -10,30 +10,22 @@ use crate::{
 };
 use contract::{DomainView, Role};
 use leptos::{either::Either, prelude::*};
-use leptos_router::hooks::use_query_map;
 use server_fn::ServerFn;
 
 #[component]
 pub fn SignInShow() -> impl IntoView {
-    let saved = use_query_map().with_untracked(|query| query.get("done").is_some());
     let found = Resource::new_blocking(|| (), |()| sign_in_settings());
-    loaded(found, move |found| view! { <Shown found saved /> }.into_any())
+    loaded(found, |found| view! { <Shown found /> }.into_any())
 }
 
 #[component]
-fn Shown(found: SignInView, saved: bool) -> impl IntoView {
+fn Shown(found: SignInView) -> impl IntoView {
     let SignInView { setting, domains, callback } = found;
-    let done = if setting.as_ref().is_some_and(|setting| setting.enabled) {
-        "Saved. The provider was asked and can be used."
-    } else {
-        "Saved. Nobody signs in with it yet."
-    };
     view! {
         <Console
             title="Sign-in"
             lead="Single sign-on lets your organisation's identity provider (OpenID Connect) sign your people in."
         >
-            {saved.then(|| view! { <p class="note" role="status">{done}</p> })}
             <Domains domains />
             <section aria-labelledby="provider">
                 <h2 id="provider">"Identity provider"</h2>
@@ -123,8 +115,8 @@ fn row(domain: DomainView) -> impl IntoView {
     };
     view! {
         <tr>
-            <td>{name.clone()}</td>
-            <td>{state}</td>
+            <td class="cell-name">{name.clone()}</td>
+            <td data-label="State">{state}</td>
             <td>
                 <Question
                     id=format!("release-{}", name.replace('.', "-"))

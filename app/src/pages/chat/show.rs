@@ -43,14 +43,14 @@ pub fn ChatShow() -> impl IntoView {
             <Transition fallback=|| view! { <div class="thread" aria-busy="true"></div> }>
                 {move || Suspend::new(async move {
                     let frame = frame.await;
-                    let tenant = frame.as_ref().ok().and_then(|frame| frame.session.current.as_ref()).map(|at| at.tenant);
+                    let place = frame.as_ref().ok().and_then(|frame| frame.session.current.clone());
                     let models = frame.map(|frame| frame.models).unwrap_or_default();
                     match opened.await {
                         Ok(opened) => {
                             let title = opened.as_ref().map_or_else(|| "New chat".to_owned(), |opened| opened.view.title.clone());
                             Either::Left(view! {
                                 <Title text=title />
-                                <Thread opened models tenant refused=refused.get_value() />
+                                <Thread opened models place refused=refused.get_value() />
                             })
                         }
                         Err(refused) => Either::Right(view! { <ProblemPage problem=refused.problem /> }),

@@ -18,7 +18,7 @@ pub fn TenantCreate() -> impl IntoView {
         <Suspense>
             {move || Suspend::new(async move {
                 match started.await {
-                    Ok(_) => Either::Left(view! { <CreateForm /> }),
+                    Ok(start) => Either::Left(view! { <CreateForm first=start.first /> }),
                     Err(refused) => Either::Right(view! { <main><ProblemPage problem=refused.problem /></main> }),
                 }
             })}
@@ -28,10 +28,10 @@ pub fn TenantCreate() -> impl IntoView {
 }
 
 #[component]
-fn CreateForm() -> impl IntoView {
+fn CreateForm(first: bool) -> impl IntoView {
     view! {
         <Entrance
-            title="Name your first tenant"
+            title=if first { "Name your first tenant" } else { "Name a tenant of your own" }
             step="Step 1 of 2"
             lead="A tenant is one of your customers, or your own company. Its data lives in a file of its own."
         >

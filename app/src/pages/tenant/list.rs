@@ -5,11 +5,11 @@ use crate::{
     components::{
         console::{Console, Once, loaded},
         form::{Field, PlainForm, Submit},
-        list::{OnDay, Pages, Search, SortHead, list_query},
+        list::{NoRows, OnDay, Pages, Search, SortHead, list_query},
     },
 };
 use contract::{ListOrder, ListQuery, TenantSummary};
-use leptos::prelude::*;
+use leptos::{either::Either, prelude::*};
 use server_fn::ServerFn;
 
 #[component]
@@ -24,28 +24,18 @@ pub fn TenantList() -> impl IntoView {
 fn Shown(found: TenantsView, query: ListQuery) -> impl IntoView {
     let TenantsView { tenants, plans, link } = found;
     let (number, last, total) = (tenants.number, tenants.last(), tenants.total);
+    let list = if tenants.items.is_empty() {
+        Either::Left(
+            view! { <NoRows query=query.clone() total none="There is no tenant yet. Open the first one above." /> },
+        )
+    } else {
+        Either::Right(view! { <Table tenants=tenants.items query=query.clone() /> })
+    };
     view! {
         <Console title="Tenants" lead="Your customers. Each has its people, its keys and its data to itself.">
             {link.map(|link| view! {
                 <Once text=link about="Send this link to the new tenant’s first admin. It works once, within seven days, and is shown only now." />
             })}
-            <section aria-label="Tenants">
-                <Search label="Search by name" words=query.words.clone() keep=query.clone() />
-                <div class="table-scroll" tabindex="0" role="region" aria-label="List of tenants">
-                    <table>
-                        <thead>
-                            <tr>
-                                <SortHead label="Tenant" query=query.clone() up=ListOrder::Name down=ListOrder::NameDown />
-                                <th>"Plan"</th><th class="number">"People"</th>
-                                <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
-                                <th>"State"</th>
-                            </tr>
-                        </thead>
-                        <tbody>{tenants.items.into_iter().map(row).collect_view()}</tbody>
-                    </table>
-                </div>
-                <Pages query number last total nouns=("tenant", "tenants") />
-            </section>
             <section aria-labelledby="open">
                 <h2 id="open">"Open a tenant"</h2>
                 <PlainForm to=TenantOpen::PATH class="form form-row">
@@ -59,7 +49,33 @@ fn Shown(found: TenantsView, query: ListQuery) -> impl IntoView {
                     <Submit label="Open" />
                 </PlainForm>
             </section>
+            <section aria-labelledby="tenants">
+                <h2 id="tenants">"All tenants"</h2>
+                <Search label="Search by name" words=query.words.clone() keep=query.clone() />
+                {list}
+                <Pages query number last total nouns=("tenant", "tenants") />
+            </section>
         </Console>
+    }
+    .into_any()
+}
+
+#[component]
+fn Table(tenants: Vec<TenantSummary>, query: ListQuery) -> impl IntoView {
+    view! {
+        <div class="table-scroll" tabindex="0" role="region" aria-label="List of tenants">
+            <table>
+                <thead>
+                    <tr>
+                        <SortHead label="Tenant" query=query.clone() up=ListOrder::Name down=ListOrder::NameDown />
+                        <th>"Plan"</th><th class="number">"People"</th>
+                        <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
+                        <th>"State"</th>
+                    </tr>
+                </thead>
+                <tbody>{tenants.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </div>
     }
     .into_any()
 }
@@ -84,10 +100,10 @@ fn row(tenant: TenantSummary) -> impl IntoView {
     view! {
         <tr>
             <td><a href=to rel="external">{tenant.display_name}</a><span class="hint">" · "{tenant.slug.to_string()}</span></td>
-            <td>{tenant.plan.unwrap_or_else(|| "none".to_owned())}</td>
-            <td class="number">{crate::wording::grouped(tenant.members)}</td>
-            <td><OnDay at=tenant.created_at /></td>
-            <td>{state}</td>
+            <td data-label="Plan">{tenant.plan.unwrap_or_else(|| "none".to_owned())}</td>
+            <td class="number" data-label="People">{crate::wording::grouped(tenant.members)}</td>
+            <td data-label="Since"><OnDay at=tenant.created_at /></td>
+            <td data-label="State">{state}</td>
         </tr>
     }
 }

@@ -109,8 +109,8 @@ fn domain_row(claim: DomainClaimView, tenant: &TenantSummary) -> impl IntoView {
     view! {
         <tr>
             <td class="cell-name">{name}</td>
-            <td><OnDay at=claim.claimed_at /><span class="hint below">"by "{claim.claimed_by.clone()}</span></td>
-            <td>{state}</td>
+            <td data-label="Claimed"><OnDay at=claim.claimed_at /><span class="hint below">"by "{claim.claimed_by.clone()}</span></td>
+            <td data-label="State">{state}</td>
             <td><div class="acts">{domain_acts(claim, tenant)}</div></td>
         </tr>
     }
@@ -238,10 +238,14 @@ fn Suspension(tenant: TenantSummary) -> impl IntoView {
 #[component]
 fn Deletion(tenant: TenantSummary) -> impl IntoView {
     let (id, slug) = (tenant.id.to_string(), tenant.slug.to_string());
+    let people = match tenant.members {
+        0 => String::new(),
+        1 => "its one person (unless they belong to another tenant), ".to_owned(),
+        many => format!("its {} people (unless they belong to another tenant), ", grouped(many)),
+    };
     let consequence = format!(
-        "Everything of {slug} is deleted for good: its {} people (unless they belong to another tenant), keys, conversations, \
-         ledger and log. To keep a copy, export it first. It may take a minute.",
-        grouped(tenant.members),
+        "Everything of {slug} is deleted for good: {people}its keys, conversations, ledger and log. To keep a copy, export it \
+         first. It may take a minute.",
     );
     view! {
         <section aria-labelledby="deletion">

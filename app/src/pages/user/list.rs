@@ -4,11 +4,11 @@ use crate::{
     api::customer::{UserOperatorSet, UserResetLink, UserSignOut, UsersView, users},
     components::{
         console::{Consent, Console, Once, Question, loaded},
-        list::{Address, OnDay, Pages, Search, SortHead, list_query},
+        list::{NoRows, OnDay, Pages, Search, SortHead, list_query},
     },
 };
 use contract::{ListOrder, ListQuery, UserSummary};
-use leptos::prelude::*;
+use leptos::{either::Either, prelude::*};
 use server_fn::ServerFn;
 
 #[component]
@@ -23,31 +23,23 @@ pub fn UserList() -> impl IntoView {
 fn Shown(found: UsersView, query: ListQuery) -> impl IntoView {
     let UsersView { users, link } = found;
     let (number, last, total) = (users.number, users.last(), users.total);
-    let list = Address::from(query.clone()).query();
     let once = link.map(|(link, email)| {
         let about = format!(
             "Hand this link to {email}, and make sure that it is them. It works once, within the hour, and is shown only now."
         );
         view! { <Once text=link about /> }
     });
+    let rows = if users.items.is_empty() {
+        Either::Left(view! { <NoRows query=query.clone() total none="Nobody can sign in yet." /> })
+    } else {
+        Either::Right(view! { <Table users=users.items query=query.clone() /> })
+    };
     view! {
         <Console title="Users" lead="Everybody who can sign in, whichever tenant they belong to. What they write is not here.">
             {once}
             <section aria-label="Users">
                 <Search label="Search by e-mail" words=query.words.clone() keep=query.clone() />
-                <div class="table-scroll" tabindex="0" role="region" aria-label="List of users">
-                    <table>
-                        <thead>
-                            <tr>
-                                <SortHead label="E-mail" query=query.clone() up=ListOrder::Name down=ListOrder::NameDown />
-                                <th>"Belongs to"</th>
-                                <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
-                                <th><span class="visually-hidden">"Acts"</span></th>
-                            </tr>
-                        </thead>
-                        <tbody>{users.items.into_iter().map(|person| row(person, list.clone())).collect_view()}</tbody>
-                    </table>
-                </div>
+                {rows}
                 <Pages query number last total nouns=("person", "people") />
             </section>
         </Console>
@@ -55,7 +47,27 @@ fn Shown(found: UsersView, query: ListQuery) -> impl IntoView {
     .into_any()
 }
 
-fn row(person: UserSummary, list: String) -> impl IntoView {
+#[component]
+fn Table(users: Vec<UserSummary>, query: ListQuery) -> impl IntoView {
+    view! {
+        <div class="table-scroll" tabindex="0" role="region" aria-label="List of users">
+            <table>
+                <thead>
+                    <tr>
+                        <SortHead label="E-mail" query=query.clone() up=ListOrder::Name down=ListOrder::NameDown />
+                        <th>"Belongs to"</th>
+                        <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
+                        <th><span class="visually-hidden">"Acts"</span></th>
+                    </tr>
+                </thead>
+                <tbody>{users.into_iter().map(row).collect_view()}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn row(person: UserSummary) -> impl IntoView {
     let (user, email) = (person.user.to_string(), person.email.to_string());
     let others = person.memberships.saturating_sub(1);
     let belongs = match (&person.tenant, others) {
@@ -71,13 +83,14 @@ fn row(person: UserSummary, list: String) -> impl IntoView {
     };
     view! {
         <tr>
-            <td>{email.clone()}{person.operator.then(|| view! { <span class="hint">" · operator"</span> })}</td>
-            <td>{belongs}</td>
-            <td><OnDay at=person.created_at /></td>
+            <td class="cell-name">{email.clone()}{person.operator.then(|| view! { <span class="hint">" · operator"</span> })}</td>
+            <td data-label="Belongs to">{belongs}</td>
+            <td data-label="Since"><OnDay at=person.created_at /></td>
             <td>
                 <div class="acts">
                     <form method="post" action=UserSignOut::PATH>
                         <input r#type="hidden" name="user" value=user.clone() />
+                        <input r#type="hidden" name="email" value=email.clone() />
                         <button class="button button-small" aria-label=format!("Sign out {email} everywhere")>"Sign out"</button>
                     </form>
                     <Consent
@@ -91,7 +104,6 @@ fn row(person: UserSummary, list: String) -> impl IntoView {
                         to=UserResetLink::PATH
                     >
                         <input r#type="hidden" name="user" value=of_link.clone() />
-                        <input r#type="hidden" name="list" value=list.clone() />
                     </Consent>
                     <Question
                         id=format!("operator-{user}")

@@ -178,7 +178,7 @@ fn page(address: &str) -> String {
          <link rel=\"icon\" href=\"{icon}\"><link rel=\"stylesheet\" href=\"{css}\"></head><body class=\"api-docs\">\
          <a class=\"skip\" href=\"#content\">Skip to content</a>\
          <nav class=\"api-index\" aria-label=\"Operations\"><p class=\"api-home\"><a href=\"/\">Seam</a></p>\
-         <ul>{list}</ul></nav>\
+         <details class=\"api-toggle\"><summary>All operations</summary></details><ul>{list}</ul></nav>\
          <main id=\"content\" tabindex=\"-1\"><header><h1>Management API</h1><p class=\"lead\">{introduction}</p>\
          <p>Send your key with each request: <code>Authorization: Bearer sk-seam-…</code></p>\
          <p>{operator_key} {tenant_key} A session opens nothing here. What went wrong is told as <a href=\"#problem\">a problem</a>.</p>\

@@ -20,6 +20,9 @@ pub(super) struct SignIn {
     provider: Option<IdentityProvider>,
     /// What the provider has to know as the address to send people back to.
     redirect_uri: String,
+    /// Why the provider that was set could not be asked; nothing where it could.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unusable: Option<String>,
 }
 
 /// An OpenID Connect provider that vouches for a tenant's people. Its secret is shown to nobody.
@@ -96,7 +99,8 @@ pub(super) async fn show(
 
 /// Set the identity provider
 ///
-/// It replaces the one before. What is switched on is tried first: its discovery document must be readable.
+/// It replaces the one before. It is tried first: its discovery document must be readable. One that is switched off is
+/// kept either way, and `unusable` tells what came of the trial.
 #[utoipa::path(put, path = "/api/v1/sign-in", tag = "Sign-in", params(OfTenant), request_body = SignInBody,
     security(("operator_key" = []), ("tenant_key" = [])),
     responses((status = 200, description = "How people sign in now", body = SignIn), Refused, Absent))]
@@ -107,12 +111,12 @@ pub(super) async fn set(
     Sent(body): Sent<SignInBody>,
 ) -> Result<Json<SignIn>, Refusal> {
     let manager = caller.manager(&state, query.tenant.as_deref()).await?;
-    state.platform().tenancy.single_sign_on_save(&manager, body.setting()?).await?;
-    Ok(Json(shown(&state, &manager).await?))
+    let tried = state.platform().tenancy.single_sign_on_save(&manager, body.setting()?).await?;
+    Ok(Json(SignIn { unusable: tried.err().map(|unusable| unusable.to_string()), ..shown(&state, &manager).await? }))
 }
 
 async fn shown(state: &WebState, manager: &Management) -> Result<SignIn, Refusal> {
     let (provider, _) = state.platform().tenancy.single_sign_on_view(manager).await?;
     let redirect_uri = format!("{}{}", state.settings().public_url, app::CALLBACK_PATH);
-    Ok(SignIn { provider: provider.map(IdentityProvider::from), redirect_uri })
+    Ok(SignIn { provider: provider.map(IdentityProvider::from), redirect_uri, unusable: None })
 }

@@ -20,9 +20,9 @@ use crate::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{Email, EmailDomain, TenantId, Timestamp};
 use openidconnect::{
-    AccessToken, AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, HttpRequest, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
-    Scope, SubjectIdentifier, TokenResponse,
+    AccessToken, AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DiscoveryError, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, HttpRequest, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, Scope, SubjectIdentifier, TokenResponse,
     core::{
         CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreJwsSigningAlgorithm as Algorithm,
         CoreProviderMetadata, CoreUserInfoClaims,
@@ -101,16 +101,38 @@ fn unusable(cause: impl ToString) -> TenancyError {
 
 /// Reads a provider's discovery document and its keys; the error is for whoever sets it up.
 pub(super) async fn discover(wire: Wire, issuer: &str) -> Result<CoreProviderMetadata, String> {
-    let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|error| format!("“{issuer}” is no URL ({error})"))?;
+    let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|_| format!("“{issuer}” is no URL"))?;
     wire.check(issuer.url()).map_err(|error| error.to_string())?;
+    let host = issuer.url().host_str().unwrap_or_default().to_owned();
     let send = move |request: HttpRequest| wire.send(request);
     let found = timeout(ONE_WAY, CoreProviderMetadata::discover_async(issuer, &send)).await;
-    let found = found.map_err(|_| "it did not answer in time".to_owned())?.map_err(|error| causes(&error))?;
+    let found = found.map_err(|_| format!("{host} did not answer in time; look whether this server may reach it"))?;
+    let found = found.map_err(|error| {
+        tracing::info!(cause = causes(&error), "an identity provider could not be discovered");
+        undiscovered(&host, &error)
+    })?;
     wire.check(found.authorization_endpoint().url()).map_err(|error| error.to_string())?;
     if found.token_endpoint().is_none() {
         return Err("its discovery document names no token endpoint".to_owned());
     }
     Ok(found)
+}
+
+/// What came instead of a discovery document, in a sentence.
+fn undiscovered(host: &str, error: &DiscoveryError<WireError>) -> String {
+    match error {
+        DiscoveryError::Request(error) => error.told(host),
+        DiscoveryError::Response(status, ..) => format!(
+            "{host} answers with status {} where its discovery document should be; look for a slip in the issuer",
+            status.as_u16()
+        ),
+        DiscoveryError::Parse(_) => {
+            format!("what {host} answers is no discovery document of OpenID Connect; look for a slip in the issuer")
+        }
+        DiscoveryError::Validation(reason) => format!("the discovery document of {host} does not fit: {reason}"),
+        // The enum is open: what is new in it says itself what it is.
+        DiscoveryError::Other(_) | DiscoveryError::UrlParse(_) | _ => error.to_string(),
+    }
 }
 
 impl Tenancy {

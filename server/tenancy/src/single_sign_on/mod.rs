@@ -17,8 +17,8 @@ mod setting;
 mod wire;
 
 pub use flow::{Departure, FLOW_LIFETIME};
-pub use setting::NewSingleSignOn;
 pub(crate) use setting::secret_context;
+pub use setting::{NewSingleSignOn, ProviderUnusable};
 
 use contract::EmailDomain;
 

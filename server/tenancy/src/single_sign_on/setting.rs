@@ -1,6 +1,6 @@
 //! A tenant's identity provider, as its admins set it.
 //!
-//! What always holds: it is tried before it is kept; its secret is sealed for this tenant and this issuer, and is
+//! What always holds: it is tried before anybody can come in by it; its secret is sealed for this tenant and this issuer, and is
 //! asked for again when the issuer changes, so that no other server is ever sent it; nobody demands single sign-on
 //! who has not come in by it, so that a tenant cannot lock itself out by a slip.
 
@@ -48,6 +48,13 @@ pub struct NewSingleSignOn {
     pub enabled: bool,
     /// People of the tenant's domains enter it in no other way.
     pub required: bool,
+}
+
+/// Why nobody could sign in by a provider as it is set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this provider cannot be used: {cause}")]
+pub struct ProviderUnusable {
+    cause: String,
 }
 
 #[derive(Debug)]
@@ -109,10 +116,15 @@ impl Tenancy {
         self.control.read(OF_TENANT).bind(tenant).fetch_optional().await
     }
 
-    /// Tries a provider, and keeps it when its discovery document can be read.
+    /// Tries a provider, and keeps it when its discovery document can be read. One that is switched off is kept
+    /// either way, so that it can be switched off while it does not answer: then what came of the trial is told.
     ///
     /// Errors: `Invalid` with the field and what is wrong there.
-    pub async fn single_sign_on_save(&self, scope: &impl Manages, new: NewSingleSignOn) -> Result<(), TenancyError> {
+    pub async fn single_sign_on_save(
+        &self,
+        scope: &impl Manages,
+        new: NewSingleSignOn,
+    ) -> Result<Result<(), ProviderUnusable>, TenancyError> {
         scope.require_manager()?;
         let tenant = scope.tenant();
         let before = self.setting(tenant).await?;
@@ -125,10 +137,9 @@ impl Tenancy {
             }
             (None, None) => return Err(invalid("client_secret", "enter the secret that belongs to the client id")),
         };
+        let tried = discover(self.wire(), &view.issuer).await.map(drop).map_err(|cause| ProviderUnusable { cause });
         if view.enabled {
-            discover(self.wire(), &view.issuer)
-                .await
-                .map_err(|cause| invalid("issuer", format!("this provider cannot be used: {cause}")))?;
+            tried.as_ref().map_err(|unusable| invalid("issuer", unusable.to_string()))?;
         }
         let now = self.now();
         let mut tx = self.control.begin().await?;
@@ -158,7 +169,7 @@ impl Tenancy {
         };
         audit::record(&mut tx, now, Chain::Tenant(tenant), scope.author(), deed).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(tried)
     }
 }
 

@@ -38,6 +38,57 @@ pub(super) enum WireError {
     Malformed(#[from] http::Error),
 }
 
+/// Why a host's name leads nowhere.
+#[derive(Debug, thiserror::Error)]
+enum NameError {
+    #[error("{0} is not a name that can be found")]
+    Unknown(String),
+    #[error("{0} leads to a private network, which this server does not follow")]
+    Private(String),
+}
+
+impl WireError {
+    /// What is wrong with the host that was asked and what to do, for whoever wrote its address. The rest is for the log.
+    pub(super) fn told(&self, host: &str) -> String {
+        let Self::Http(error) = self else { return self.to_string() };
+        if let Some(name) = caused_by::<NameError>(error) {
+            return match name {
+                NameError::Unknown(_) => {
+                    format!("there is no host called {host}; look for a slip in the issuer, or in your DNS")
+                }
+                NameError::Private(_) => name.to_string(),
+            };
+        }
+        if error.is_timeout() {
+            return format!("{host} did not answer in time; look whether this server may reach it");
+        }
+        if caused_by::<rustls::Error>(error).is_some() {
+            return format!("{host} makes no secure connection that can be trusted; look at its certificate");
+        }
+        if error.is_connect() {
+            return format!(
+                "{host} takes no connection; look for a slip in the issuer, and whether this server may reach it"
+            );
+        }
+        format!("{host} broke off the connection; try again, and look at the provider's own log")
+    }
+}
+
+/// The cause of this kind, wherever it stands among the causes of an error.
+fn caused_by<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // What an I/O error wraps is not among its causes, but in it.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let found = error.downcast_ref::<E>().or_else(|| wrapped?.downcast_ref::<E>());
+        if found.is_some() {
+            return found;
+        }
+        cause = error.source();
+    }
+    None
+}
+
 /// Speaks to identity providers, of everywhere or of public networks alone.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wire {
@@ -101,26 +152,30 @@ fn client(private: bool) -> Result<&'static Client, WireError> {
         let builder = builder.redirect(Policy::none()).timeout(REQUEST).connect_timeout(REQUEST);
         // A proxy would resolve names for us, past the check below.
         let builder = builder.no_proxy().user_agent(concat!("seam/", env!("CARGO_PKG_VERSION")));
-        let builder = if private { builder } else { builder.dns_resolver(PublicNames) };
-        builder.build().map_err(|error| error.to_string())
+        builder.dns_resolver(Names { private }).build().map_err(|error| error.to_string())
     });
     built.as_ref().map_err(|reason| WireError::Client(reason.clone()))
 }
 
-/// Resolves names, and drops what is not on the public network: a name is not what it says.
+/// Resolves names, and drops what is not on the public network unless private ones are followed too: a name is not
+/// what it says.
 #[derive(Debug, Clone, Copy)]
-struct PublicNames;
+struct Names {
+    private: bool,
+}
 
-impl Resolve for PublicNames {
+impl Resolve for Names {
     fn resolve(&self, name: Name) -> Resolving {
+        let private = self.private;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
-                let reason = format!("{} leads to a private network, which this server does not follow", name.as_str());
-                return Err(Box::new(io::Error::other(reason)) as Box<dyn Error + Send + Sync>);
+            let failed = |error: NameError| Box::new(error) as Box<dyn Error + Send + Sync>;
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found = found.map_err(|_| failed(NameError::Unknown(name.as_str().to_owned())))?;
+            let followed: Vec<SocketAddr> = found.filter(|address| private || is_public(address.ip())).collect();
+            if followed.is_empty() {
+                return Err(failed(NameError::Private(name.as_str().to_owned())));
             }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            Ok(Box::new(followed.into_iter()) as Addrs)
         })
     }
 }
@@ -232,7 +287,23 @@ mod tests {
     async fn a_name_that_leads_home_is_not_followed() {
         let request = http::Request::get("https://localhost.localdomain.invalid./").body(Vec::new()).unwrap();
         assert!(Wire::new(false).send(request).await.is_err());
-        let found = PublicNames.resolve("localhost".parse().unwrap()).await;
+        let found = Names { private: false }.resolve("localhost".parse().unwrap()).await;
         assert!(found.is_err());
+    }
+
+    async fn told(private: bool, url: &str, host: &str) -> String {
+        let request = http::Request::get(url).body(Vec::new()).unwrap();
+        Wire::new(private).send(request).await.unwrap_err().told(host)
+    }
+
+    #[tokio::test]
+    async fn a_host_that_cannot_be_asked_is_named_with_what_to_look_at() {
+        let unknown = told(false, "https://login.nowhere.invalid/", "login.nowhere.invalid").await;
+        assert_eq!(
+            unknown,
+            "there is no host called login.nowhere.invalid; look for a slip in the issuer, or in your DNS"
+        );
+        let closed = told(true, "http://127.0.0.1:1/", "127.0.0.1").await;
+        assert!(closed.starts_with("127.0.0.1 takes no connection; look"), "{closed}");
     }
 }

@@ -8,8 +8,8 @@ use contract::{EmailDomain, Role, SignInHow};
 use serde_json::json;
 use std::time::Duration;
 use tenancy::{
-    FLOW_LIFETIME, NewSingleSignOn, OperatorScope, Principal, Scope, Secret, SessionClaims, SingleSignOnError,
-    TenancyError, TenantRecord,
+    FLOW_LIFETIME, NewSingleSignOn, OperatorScope, Principal, ProviderUnusable, Scope, Secret, SessionClaims,
+    SingleSignOnError, TenancyError, TenantRecord,
 };
 
 const CALLBACK: &str = "http://seam.test/oidc/callback";
@@ -45,7 +45,7 @@ impl World {
         fixture.member("ada@acme.test", &acme, Role::Admin).await;
         let ada = fixture.scope("ada@acme.test").await;
         let provider = Provider::start().await;
-        fixture.tenancy.single_sign_on_save(&ada, setting(&provider)).await.unwrap();
+        fixture.tenancy.single_sign_on_save(&ada, setting(&provider)).await.unwrap().unwrap();
         fixture.tenancy.domain_confirm(&OperatorScope::command_line(), acme.id, &domain("acme.test")).await.unwrap();
         Self { fixture, provider, acme, ada }
     }
@@ -304,7 +304,7 @@ async fn demanding_it_shuts_passwords_out_of_that_tenant_and_of_no_other() {
     assert!(matches!(early, Err(TenancyError::Invalid { field: "required", .. })), "{early:?}");
     let ada = world.enter("ada", "ada@acme.test").await.unwrap();
     let ada = world.principal(&ada).await.scope().unwrap();
-    tenancy.single_sign_on_save(&ada, demanded).await.unwrap();
+    tenancy.single_sign_on_save(&ada, demanded).await.unwrap().unwrap();
 
     assert!(world.principal(&open).await.scope().is_err(), "sessions that are open too");
     for (address, typed) in
@@ -335,7 +335,7 @@ async fn a_program_may_demand_it_once_an_admin_has_come_by_it() {
     let early = tenancy.single_sign_on_save(&management, demanded.clone()).await;
     assert!(matches!(early, Err(TenancyError::Invalid { field: "required", .. })), "{early:?}");
     world.enter("ada", "ada@acme.test").await.unwrap();
-    tenancy.single_sign_on_save(&management, demanded).await.unwrap();
+    tenancy.single_sign_on_save(&management, demanded).await.unwrap().unwrap();
     let (view, domains) = tenancy.single_sign_on_view(&management).await.unwrap();
     assert!(view.unwrap().required && domains.len() == 1);
 }
@@ -344,7 +344,7 @@ async fn a_program_may_demand_it_once_an_admin_has_come_by_it() {
 async fn a_provider_is_tried_before_it_is_kept_and_its_secret_goes_nowhere_else() {
     let world = World::new().await;
     let tenancy = &world.fixture.tenancy;
-    let invalid = |result: Result<(), TenancyError>| match result {
+    let invalid = |result: Result<Result<(), ProviderUnusable>, TenancyError>| match result {
         Err(TenancyError::Invalid { field, reason }) => (field, reason),
         other => panic!("{other:?}"),
     };
@@ -378,6 +378,19 @@ async fn a_provider_is_tried_before_it_is_kept_and_its_secret_goes_nowhere_else(
     assert!(!String::from_utf8_lossy(&sealed).contains("hunter2"));
 }
 
+#[tokio::test]
+async fn one_that_does_not_answer_can_be_switched_off_and_is_tried_all_the_same() {
+    let world = World::new().await;
+    let tenancy = &world.fixture.tenancy;
+    world.provider.script.lock().unwrap().redirects = true;
+    let off = NewSingleSignOn { enabled: false, ..setting(&world.provider) };
+    let tried = tenancy.single_sign_on_save(&world.ada, off.clone()).await.unwrap();
+    assert!(tried.unwrap_err().to_string().starts_with("this provider cannot be used: 127.0.0.1 answers with status"));
+    assert!(!tenancy.single_sign_on_view(&world.ada).await.unwrap().0.unwrap().enabled);
+    world.provider.script.lock().unwrap().redirects = false;
+    assert_eq!(tenancy.single_sign_on_save(&world.ada, off).await.unwrap(), Ok(()));
+}
+
 struct Sealed(Vec<u8>);
 
 impl store::FromRow for Sealed {
@@ -394,7 +407,7 @@ async fn only_admins_set_it_up_and_strangers_see_nothing() {
     let bob = world.fixture.scope("bob@acme.test").await;
     let denied = |result: Result<(), TenancyError>| matches!(result, Err(TenancyError::PermissionDenied { .. }));
     assert!(denied(tenancy.single_sign_on_view(&bob).await.map(drop)));
-    assert!(denied(tenancy.single_sign_on_save(&bob, setting(&world.provider)).await));
+    assert!(denied(tenancy.single_sign_on_save(&bob, setting(&world.provider)).await.map(drop)));
     assert!(denied(tenancy.domain_claim(&bob, &domain("bob.test")).await));
     assert!(denied(tenancy.domain_release(&bob, &domain("acme.test")).await));
     let globex = world.fixture.tenant("globex").await;
@@ -422,7 +435,7 @@ async fn globex_at_the_same_provider(world: &World) -> (TenantRecord, Scope) {
     let globex = world.fixture.tenant("globex").await;
     world.fixture.member("eve@globex.test", &globex, Role::Admin).await;
     let eve = world.fixture.scope("eve@globex.test").await;
-    tenancy.single_sign_on_save(&eve, setting(&world.provider)).await.unwrap();
+    tenancy.single_sign_on_save(&eve, setting(&world.provider)).await.unwrap().unwrap();
     tenancy.domain_confirm(&OperatorScope::command_line(), globex.id, &domain("globex.test")).await.unwrap();
     (globex, eve)
 }

@@ -173,8 +173,8 @@ async fn an_operator_is_outside_as_well() {
     for entry in table().iter().filter(|entry| (Needs::Viewer..=Needs::Admin).contains(&entry.needs)) {
         let call = (entry.call)(&world.acme.things);
         let answer = send(&call, &world.operator).await;
-        let led_to_start = call.is_page() && answer.header(header::LOCATION) == "/start";
-        let refused = answer.status == StatusCode::FORBIDDEN || led_to_start;
+        let led_away = call.is_page() && answer.header(header::LOCATION) == "/operator/tenants";
+        let refused = answer.status == StatusCode::FORBIDDEN || led_away;
         assert!(refused, "{}: {} {}", entry.route, answer.status, answer.text());
     }
     assert_eq!(world.acme_as_its_people_see_it().await, before);
