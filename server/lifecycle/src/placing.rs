@@ -9,7 +9,7 @@ use crate::{
     archive::{PRICE, Piece, TableHead, plane as plane_of, value},
     coverage::{Known, Meaning, Rows, meaning, pair},
 };
-use contract::{AuditEntry, Email, Slug, TenantId, Timestamp, UserId};
+use contract::{AuditEntry, Email, NodeId, Slug, TenantId, Timestamp, UserId};
 use serde_json::Value as Json;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -24,6 +24,7 @@ const PRICE_OF: &str = "
 SELECT id AS value FROM price_version WHERE provider = $1 AND model = $2 AND effective_from = $3";
 const PRICES_BESIDE: &str = "
 SELECT COUNT(*) AS value FROM price_version WHERE provider = $1 AND model = $2 AND effective_from <> $3";
+const RUNS_LEFT: &str = "INSERT INTO run_place (node_id, tenant_id, mark) VALUES ($1, $2, 0)";
 const PLAN_OF: &str = "SELECT name AS value FROM plan WHERE name = $1";
 
 /// Tables of the control plane that are written page by page: they point at no row that is still to come.
@@ -78,6 +79,8 @@ pub(crate) struct Placing<'a> {
     last_link: String,
     sealed: BTreeMap<String, u64>,
     running: u64,
+    /// Drives the answers that were being written: a node that is not, so that they are ended like those of one that died.
+    nobody: NodeId,
     notes: Vec<String>,
 }
 
@@ -107,6 +110,7 @@ impl<'a> Placing<'a> {
             last_link: String::new(),
             sealed: BTreeMap::new(),
             running: 0,
+            nobody: NodeId::new(),
             notes: Vec::new(),
         }
     }
@@ -270,6 +274,9 @@ impl<'a> Placing<'a> {
                 Meaning::Plain => match (table.name(), name.as_str()) {
                     ("tenant", "slug") => Value::Text(Some(self.slug.to_string())),
                     ("tenant", "plan") if self.plan_left_out => Value::Text(None),
+                    ("run", "node_id") if named.text("status") == Some("running") => {
+                        Value::Text(Some(self.nobody.to_string()))
+                    }
                     ("audit_entry", "hash") if relinked.is_some() => Value::Text(relinked.clone()),
                     _ => plain()?,
                 },
@@ -386,6 +393,14 @@ impl<'a> Placing<'a> {
         }
     }
 
+    /// Where answers stand that nobody writes any more: whoever serves looks there, and ends them.
+    pub(crate) async fn leave_running(&self, tx: &mut Transaction) -> Result<(), StoreError> {
+        if self.running > 0 {
+            tx.query(RUNS_LEFT).bind(self.nobody).bind(self.tenant).execute().await?;
+        }
+        Ok(())
+    }
+
     /// What was held, in the order in which rows may point at each other.
     pub(crate) async fn place_held(&mut self, tx: &mut Transaction) -> Result<(), LifecycleError> {
         let order: Vec<String> = self
@@ -447,7 +462,7 @@ impl<'a> Placing<'a> {
         }
         if self.running > 0 {
             self.notes.push(format!(
-                "{} answers were being written when the archive was made; the next start of the server ends them",
+                "{} answers were being written when the archive was made; the server ends them, or its next start does",
                 self.running
             ));
         }

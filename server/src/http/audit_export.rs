@@ -34,7 +34,7 @@ impl Whose {
     async fn after(&self, platform: &Platform, seq: i64) -> Result<Vec<SealedEntry>, TenancyError> {
         match self {
             Self::Tenant(scope) => platform.tenancy.audit_export(scope, seq).await,
-            Self::Managed(management) => platform.tenancy.audit_export_managed(management, seq).await,
+            Self::Managed(management) => platform.tenancy.audit_export(management, seq).await,
             Self::Platform(operator) => platform.tenancy.audit_export_of_platform(operator, seq).await,
         }
     }

@@ -5,7 +5,7 @@
 //! take whatever [`Manages`] a tenant, so that there is one of each and both are bound by the same rules.
 
 use crate::{
-    Author, Chain, NewTenant, OperatorScope, Scope, SealedEntry, Tenancy, TenancyError,
+    Author, Chain, NewTenant, OperatorScope, Scope, Tenancy, TenancyError,
     audit::{self, Deed},
     customer::SummaryRow,
     tenant,
@@ -144,18 +144,6 @@ impl Tenancy {
     pub async fn tenant_own(&self, manager: &impl Manages) -> Result<TenantSummary, TenancyError> {
         manager.require_manager()?;
         self.summary(manager.tenant()).await
-    }
-
-    /// The tenant's own log with its seals, oldest first, the next thousand after number `after`; for whoever manages the
-    /// tenant without being in it.
-    pub async fn audit_export_managed(
-        &self,
-        management: &Management,
-        after: i64,
-    ) -> Result<Vec<SealedEntry>, TenancyError> {
-        management.require_manager()?;
-        // Only read with, and nowhere handed on.
-        self.audit_export(&self.command_line_scope(management.tenant), after).await
     }
 
     /// Changes what the patch names, all of it or nothing, and logs what was different.

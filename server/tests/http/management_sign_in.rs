@@ -37,7 +37,7 @@ async fn a_provider_is_set_and_shown_and_its_secret_is_told_to_nobody() {
     for (change, name) in [
         (json!({ "issuer": "" }), "issuer"),
         (json!({ "client_id": "" }), "client_id"),
-        (json!({ "default_role": "admin" }), "role"),
+        (json!({ "default_role": "admin" }), "default_role"),
         (json!({ "default_role": "boss" }), "default_role"),
         (json!({ "required": true }), "required"),
         (json!({ "enabled": true, "issuer": "http://127.0.0.1:9" }), "issuer"),

@@ -29,6 +29,11 @@ const OTHERS: &str = "
 SELECT COUNT(*) AS value FROM tenant_operation
 WHERE slug = 'umbrella' AND kind = 'import' AND archive = 'another hash'";
 
+const RUNNING: &str = "
+INSERT INTO run (tenant_id, id, conversation_id, message_id, request_id, account_id, status, started_at, node_id)
+VALUES ($1, 'r9', 'c9', 'm9', 'q9', 'a', 'running', 1, '01990000-0000-7000-8000-00000000000a')";
+const PLACE: &str = "SELECT node_id AS value FROM run_place WHERE tenant_id = $1";
+const DRIVEN_BY: &str = "SELECT node_id AS value FROM run WHERE tenant_id = $1 AND status = 'running'";
 const CUT: &str = "
 DELETE FROM audit_entry WHERE chain = $1 AND seq = (SELECT MAX(seq) FROM audit_entry WHERE chain = $1)";
 
@@ -75,6 +80,25 @@ testbase::on_each_engine! {
         assert!(world.all_chains_hold().await);
         assert_eq!(world.control.write(CUT).bind(acme.id).execute().await.unwrap(), 1);
         assert!(!world.all_chains_hold().await);
+        world.close().await;
+    }
+
+    /// Also where the node that wrote them is alive, as beside a copy of the tenant.
+    async fn answers_that_were_being_written_are_left_for_whoever_serves_to_end(scratch: Scratch) {
+        let world = World::at(scratch).await;
+        let acme = world.furnish("acme").await;
+        let plane = operator().tenant_plane(&world.stores, acme.id).await.unwrap();
+        plane.write(RUNNING).bind(acme.id).execute().await.unwrap();
+        let file = world.file("acme.seam");
+        world.export("acme", &file).await;
+        let copy = world.import(&file, named("acme-two")).await.unwrap();
+        let left: String = world.control.read(PLACE).bind(copy.tenant).fetch_one().await.unwrap();
+        let plane = operator().tenant_plane(&world.stores, copy.tenant).await.unwrap();
+        let driven: String = plane.read(DRIVEN_BY).bind(copy.tenant).fetch_one().await.unwrap();
+        assert_eq!(driven, left);
+        assert_ne!(driven, "01990000-0000-7000-8000-00000000000a");
+        assert!(copy.notes.iter().any(|note| note.contains("1 answers were being written")), "{:?}", copy.notes);
+        drop(plane);
         world.close().await;
     }
 

@@ -269,7 +269,10 @@ fn fields(document: &Document, schema: &Value, answered: bool) -> String {
             code(said)
         );
         let items = field.get("items").filter(|items| !document.fields(items).is_empty());
-        let inner = items.or_else(|| Some(field).filter(|field| field.get("$ref").is_some()));
+        // An object, or one that may be null.
+        let choices = field.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+        let object = std::iter::once(field).chain(choices).find(|one| one.get("$ref").is_some());
+        let inner = items.or(object);
         if let Some(inner) = inner.filter(|inner| !document.fields(inner).is_empty()) {
             let _ = write!(list, "<dd class=\"api-inner\">{}</dd>", fields(document, inner, answered));
         }

@@ -8,7 +8,7 @@ use super::{
     refusal::{Absent, Refusal, Refused},
 };
 use axum::{Json, extract::State};
-use contract::{Role, SingleSignOnView};
+use contract::{Problem, Role, SingleSignOnView};
 use serde::{Deserialize, Serialize};
 use tenancy::{Management, NewSingleSignOn, Secret};
 use utoipa::ToSchema;
@@ -73,6 +73,10 @@ pub(super) struct SignInBody {
 impl SignInBody {
     fn setting(self) -> Result<NewSingleSignOn, Refusal> {
         let default_role = self.default_role.as_deref().map(|role| parsed("default_role", role)).transpose()?;
+        if default_role == Some(Role::Admin) {
+            let detail = "New people become members or viewers; make somebody an admin by hand.";
+            return Err(Problem::field("default_role", detail).into());
+        }
         Ok(NewSingleSignOn {
             issuer: self.issuer,
             client_id: self.client_id,

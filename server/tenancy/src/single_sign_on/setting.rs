@@ -126,6 +126,7 @@ impl Tenancy {
         new: NewSingleSignOn,
     ) -> Result<Result<(), ProviderUnusable>, TenancyError> {
         scope.require_manager()?;
+        scope.require_lasting("an identity provider")?;
         let tenant = scope.tenant();
         let before = self.setting(tenant).await?;
         let view = checked(&new)?;
