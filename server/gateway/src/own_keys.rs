@@ -27,7 +27,7 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (tenant_id, provider) DO UPDATE SET
     data_key_version = excluded.data_key_version, sealed = excluded.sealed, hint = excluded.hint,
     updated_at = excluded.updated_at";
-const REMOVE: &str = "DELETE FROM tenant_provider_key WHERE tenant_id = $1 AND provider = $2 RETURNING hint AS value";
+const REMOVE: &str = "DELETE FROM tenant_provider_key WHERE tenant_id = $1 AND provider = $2";
 const HINT_OF: &str = "SELECT hint AS value FROM tenant_provider_key WHERE tenant_id = $1 AND provider = $2";
 
 /// So many characters at the end of a key tell it from its owner's others, and nothing to anybody else.
@@ -134,10 +134,10 @@ impl OwnKeys {
         let mut tx = self.control.begin().await?;
         let data_key = DataKey::of(&mut tx, now, vault, tenant).await?;
         let sealed = data_key.seal(&context(tenant, provider), key.expose())?;
-        let before = tx.query(HINT_OF).bind(tenant).bind(provider).fetch_optional::<String>().await?;
+        let had_one = tx.query(HINT_OF).bind(tenant).bind(provider).fetch_optional::<String>().await?.is_some();
         let put = tx.query(PUT).bind(tenant).bind(provider).bind(data_key.version()).bind(sealed);
         put.bind(hint(key.expose())).bind(now).execute().await?;
-        let change = (told(before), told(Some(hint(key.expose()))));
+        let change = if had_one { (told("set"), told("replaced")) } else { (Value::Null, told("set")) };
         Tenancy::note_of_tenant(&mut tx, now, manager, "provider_key.set", provider, change).await?;
         tx.commit().await?;
         self.forget(tenant);
@@ -149,11 +149,10 @@ impl OwnKeys {
         manager.require_manager()?;
         let tenant = manager.tenant();
         let mut tx = self.control.begin().await?;
-        let removed = tx.query(REMOVE).bind(tenant).bind(provider).fetch_optional::<String>().await?;
-        if removed.is_none() {
+        if tx.query(REMOVE).bind(tenant).bind(provider).execute().await? == 0 {
             return Ok(false);
         }
-        let change = (told(removed), Value::Null);
+        let change = (told("set"), Value::Null);
         Tenancy::note_of_tenant(&mut tx, now, manager, "provider_key.remove", provider, change).await?;
         tx.commit().await?;
         self.forget(tenant);
@@ -222,9 +221,9 @@ impl OwnKeys {
     }
 }
 
-/// A key as the log tells it.
-fn told(hint: Option<String>) -> Value {
-    hint.map_or(Value::Null, |hint| json!({ "key": format!("…{hint}") }))
+/// A key as the log tells it: not even by its end, since a log is kept elsewhere and outlives the key.
+fn told(key: &str) -> Value {
+    json!({ "key": key })
 }
 
 fn hint(key: &str) -> String {

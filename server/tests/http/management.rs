@@ -309,7 +309,7 @@ async fn an_operator_opens_changes_and_suspends_a_tenant() {
     assert_eq!(made["tenant"]["monthly_budget"], "50");
     assert!(made["invitation_link"].as_str().unwrap().starts_with("http://seam.test/invite/"));
     let again = operator.post("/api/v1/tenants", body).await;
-    assert_eq!((again.status, again.json()["errors"][0]["field"].clone()), (StatusCode::CONFLICT, json!("slug")));
+    assert_eq!((again.status, again.json()["errors"][0]["field"].clone()), (StatusCode::CONFLICT, json!("name")));
     let id = made["tenant"]["id"].as_str().unwrap();
     let changed =
         operator.patch(&format!("/api/v1/tenants/{id}"), json!({ "region": "eu", "monthly_budget": null })).await;

@@ -21,7 +21,12 @@ pub(super) struct Refusal(Box<Problem>);
 
 impl<E: IntoProblem> From<E> for Refusal {
     fn from(error: E) -> Self {
-        Self(Box::new(error.into_problem()))
+        let mut problem = error.into_problem();
+        // What the consoles call a short name is a name here.
+        for fault in problem.errors.iter_mut().filter(|fault| fault.field == "slug") {
+            fault.field = "name".to_owned();
+        }
+        Self(Box::new(problem))
     }
 }
 

@@ -16,6 +16,9 @@ use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 /// Seals are verified in pages of this many.
 const PAGE: i64 = 1_000;
 
+/// Of 32 bytes in base64url.
+const HASH_CHARS: usize = 43;
+
 const LAST: &str = "SELECT number, hash FROM audit_seal ORDER BY number DESC LIMIT 1";
 const INSERT: &str = "INSERT INTO audit_seal (number, chain, seq, entry_hash, hash) VALUES ($1, $2, $3, $4, $5)";
 const ONWARD: &str = "
@@ -44,7 +47,7 @@ impl fmt::Display for Seal {
 
 /// It is no seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a seal is a number, a colon and 64 hexadecimal digits, as seam doctor prints it")]
+#[error("a seal is a number, a colon and {HASH_CHARS} letters, digits, - and _, as seam doctor prints it")]
 pub struct NoSeal;
 
 impl FromStr for Seal {
@@ -53,11 +56,11 @@ impl FromStr for Seal {
     fn from_str(text: &str) -> Result<Self, NoSeal> {
         let (number, hash) = text.trim().split_once(':').ok_or(NoSeal)?;
         let number: i64 = number.parse().map_err(|_| NoSeal)?;
-        let hash = hash.to_ascii_lowercase();
-        if number < 1 || hash.len() != 64 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let plain = hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if number < 1 || hash.len() != HASH_CHARS || !plain {
             return Err(NoSeal);
         }
-        Ok(Self { number, hash })
+        Ok(Self { number, hash: hash.to_owned() })
     }
 }
 
@@ -237,9 +240,9 @@ mod tests {
 
     #[test]
     fn a_seal_is_read_as_it_is_printed() {
-        let seal = Seal { number: 12, hash: "ab".repeat(32) };
+        let seal = Seal { number: 12, hash: "aB-_".repeat(10) + "xyz" };
         assert_eq!(seal.to_string().parse(), Ok(seal));
-        for wrong in ["", "12", "12:ab", &format!("0:{}", "ab".repeat(32)), &format!("1:{}", "xy".repeat(32))] {
+        for wrong in ["", "12", "12:ab", &format!("0:{}", "a".repeat(43)), &format!("1:{}", "a/+".repeat(14) + "a")] {
             assert_eq!(wrong.parse::<Seal>(), Err(NoSeal), "{wrong}");
         }
     }
