@@ -8,8 +8,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Pages of two megabytes are resident as a whole when a hundredth of them is used: a third of a gateway's memory. Where the
-    // system has none there is nothing to do.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
+    seam::memory::hold_little();
     seam::cli::main()
 }
