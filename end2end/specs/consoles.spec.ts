@@ -72,6 +72,9 @@ test('what is refused in a question is said in it, and a question can be left', 
   await page.goto('/operator/users?q=operator');
   await page.getByRole('button', { name: 'Take operator’s rights' }).click();
   const question = page.locator('.question:popover-open');
+  await expect(question).toBeFocused();
+  await page.keyboard.press('Tab');
+  await expect(question.getByRole('textbox')).toBeFocused();
   await question.getByRole('textbox').fill(OPERATOR.email);
   await question.getByRole('button', { name: 'Take operator’s rights' }).click();
   await expect(question.getByRole('alert')).toContainText('The platform keeps one operator');

@@ -283,7 +283,7 @@ effective_from = "2026-01-01T00:00:00Z"
         ("line 17", "this plan has no name"),
         ("line 18", "monthly_fee of this plan is negative"),
         ("line 20", "requests_per_minute of this plan is below 1"),
-        ("line 21", "tokens_per_minute of this plan must lie between"),
+        ("line 21", "tokens_per_minute of this plan has too many digits; use at most 18"),
         ("line 24", "there is no tenant “nowhere”"),
         ("line 25", "email: enter an e-mail address"),
         ("line 28", "there is no tenant “nowhere”"),

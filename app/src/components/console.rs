@@ -147,7 +147,7 @@ pub fn Consent(
     let closes = id.clone();
     view! {
         <button class="button button-small" r#type="button" popovertarget=id.clone() aria-label=label>{act}" …"</button>
-        <div class="menu question" id=id popover="auto">
+        <div class="menu question" id=id popover="auto" role="dialog" aria-label=act tabindex="-1" autofocus=true>
             <form method="post" action=of_page(to) class="form">
                 <p>{consequence}</p>
                 {children()}
@@ -180,7 +180,7 @@ pub fn Question(
     let (typed, closes) = (format!("{id}-typed"), id.clone());
     view! {
         <button class="button button-danger button-small" r#type="button" popovertarget=id.clone()>{act}" …"</button>
-        <div class="menu question" id=id popover="auto">
+        <div class="menu question" id=id popover="auto" role="dialog" aria-label=act tabindex="-1" autofocus=true>
             <form method="post" action=of_page(to) class="form">
                 <p>{consequence}</p>
                 {children()}

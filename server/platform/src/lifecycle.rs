@@ -2,7 +2,7 @@
 
 use crate::{
     IntoProblem, Platform,
-    problem::{capitalised, internal, logged},
+    problem::{capitalised, conflict, internal, logged},
 };
 use contract::{Problem, ProblemCode, TenantId};
 use lifecycle::{Certificate, LifecycleError, UnderWay};
@@ -55,20 +55,19 @@ impl IntoProblem for LifecycleError {
         match self {
             Self::UnknownTenant(_) => Problem::new(ProblemCode::NotFound, "There is no such tenant."),
             Self::NotConfirmed { .. } => Problem::field("name", capitalised(&self.to_string())),
-            Self::SlugTaken { .. }
-            | Self::AlreadyHere { .. }
-            | Self::BeingDeleted { .. }
-            | Self::OtherImport { .. }
-            | Self::FileExists(_)
-            | Self::FileInUse(_) => Problem::new(ProblemCode::Conflict, said),
+            Self::SlugTaken { .. } => conflict("This name is taken", said),
+            Self::AlreadyHere { .. } => conflict("This tenant is here already", said),
+            Self::BeingDeleted { .. } => conflict("This tenant is being deleted", said),
+            Self::OtherImport { .. } => conflict("Another import is under way", said),
+            Self::FileExists(_) | Self::FileInUse(_) => conflict("This file is there already", said),
             // What the database says of it is the inside.
             Self::Conflict { ref table, .. } => {
                 let detail =
                     format!("A row of {table} cannot be placed here, since one like it exists. Nothing was imported.");
-                logged(ProblemCode::Conflict, &detail, &self)
+                logged(ProblemCode::Conflict, &detail, &self).titled("A row like it is here already")
             }
             Self::Occupied | Self::StillAnswering { .. } | Self::BooksOpen | Self::Remains { .. } => {
-                Problem::new(ProblemCode::Conflict, capitalised(&self.to_string())).retry_after(5)
+                conflict("This takes another attempt", capitalised(&self.to_string())).retry_after(5)
             }
             // Where it lies meanwhile is the inside too.
             Self::NotAnArchive(_) => {

@@ -158,7 +158,7 @@ fn denied(title: &str, said: String) -> Problem {
     Problem::new(ProblemCode::PermissionDenied, said).titled(title)
 }
 
-fn conflict(title: &str, said: String) -> Problem {
+pub(crate) fn conflict(title: &str, said: String) -> Problem {
     Problem::new(ProblemCode::Conflict, said).titled(title)
 }
 
@@ -206,7 +206,8 @@ impl IntoProblem for MeteringError {
     fn into_problem(self) -> Problem {
         let said = capitalised(&self.to_string());
         match self {
-            Self::PriceConflict { .. } | Self::PlanInUse { .. } => Problem::new(ProblemCode::Conflict, said),
+            Self::PriceConflict { .. } => conflict("The book has another price from then on", said),
+            Self::PlanInUse { .. } => conflict("Tenants have this plan", said),
             Self::Invalid { field, .. } => Problem::field(field, said),
             Self::Tenancy(error) => error.into_problem(),
             Self::Store(error) => error.into_problem(),
@@ -318,7 +319,7 @@ impl IntoProblem for ChatError {
         match self {
             Self::InvalidInput { field, .. } => Problem::field(field, said),
             Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),
-            Self::Busy => Problem::new(ProblemCode::Conflict, said),
+            Self::Busy => conflict("An answer is being written", said),
             Self::ShuttingDown => Problem::new(ProblemCode::ShuttingDown, said).retry_after(5),
             Self::Removed => Problem::new(ProblemCode::StorageUnavailable, said).retry_after(2),
             Self::RunLost(problem) => *problem,

@@ -154,7 +154,7 @@ impl<'d, 'm> Fields<'d, 'm> {
         let read = i64::from_str_radix(number.as_str(), number.radix()).ok();
         if read.is_none() {
             let line = self.source.line(value.span().start);
-            self.mistake(line, format!("{key} of this {} must lie between {} and {}", self.kind, i64::MIN, i64::MAX));
+            self.mistake(line, format!("{key} of this {} has too many digits; use at most 18", self.kind));
         }
         read
     }
