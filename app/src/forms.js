@@ -4,13 +4,12 @@ const text = (id, words) => {
   const place = document.getElementById(id);
   if (place) (place.hidden = !words), (place.textContent = words);
 };
-const sentence = (detail) => detail[0].toUpperCase() + detail.slice(1) + (/[.!?]$/.test(detail) ? '' : '.');
 
 function show(form, problem) {
   const errors = new Map((problem?.errors ?? []).map((error) => [error.field, error.detail]));
   for (const field of form.querySelectorAll('.field :is(input, select)')) {
     const error = errors.get(field.name);
-    text(`${field.id}-error`, error ? sentence(error) : '');
+    text(`${field.id}-error`, error ?? '');
     if (error) field.setAttribute('aria-invalid', 'true');
     else field.removeAttribute('aria-invalid');
   }
@@ -21,6 +20,8 @@ function show(form, problem) {
     note.querySelector('.note-title').textContent = general ? problem.title : '';
     note.querySelector('.note-detail').textContent = general ? problem.detail : '';
   }
+  // What an earlier act said holds no more above one that was refused.
+  for (const said of document.querySelectorAll('main .said')) said.hidden ||= Boolean(problem);
   const wrong = form.querySelector('[aria-invalid]');
   wrong?.focus();
   // A note at the head of the page may be out of sight of the row that was refused.

@@ -87,6 +87,7 @@ fn environment(name: &str) -> Option<String> {
         "KEY" => Some("sk-test".to_owned()),
         "PASSWORD" | "SEAM_DEMO_PASSWORD" => Some("a long password".to_owned()),
         "SHORT" => Some("short".to_owned()),
+        "SPACED" => Some("two words".to_owned()),
         "ACME_KEY" => Some(GIVEN.to_owned()),
         "NEXT_KEY" => Some(NEXT.to_owned()),
         "WEAK_KEY" => Some("sk-seam-1234".to_owned()),
@@ -292,10 +293,11 @@ effective_from = "2026-01-01T00:00:00Z"
         ("line 32", "this api_key has no name"),
         ("line 34", "there is no model “nothing”"),
         ("line 38", "there is no provider “nobody”"),
-        ("line 43", "cache cannot be read"),
-        ("line 45", "timeout_ms must be between"),
+        ("line 42", "weight of this target is not between 1 and"),
+        ("line 43", "ttl_s of this cache must be a whole number, not text"),
+        ("line 48", "timeout_ms of this provider must be between"),
         ("line 51", "there is no provider “nobody”"),
-        ("line 50", "the input of price of nobody/x is negative"),
+        ("line 53", "input of this price is negative"),
     ];
     let all = told.join("\n");
     for (line, what) in expected {
@@ -307,6 +309,113 @@ effective_from = "2026-01-01T00:00:00Z"
     assert_eq!(told.len(), expected.len(), "{all}");
     assert!(!all.contains("i64") && !all.contains("target type"), "{all}");
     assert_eq!(rows(&tenancy).await, before);
+}
+
+#[tokio::test]
+async fn one_mistake_hides_no_other_of_the_same_resource() {
+    let scratch = Scratch::new().await.unwrap();
+    let tenancy = tenancy(&scratch).await;
+    let text = r#"[[provider]]
+name = "Far Away"
+kind = "openai"
+base_url = "not a url"
+timeout_ms = -5
+max_retries = 99999
+enabled = "yes"
+
+[[provider]]
+name = "near"
+kind = "opnai"
+base_url = "ftp://x"
+api_key_env = "SPACED"
+timeout_ms = 0
+options = { tokens = 1 }
+
+[[provider]]
+name = "made-up"
+kind = "simulated"
+base_url = "http://x"
+options = { tokens = "x", tokens_per_second = -1, falt = "cut" }
+
+[[model]]
+name = "two words"
+targets = []
+hedge_percentile = 500
+deadline_ms = "soon"
+on_disconnect = "wait"
+
+[[model]]
+name = "cached"
+strategy = "best"
+targets = [
+  { provider = "local", weight = 0 },
+  { provider = "nobody", model = " ", wieght = 2 },
+]
+
+[model.cache]
+ttl_s = -1
+similarity = 0.1
+embed_with = "nothing"
+tll = 3
+
+[[model]]
+name = "alike"
+targets = [{ provider = "local", model = "m" }]
+cache = { similarity = 0.9 }
+
+[[price]]
+provider = "local"
+model = " "
+input = "abc"
+output = "-1"
+reasoning = "9000000"
+batch_discount = "2"
+effective_from = "soon"
+"#;
+    let expected = [
+        "line 2: name: use 1 to 40 lower-case letters",
+        "line 4: base_url of this provider is “not a url”, not a URL",
+        "line 5: timeout_ms of this provider must be between",
+        "line 6: max_retries of this provider must be between",
+        "line 7: enabled of this provider must be true or false, not text",
+        "line 11: kind: “opnai” is not a kind of provider",
+        "line 12: base_url of this provider is “ftp://x”; it must start with http:// or https://",
+        "line 13: api_key_env of this provider must be printable and without spaces",
+        "line 14: timeout_ms of this provider must be between",
+        "line 20: base_url of this provider must be left out",
+        "line 21: options of this provider are wrong: falt: unknown field",
+        "line 21: options of this provider are wrong: tokens: invalid type: string \"x\", expected a whole number",
+        "line 21: options of this provider are wrong: tokens_per_second must be between",
+        "line 24: name of this model cannot be used",
+        "line 25: targets of this model are missing",
+        "line 26: hedge_percentile of this model must be between 50 and 99",
+        "line 27: deadline_ms of this model must be a whole number, not text",
+        "line 28: on_disconnect: “wait” is nothing that on_disconnect can be",
+        "line 32: strategy: “best” is not a strategy",
+        "line 34: this target has no model",
+        "line 34: weight of this target is not between 1 and",
+        "line 35: a target has no field “wieght”; did you mean “weight”?",
+        "line 35: model of this target is empty",
+        "line 35: there is no provider “nobody”",
+        "line 39: ttl_s of this cache must be between",
+        "line 40: similarity of this cache must be between",
+        "line 41: there is no model “nothing”",
+        "line 42: a cache has no field “tll”; did you mean “ttl_s”?",
+        "line 47: similarity of this cache needs embed_with beside it",
+        "line 47: this cache has no ttl_s; add it",
+        "line 51: model of this price is empty",
+        "line 52: input: “abc” is not an amount",
+        "line 53: output of this price is negative",
+        "line 54: reasoning of this price is above 1000000 dollars",
+        "line 55: batch_discount of this price is not between 0 and 1",
+        "line 56: effective_from: “soon” is no moment",
+    ];
+    let told = mistakes(&tenancy, text).await;
+    let all = told.join("\n");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{expected}\n{told}\n\n{all}");
+    }
+    assert_eq!(told.len(), expected.len(), "{all}");
 }
 
 #[tokio::test]

@@ -86,12 +86,18 @@ pub async fn sign_in_settings_save(
 #[server(prefix = "/api/ui", endpoint = "domain-claim")]
 pub async fn domain_claim(domain: String) -> Result<(), ServerProblem> {
     use contract::{EmailDomain, Problem};
+    use tenancy::Claim;
     let (platform, scope) = (context::platform()?, context::scope()?);
     let kept = |problem: ServerProblem| problem.keep("domain", &domain);
     let parsed: EmailDomain =
         domain.parse().map_err(|error| kept(Problem::field("domain", format!("{error}")).into()))?;
-    platform.tenancy.domain_claim(&scope, &parsed).await.map_err(|error| kept(error.into()))?;
-    once::say(&platform, &format!("{parsed} is claimed. It counts once whoever runs this server has confirmed it."))?;
+    let claim = platform.tenancy.domain_claim(&scope, &parsed).await.map_err(|error| kept(error.into()))?;
+    let said = match claim {
+        Claim::Made => "is claimed. It counts once whoever runs this server has confirmed it.",
+        Claim::MadeBefore => "was claimed before. It counts once whoever runs this server has confirmed it.",
+        Claim::ConfirmedBefore => "is yours already, and confirmed.",
+    };
+    once::say(&platform, &format!("{parsed} {said}"))?;
     context::go("/admin/sign-in");
     Ok(())
 }

@@ -35,6 +35,8 @@ pub fn AuditLog(
 ) -> impl IntoView {
     let older = entries.last().map(|entry| entry.seq).filter(|seq| *seq > 1);
     let older = older.map(|seq| format!("?q={}&before={seq}", form_encoded(&words)));
+    let paged = log_query().1.is_some() && !entries.is_empty();
+    let newest = paged.then(|| format!("?q={}", form_encoded(&words)));
     let list = if entries.is_empty() {
         Either::Left(view! { <Nothing words=words.clone() /> })
     } else {
@@ -52,6 +54,7 @@ pub fn AuditLog(
             <Search label="Search the log" words />
             {list}
             <p class="console-pages">
+                {newest.map(|to| view! { <a class="button" href=to rel="external">"Newest"</a> })}
                 {older.map(|to| view! { <a class="button" href=to rel="external">"Earlier"</a> })}
                 <a class="button" href=export rel="external" download="">"Download the whole log"</a>
             </p>

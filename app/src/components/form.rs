@@ -17,7 +17,7 @@ impl Refused {
     /// What is wrong with a field.
     fn error(&self, field: &str) -> Option<String> {
         let errors = self.0.as_ref().map(|refused| refused.problem.errors.as_slice()).unwrap_or_default();
-        errors.iter().find(|error| error.field == field).map(|error| sentence(&error.detail))
+        errors.iter().find(|error| error.field == field).map(|error| error.detail.clone())
     }
 
     /// What was typed into a field before the form came back.
@@ -148,14 +148,4 @@ pub fn Choice(
 #[component]
 pub fn Submit(label: &'static str) -> impl IntoView {
     view! { <button class="button button-main">{label}</button> }
-}
-
-/// A detail that a layer wrote for the end of a line, as a sentence.
-fn sentence(detail: &str) -> String {
-    let mut letters = detail.chars();
-    let mut text: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-    if !text.ends_with(['.', '!', '?']) {
-        text.push('.');
-    }
-    text
 }

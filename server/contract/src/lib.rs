@@ -14,6 +14,7 @@ mod people;
 mod place;
 mod problem;
 mod run_event;
+mod sentence;
 mod session;
 mod time;
 
@@ -46,5 +47,6 @@ pub use place::{
 };
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use run_event::{FinishReason, RenderedTail, RunEvent, RunEventRecord, TokenUsage};
+pub use sentence::sentence;
 pub use session::{ImpersonationNote, Role, SessionView, TenantMembership};
 pub use time::{Day, NoDay, Timestamp};

@@ -116,6 +116,8 @@ pub struct TenantSummary {
     pub created_at: Timestamp,
     /// Why, if it is suspended.
     pub suspended_for: Option<String>,
+    /// Begun and not at its end: nobody enters it, and all that is left to do is to complete that.
+    pub being_deleted: bool,
     pub monthly_budget: Option<NanoUsd>,
     pub soft_budget: Option<NanoUsd>,
     pub region: Option<String>,

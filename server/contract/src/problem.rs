@@ -3,6 +3,7 @@
 //! `code` is stable and for programs; `title` and `detail` are for people and say what to do. Internals
 //! are logged under the trace id and never stand in here.
 
+use crate::sentence;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -115,9 +116,9 @@ impl Problem {
         }
     }
 
-    /// Input that a named field makes unusable.
-    pub fn field(field: &str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
+    /// Input that a named field makes unusable; `detail` becomes a sentence.
+    pub fn field(field: &str, detail: impl AsRef<str>) -> Self {
+        let detail = sentence(detail.as_ref());
         let mut problem = Self::new(ProblemCode::InvalidInput, detail.clone());
         problem.errors.push(FieldError { field: field.to_owned(), detail });
         problem

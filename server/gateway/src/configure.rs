@@ -8,7 +8,7 @@ use crate::{
 use contract::{ProviderKind, Slug, Timestamp};
 use serde_json::Value;
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, Told, Vault, differences};
+use tenancy::{Change, Fault, Told, Vault, differences};
 
 const BY_NAME: &str = "
 SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys
@@ -87,39 +87,46 @@ impl NewProvider {
         }
     }
 
-    /// # Errors
-    /// `InvalidProvider` for what no provider can be.
-    pub fn check(&self) -> Result<(), GatewayError> {
-        let name = || self.name.chars().take(60).collect();
-        self.refused().map_err(|reason| GatewayError::InvalidProvider { name: name(), reason })
-    }
-
-    fn refused(&self) -> Result<(), String> {
-        self.name.parse::<Slug>().map_err(|error| error.to_string())?;
+    /// Everything about it that cannot be, by the name of the field.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Err(error) = self.name.parse::<Slug>() {
+            faults.push(("name", format!("cannot be used: {error}")));
+        }
         if !(1..=LONGEST_TIMEOUT_MS).contains(&self.timeout_ms) {
-            return Err(format!("timeout_ms must be between 1 and {LONGEST_TIMEOUT_MS}"));
+            faults.push(("timeout_ms", format!("must be between 1 and {LONGEST_TIMEOUT_MS}")));
         }
         if !(0..=MOST_RETRIES).contains(&self.max_retries) {
-            return Err(format!("max_retries must be between 0 and {MOST_RETRIES}"));
+            faults.push(("max_retries", format!("must be between 0 and {MOST_RETRIES}")));
         }
         let speaks_http = takes_keys(self.kind);
-        match &self.base_url {
-            Some(_) if !speaks_http => return Err(format!("a provider of kind {} has no base_url", self.kind)),
-            Some(base_url) => check_base_url(base_url)?,
-            None => {}
+        let without = || format!("must be left out: a provider of kind {} has none", self.kind);
+        match self.base_url.as_deref().map(check_base_url) {
+            Some(_) if !speaks_http => faults.push(("base_url", without())),
+            Some(Err(reason)) => faults.push(("base_url", reason)),
+            Some(Ok(())) | None => {}
         }
         match &self.api_key {
-            Some(_) if !speaks_http => return Err(format!("a provider of kind {} has no api_key", self.kind)),
-            Some(key) if !is_key(key) => return Err("api_key must be printable and without spaces".to_owned()),
+            Some(_) if !speaks_http => faults.push(("api_key", without())),
+            Some(key) if !is_key(key) => faults.push(("api_key", "must be printable and without spaces".to_owned())),
             Some(_) | None => {}
         }
         if self.kind == ProviderKind::Simulated {
-            return SimulatedOptions::parse(&self.options).map(drop).map_err(|error| format!("options: {error}"));
+            let wrong = SimulatedOptions::faults(&self.options);
+            faults.extend(wrong.into_iter().map(|reason| ("options", format!("are wrong: {reason}"))));
+        } else if !self.options.as_object().is_some_and(serde_json::Map::is_empty) {
+            faults.push(("options", without()));
         }
-        if self.options.as_object().is_some_and(serde_json::Map::is_empty) {
-            Ok(())
-        } else {
-            Err(format!("a provider of kind {} has no options", self.kind))
+        faults
+    }
+
+    fn check(&self) -> Result<(), GatewayError> {
+        match self.faults().into_iter().next() {
+            None => Ok(()),
+            Some((field, reason)) => Err(GatewayError::InvalidProvider {
+                name: self.name.chars().take(60).collect(),
+                reason: format!("its {field} {reason}"),
+            }),
         }
     }
 }

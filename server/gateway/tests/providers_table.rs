@@ -71,9 +71,9 @@ async fn what_cannot_be_is_refused_with_the_reason() {
         ("timeout_ms", |p| p.timeout_ms = 0),
         ("max_retries", |p| p.max_retries = 11),
         ("api_key", |p| p.api_key = Some("two words".to_owned())),
-        ("no options", |p| p.options = json!({"fault": "cut"})),
+        ("options must be left out", |p| p.options = json!({"fault": "cut"})),
         ("unknown field", |p| (p.kind, p.options) = (ProviderKind::Simulated, json!({"falt": "cut"}))),
-        ("no base_url", |p| (p.kind, p.base_url) = (ProviderKind::Local, Some("http://x".to_owned()))),
+        ("base_url must be left out", |p| (p.kind, p.base_url) = (ProviderKind::Local, Some("http://x".to_owned()))),
     ];
     for (about, slip) in slips {
         let mut provider = NewProvider::new("eu", ProviderKind::Openai);

@@ -3,7 +3,7 @@
 use crate::{AttemptPrice, MeteringError, Millionths};
 use contract::{NanoUsd, Timestamp, TokenPrice};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, Told, differences};
+use tenancy::{Change, Fault, Told, differences};
 
 const VERSION_AT: &str = "
 SELECT id, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from
@@ -172,10 +172,34 @@ impl NewPrice {
         )
     }
 
-    /// # Errors
-    /// `Invalid` for what no price can be.
-    pub fn check(&self) -> Result<(), MeteringError> {
-        check(self)
+    /// Everything about it that cannot be, by the name of the field.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (field, name) in [("provider", &self.provider), ("model", &self.model)] {
+            if name.trim().is_empty() {
+                faults.push((field, "is empty; name what the price is for".to_owned()));
+            }
+        }
+        let prices = [
+            ("input", Some(self.input)),
+            ("cached_input", self.cached_input),
+            ("cache_write", self.cache_write),
+            ("output", Some(self.output)),
+            ("reasoning", self.reasoning),
+        ];
+        for (field, value) in prices {
+            if value.is_some_and(|value| value < TokenPrice::default()) {
+                faults.push((field, "is negative; a price is zero or more".to_owned()));
+            }
+            if value.is_some_and(|value| value > HIGHEST) {
+                let reason = "is above 1000000 dollars; prices are dollars per million tokens";
+                faults.push((field, reason.to_owned()));
+            }
+        }
+        if self.batch_discount_millionths.is_some_and(|discount| !(0..=WHOLE).contains(&discount)) {
+            faults.push(("batch_discount", "is not between 0 and 1; 0.5 makes batches half price".to_owned()));
+        }
+        faults
     }
 }
 
@@ -190,35 +214,12 @@ fn told(prices: [Option<TokenPrice>; 5], batch_discount: Option<i64>) -> Told {
 }
 
 fn check(price: &NewPrice) -> Result<(), MeteringError> {
-    let invalid = |field, reason: &str| MeteringError::Invalid {
-        what: format!("price of {}/{}", price.provider, price.model),
-        field,
-        reason: reason.to_owned(),
-    };
-    for (field, name) in [("provider", &price.provider), ("model", &price.model)] {
-        if name.trim().is_empty() {
-            return Err(invalid(field, "is empty; name what the price is for"));
+    match price.faults().into_iter().next() {
+        None => Ok(()),
+        Some((field, reason)) => {
+            Err(MeteringError::Invalid { what: format!("price of {}/{}", price.provider, price.model), field, reason })
         }
     }
-    let prices = [
-        ("input", Some(price.input)),
-        ("cached_input", price.cached_input),
-        ("cache_write", price.cache_write),
-        ("output", Some(price.output)),
-        ("reasoning", price.reasoning),
-    ];
-    for (field, value) in prices {
-        if value.is_some_and(|value| value < TokenPrice::default()) {
-            return Err(invalid(field, "is negative; a price is zero or more"));
-        }
-        if value.is_some_and(|value| value > HIGHEST) {
-            return Err(invalid(field, "is above 1000000 dollars; prices are dollars per million tokens"));
-        }
-    }
-    if price.batch_discount_millionths.is_some_and(|discount| !(0..=WHOLE).contains(&discount)) {
-        return Err(invalid("batch_discount", "is not between 0 and 1; 0.5 makes batches half price"));
-    }
-    Ok(())
 }
 
 /// A moment as it is written in files, such as `2026-01-01T00:00:00Z`.

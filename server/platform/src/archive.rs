@@ -179,7 +179,7 @@ impl Platform {
 
 impl IntoProblem for ArchiveError {
     fn into_problem(self) -> Problem {
-        let said = crate::problem::capitalised(&self.to_string());
+        let said = contract::sentence(&self.to_string());
         match self {
             Self::Crowded => Problem::new(ProblemCode::TooManyRequests, said).retry_after(30),
             Self::TooLarge => Problem::new(ProblemCode::PayloadTooLarge, said),

@@ -2,9 +2,9 @@
 
 use crate::{
     IntoProblem, Platform,
-    problem::{capitalised, conflict, internal, logged},
+    problem::{conflict, internal, logged},
 };
-use contract::{Problem, ProblemCode, TenantId};
+use contract::{Problem, ProblemCode, TenantId, sentence};
 use lifecycle::{Certificate, LifecycleError, UnderWay};
 use std::time::Duration;
 use tenancy::OperatorScope;
@@ -51,10 +51,10 @@ impl IntoProblem for LifecycleError {
     fn into_problem(self) -> Problem {
         // What follows “; ” is for the command line.
         let said = self.to_string();
-        let said = capitalised(said.split_once("; ").map_or(said.as_str(), |(what, _)| what));
+        let said = sentence(said.split_once("; ").map_or(said.as_str(), |(what, _)| what));
         match self {
             Self::UnknownTenant(_) => Problem::new(ProblemCode::NotFound, "There is no such tenant."),
-            Self::NotConfirmed { .. } => Problem::field("name", capitalised(&self.to_string())),
+            Self::NotConfirmed { .. } => Problem::field("name", sentence(&self.to_string())),
             Self::SlugTaken { .. } => conflict("This name is taken", said),
             Self::AlreadyHere { .. } => conflict("This tenant is here already", said),
             Self::BeingDeleted { .. } => conflict("This tenant is being deleted", said),
@@ -67,7 +67,7 @@ impl IntoProblem for LifecycleError {
                 logged(ProblemCode::Conflict, &detail, &self).titled("A row like it is here already")
             }
             Self::Occupied | Self::StillAnswering { .. } | Self::BooksOpen | Self::Remains { .. } => {
-                conflict("This takes another attempt", capitalised(&self.to_string())).retry_after(5)
+                conflict("This takes another attempt", sentence(&self.to_string())).retry_after(5)
             }
             // Where it lies meanwhile is the inside too.
             Self::NotAnArchive(_) => {

@@ -4,7 +4,7 @@
 //! inside (SQL, paths, upstream messages) is logged under the trace id and never sent.
 
 use crate::{ConnectError, NotReady, OpenError, current_trace_id};
-use contract::{FieldError, Problem, ProblemCode};
+use contract::{FieldError, Problem, ProblemCode, sentence};
 use gateway::{GatewayError, provider::ProviderError};
 use metering::MeteringError;
 use orchestration::ChatError;
@@ -55,18 +55,6 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-pub(crate) fn capitalised(sentence: &str) -> String {
-    let mut chars = sentence.chars();
-    let Some(first) = chars.next() else { return String::new() };
-    // An address is written as it is.
-    let is_address = sentence.split_whitespace().next().is_some_and(|word| word.contains('@'));
-    let mut text: String = if is_address { sentence.to_owned() } else { first.to_uppercase().chain(chars).collect() };
-    if !text.ends_with(['.', '!', '?']) {
-        text.push('.');
-    }
-    text
-}
-
 impl IntoProblem for StoreError {
     fn into_problem(self) -> Problem {
         match &self {
@@ -111,7 +99,7 @@ impl IntoProblem for VaultError {
 
 impl IntoProblem for TenancyError {
     fn into_problem(self) -> Problem {
-        let said = capitalised(&self.to_string());
+        let said = sentence(&self.to_string());
         match self {
             Self::NotSignedIn => Problem::new(ProblemCode::NotSignedIn, "Sign in to go on."),
             Self::SingleSignOnRequired { .. } => Problem::new(ProblemCode::SignInRefused, said),
@@ -204,7 +192,7 @@ fn duration(seconds: u64) -> String {
 
 impl IntoProblem for MeteringError {
     fn into_problem(self) -> Problem {
-        let said = capitalised(&self.to_string());
+        let said = sentence(&self.to_string());
         match self {
             Self::PriceConflict { .. } => conflict("The book has another price from then on", said),
             Self::PlanInUse { .. } => conflict("Tenants have this plan", said),
@@ -240,7 +228,7 @@ impl IntoProblem for MeteringError {
 
 impl IntoProblem for RegistryError {
     fn into_problem(self) -> Problem {
-        let said = capitalised(&self.to_string());
+        let said = sentence(&self.to_string());
         match self {
             Self::UnknownModel { .. } => Problem::field("model", said),
             Self::Invalid { field, .. } => Problem::field(field, said),
@@ -281,9 +269,9 @@ impl IntoProblem for ProviderError {
                 "This model is not set up correctly. Choose another one, and tell the operator.",
                 &self,
             ),
-            Self::ContextExceeded { .. } => Problem::new(ProblemCode::PayloadTooLarge, capitalised(&self.to_string())),
+            Self::ContextExceeded { .. } => Problem::new(ProblemCode::PayloadTooLarge, sentence(&self.to_string())),
             Self::Saturated | Self::NotReady(_) => {
-                Problem::new(ProblemCode::ModelUnavailable, capitalised(&self.to_string())).retry_after(5)
+                Problem::new(ProblemCode::ModelUnavailable, sentence(&self.to_string())).retry_after(5)
             }
             Self::Cancelled => Problem::new(ProblemCode::Interrupted, "The request was stopped."),
         }
@@ -292,7 +280,7 @@ impl IntoProblem for ProviderError {
 
 impl IntoProblem for GatewayError {
     fn into_problem(self) -> Problem {
-        let said = capitalised(&self.to_string());
+        let said = sentence(&self.to_string());
         match self {
             Self::UnknownModel { .. } => Problem::field("model", said),
             Self::NoTarget { .. } => Problem::new(ProblemCode::ModelUnavailable, said),
@@ -315,7 +303,7 @@ impl IntoProblem for GatewayError {
 
 impl IntoProblem for ChatError {
     fn into_problem(self) -> Problem {
-        let said = capitalised(&self.to_string());
+        let said = sentence(&self.to_string());
         match self {
             Self::InvalidInput { field, .. } => Problem::field(field, said),
             Self::NotFound { .. } => Problem::new(ProblemCode::NotFound, said),

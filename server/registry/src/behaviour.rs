@@ -4,6 +4,7 @@ use crate::RegistryError;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
 use store::{Row, StoreError};
+use tenancy::Fault;
 
 const LONGEST_DEADLINE_MS: i64 = 600_000;
 const LONGEST_TTL_S: i64 = 90 * 86_400;
@@ -66,17 +67,24 @@ pub struct CachePolicy {
 }
 
 impl CachePolicy {
-    fn check(&self) -> Result<(), String> {
+    /// Everything about it that cannot be, by the name of the field.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
         if !(1..=LONGEST_TTL_S).contains(&self.ttl_s) {
-            return Err(format!("needs a ttl_s between 1 and {LONGEST_TTL_S}"));
+            faults.push(("ttl_s", format!("must be between 1 and {LONGEST_TTL_S}")));
+        }
+        if self.similarity.is_some_and(|similarity| !(LEAST_SIMILARITY..=1.0).contains(&similarity)) {
+            faults.push(("similarity", format!("must be between {LEAST_SIMILARITY} and 1")));
         }
         match (self.similarity, &self.embed_with) {
-            (None, None) => Ok(()),
-            (Some(similarity), Some(_)) if (LEAST_SIMILARITY..=1.0).contains(&similarity) => Ok(()),
-            (Some(_), Some(_)) => Err(format!("needs a similarity between {LEAST_SIMILARITY} and 1")),
-            (Some(_), None) => Err("needs embed_with as well: the model that makes vectors to compare".to_owned()),
-            (None, Some(_)) => Err("needs a similarity as well, such as 0.95".to_owned()),
+            (Some(_), None) => {
+                let reason = "needs embed_with beside it: the model that makes vectors to compare";
+                faults.push(("similarity", reason.to_owned()));
+            }
+            (None, Some(_)) => faults.push(("embed_with", "needs a similarity beside it, such as 0.95".to_owned())),
+            (Some(_), Some(_)) | (None, None) => {}
         }
+        faults
     }
 }
 
@@ -113,15 +121,18 @@ impl Behaviour {
         })
     }
 
-    /// Errors: the field, and why it cannot be so.
-    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+    /// Everything about it that cannot be, by the name of the model's field.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
         if self.deadline_ms.is_some_and(|limit| !(1..=LONGEST_DEADLINE_MS).contains(&limit)) {
-            return Err(("deadline_ms", format!("must be between 1 and {LONGEST_DEADLINE_MS}")));
+            faults.push(("deadline_ms", format!("must be between 1 and {LONGEST_DEADLINE_MS}")));
         }
         if self.hedge_percentile.is_some_and(|percent| !(50..=99).contains(&percent)) {
-            return Err(("hedge_percentile", "must be between 50 and 99".to_owned()));
+            faults.push(("hedge_percentile", "must be between 50 and 99".to_owned()));
         }
-        self.cache.as_ref().map_or(Ok(()), CachePolicy::check).map_err(|reason| ("cache", reason))
+        let of_cache = self.cache.as_ref().map(CachePolicy::faults).unwrap_or_default();
+        faults.extend(of_cache.into_iter().map(|(field, reason)| ("cache", format!("has a {field} that {reason}"))));
+        faults
     }
 
     pub(crate) fn cache_text(&self) -> Result<Option<String>, RegistryError> {
@@ -163,13 +174,14 @@ mod tests {
             similarity,
             embed_with: embed_with.map(str::to_owned),
         };
-        assert!(policy(60, None, None).check().is_ok());
-        assert!(policy(60, Some(0.95), Some("minilm")).check().is_ok());
-        assert!(policy(0, None, None).check().unwrap_err().contains("ttl_s"));
-        assert!(policy(60, Some(0.2), Some("minilm")).check().unwrap_err().contains("similarity"));
-        assert!(policy(60, Some(f64::NAN), Some("minilm")).check().is_err());
-        assert!(policy(60, Some(0.9), None).check().unwrap_err().contains("embed_with"));
-        assert!(policy(60, None, Some("minilm")).check().unwrap_err().contains("similarity"));
+        let wrong = |policy: CachePolicy| policy.faults().into_iter().map(|(field, _)| field).collect::<Vec<_>>();
+        assert!(wrong(policy(60, None, None)).is_empty());
+        assert!(wrong(policy(60, Some(0.95), Some("minilm"))).is_empty());
+        assert_eq!(wrong(policy(0, None, None)), ["ttl_s"]);
+        assert_eq!(wrong(policy(0, Some(0.2), Some("minilm"))), ["ttl_s", "similarity"]);
+        assert_eq!(wrong(policy(60, Some(f64::NAN), Some("minilm"))), ["similarity"]);
+        assert_eq!(wrong(policy(60, Some(0.9), None)), ["similarity"]);
+        assert_eq!(wrong(policy(60, None, Some("minilm"))), ["embed_with"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use contract::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use store::{FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, Told, differences};
+use tenancy::{Change, Fault, Told, differences};
 
 pub(crate) const MODELS: &str = "
 SELECT name, strategy, targets, deadline_ms, hedge_percentile, on_disconnect, cache FROM model ORDER BY name";
@@ -93,6 +93,18 @@ pub struct Target {
 impl Target {
     pub const fn default_weight() -> u32 {
         1
+    }
+
+    /// Everything about it that cannot be, by the name of the field.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.model.trim().is_empty() {
+            faults.push(("model", "is empty; write the provider's own name of it".to_owned()));
+        }
+        if !(1..=HIGHEST_WEIGHT).contains(&self.weight) {
+            faults.push(("weight", format!("is not between 1 and {HIGHEST_WEIGHT}")));
+        }
+        faults
     }
 
     /// `provider/model`, as shown to people and sent in `x-seam-route`.
@@ -184,35 +196,34 @@ fn told(model: &ModelConfig) -> Told {
 }
 
 impl ModelConfig {
-    /// # Errors
-    /// `Invalid` for what no model can be.
-    pub fn check(&self) -> Result<(), RegistryError> {
-        check(self)
+    /// Everything about it that cannot be, by the name of the field; but for its targets, which are asked one by one.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        // Names of models carry dots, slashes and colons ("claude-haiku-4.5", "qwen3:4b").
+        if self.name.is_empty()
+            || self.name.len() > 100
+            || self.name.chars().any(|c| c.is_whitespace() || c.is_control())
+        {
+            faults.push(("name", "cannot be used: write 1 to 100 characters without spaces".to_owned()));
+        }
+        if self.targets.is_empty() {
+            faults.push(("targets", "are missing; name at least one provider and its model".to_owned()));
+        }
+        if self.targets.len() > MOST_TARGETS {
+            faults.push(("targets", format!("are more than {MOST_TARGETS}; leave some out")));
+        }
+        faults.extend(self.behaviour.faults());
+        faults
     }
 }
 
 fn check(model: &ModelConfig) -> Result<(), RegistryError> {
-    // Names of models carry dots, slashes and colons ("claude-haiku-4.5", "qwen3:4b").
-    if model.name.is_empty()
-        || model.name.len() > 100
-        || model.name.chars().any(|c| c.is_whitespace() || c.is_control())
-    {
-        return Err(invalid(model, "name", "cannot be used: write 1 to 100 characters without spaces".to_owned()));
-    }
-    if model.targets.is_empty() {
-        return Err(invalid(model, "targets", "are missing; name at least one provider and its model".to_owned()));
-    }
-    model.behaviour.check().map_err(|(field, reason)| invalid(model, field, reason))?;
-    if model.targets.len() > MOST_TARGETS {
-        return Err(invalid(model, "targets", format!("are more than {MOST_TARGETS}; leave some out")));
+    if let Some((field, reason)) = model.faults().into_iter().next() {
+        return Err(invalid(model, field, reason));
     }
     for target in &model.targets {
-        if target.model.trim().is_empty() {
-            return Err(invalid(model, "targets", format!("name no model of the provider “{}”", target.provider)));
-        }
-        if !(1..=HIGHEST_WEIGHT).contains(&target.weight) {
-            let reason = format!("give {} a weight that is not between 1 and {HIGHEST_WEIGHT}", target.route());
-            return Err(invalid(model, "targets", reason));
+        if let Some((field, reason)) = target.faults().into_iter().next() {
+            return Err(invalid(model, "targets", format!("name {} with a {field} that {reason}", target.route())));
         }
     }
     Ok(())

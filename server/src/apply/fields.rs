@@ -80,6 +80,17 @@ impl<'d, 'm> Fields<'d, 'm> {
         }
     }
 
+    /// The same where the reason is what is said of the field.
+    pub fn faults_of(&mut self, faults: Vec<Fault>) {
+        let kind = self.kind;
+        self.faults(faults, |field, reason| format!("{field} of this {kind} {reason}"));
+    }
+
+    /// Whether it is there, readable or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     fn value(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.asked.push(key);
         self.table.get(key)
@@ -164,6 +175,22 @@ impl<'d, 'm> Fields<'d, 'm> {
         self.require(key, number)
     }
 
+    /// A number, whole or not.
+    pub fn number(&mut self, key: &'static str) -> Option<f64> {
+        let value = self.value(key)?;
+        let read = match value.get_ref() {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(number) => number.as_str().parse().ok(),
+            DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                None
+            }
+        };
+        if read.is_none() {
+            self.wrong_type(key, "a number", value);
+        }
+        read
+    }
+
     /// A moment, as text or as TOML's own date-time.
     pub fn moment(&mut self, key: &'static str) -> Option<jiff::Timestamp> {
         let value = self.value(key)?;
@@ -208,8 +235,26 @@ impl<'d, 'm> Fields<'d, 'm> {
         Some(texts)
     }
 
+    /// A table with fields of its own, called `kind` in messages.
+    pub fn table<T>(
+        &mut self,
+        key: &'static str,
+        kind: &'static str,
+        read: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(key, "a table in { }", value);
+            return None;
+        };
+        let mut fields = Fields::new(self.source, kind, value.span().start, table, self.mistakes);
+        let read = read(&mut fields);
+        fields.finish();
+        read
+    }
+
     /// A list of tables, each with its own fields.
-    pub fn tables(&mut self, key: &'static str, mut each: impl FnMut(Fields<'_, '_>)) {
+    pub fn tables(&mut self, key: &'static str, mut each: impl FnMut(&mut Fields<'_, '_>)) {
         let Some(value) = self.value(key) else {
             self.require::<()>(key, None);
             return;
@@ -219,7 +264,9 @@ impl<'d, 'm> Fields<'d, 'm> {
         };
         for item in items {
             if let DeValue::Table(table) = item.get_ref() {
-                each(Fields::new(self.source, "target", item.span().start, table, self.mistakes));
+                let mut fields = Fields::new(self.source, "target", item.span().start, table, self.mistakes);
+                each(&mut fields);
+                fields.finish();
             } else {
                 self.wrong_type(key, "a list of tables in [ ]", item);
             }

@@ -167,21 +167,6 @@ fn named(
     name.map(|name| (kind, Located { line: fields.line_of(key), value: name.to_owned() }))
 }
 
-/// What a layer says of a whole resource; only of one that was read without a mistake, since the rest is guesswork.
-fn checked<T>(
-    fields: &mut Fields<'_, '_>,
-    before: usize,
-    resource: T,
-    check: impl Fn(&T) -> Result<(), String>,
-) -> Option<T> {
-    if fields.mistakes() == before
-        && let Err(said) = check(&resource)
-    {
-        fields.mistake(fields.line, said);
-    }
-    Some(resource)
-}
-
 /// The value of a variable that a field names.
 fn from_environment(fields: &mut Fields<'_, '_>, key: &'static str, environment: Environment<'_>) -> Option<String> {
     let variable = fields.text(key)?;
@@ -194,7 +179,6 @@ fn from_environment(fields: &mut Fields<'_, '_>, key: &'static str, environment:
 }
 
 fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &mut Names) -> Option<NewProvider> {
-    let before = fields.mistakes();
     let name = fields.required::<Slug>("name");
     names.declare(fields, "provider", "name", name.as_ref().map(Slug::as_str));
     let kind = fields.required::<ProviderKind>("kind");
@@ -205,10 +189,13 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &m
         let line = fields.line_of("api_key");
         fields.mistake(line, "api_key and api_key_env are both given; keep one of them");
     }
+    let key_field = if written_key.is_some() { "api_key" } else { "api_key_env" };
     let (region, zero_retention) = (fields.text("region"), fields.truth("zero_retention"));
     let (timeout_ms, max_retries) = (fields.integer("timeout_ms"), fields.integer("max_retries"));
     let (options, enabled, own_keys) = (fields.json("options"), fields.truth("enabled"), fields.truth("own_keys"));
-    let mut provider = NewProvider::new(name?.as_str(), kind?);
+    // Of a kind that cannot be read, one that has an address and a key.
+    let assumed = kind.unwrap_or(ProviderKind::Openai);
+    let mut provider = NewProvider::new(name.as_ref().map_or(UNNAMED, Slug::as_str), assumed);
     provider.base_url = base_url;
     provider.api_key = written_key.or(environment_key);
     provider.region = region;
@@ -218,7 +205,10 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &m
     provider.options = options.unwrap_or(provider.options);
     provider.enabled = enabled;
     provider.own_keys = own_keys;
-    checked(fields, before, provider, |provider| provider.check().map_err(|error| error.to_string()))
+    let faults = provider.faults().into_iter().filter(|(field, _)| kind.is_some() || *field != "options");
+    let faults = faults.map(|(field, reason)| (if field == "api_key" { key_field } else { field }, reason)).collect();
+    fields.faults_of(faults);
+    name.and(kind).map(|_| provider)
 }
 
 fn plan(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPlan> {
@@ -239,58 +229,65 @@ fn plan(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPlan> {
         tokens_per_minute,
         max_concurrent,
     };
-    fields.faults(plan.faults(), |field, reason| format!("{field} of this plan {reason}"));
+    fields.faults_of(plan.faults());
     name.and(monthly_fee).and(overage_markup).map(|_| plan)
 }
 
 fn model(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<ModelConfig> {
-    let before = fields.mistakes();
     let name = fields.required_text("name");
     names.declare(fields, "model", "name", name.as_deref());
     let strategy = fields.parsed::<Strategy>("strategy").unwrap_or(Strategy::Fallback);
+    let before = fields.mistakes();
     let mut targets = Vec::new();
-    fields.tables("targets", |mut target| {
-        let provider = target.required_text("provider");
-        // Where the target begins: its provider stands there as a rule.
-        let line = target.line;
-        names.references.extend(provider.clone().map(|value| ("provider", Located { line, value })));
-        let model = target.required_text("model");
-        let weight = target.integer("weight").map(|weight| u32::try_from(weight.max(0)).unwrap_or(u32::MAX));
-        if let (Some(provider), Some(model)) = (provider, model) {
-            targets.push(Target { provider, model, weight: weight.unwrap_or_else(Target::default_weight) });
-        }
-        target.finish();
-    });
-    let behaviour = behaviour(fields);
-    let model = ModelConfig { name: name?, strategy, targets, behaviour };
-    checked(fields, before, model, |model| model.check().map_err(|error| error.to_string()))
+    fields.tables("targets", |fields| targets.extend(target(fields, names)));
+    let targets_are_read = fields.mistakes() == before;
+    let behaviour = behaviour(fields, names);
+    let model = ModelConfig {
+        name: name.clone().unwrap_or_else(|| UNNAMED.to_owned()),
+        strategy,
+        targets,
+        behaviour: Behaviour { cache: None, ..behaviour.clone() },
+    };
+    // Of targets that cannot be read, how many there are is guesswork. A cache was asked at its own fields.
+    let faults = model.faults().into_iter().filter(|(field, _)| targets_are_read || *field != "targets");
+    fields.faults_of(faults.collect());
+    name.map(|_| ModelConfig { behaviour, ..model })
 }
 
-fn behaviour(fields: &mut Fields<'_, '_>) -> Behaviour {
+fn target(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<Target> {
+    let provider = fields.required_text("provider");
+    names.refer(fields, "provider", "provider", provider.as_deref());
+    let model = fields.required_text("model");
+    let weight = fields.integer("weight").map(|weight| u32::try_from(weight.max(0)).unwrap_or(u32::MAX));
+    let target = Target {
+        provider: provider.clone().unwrap_or_default(),
+        model: model.clone().unwrap_or_else(|| UNNAMED.to_owned()),
+        weight: weight.unwrap_or_else(Target::default_weight),
+    };
+    fields.faults_of(target.faults());
+    provider.and(model).map(|_| target)
+}
+
+fn behaviour(fields: &mut Fields<'_, '_>, names: &mut Names) -> Behaviour {
     let deadline_ms = fields.integer("deadline_ms");
     let hedge_percentile = fields.integer("hedge_percentile");
     let on_disconnect = fields.parsed::<Disconnect>("on_disconnect").unwrap_or_default();
-    let cache = fields.json("cache").and_then(|written| {
-        let policy = serde_json::from_value::<CachePolicy>(written);
-        policy
-            .map_err(|error| {
-                let line = fields.line_of("cache");
-                let said = plain(&error.to_string());
-                fields.mistake(line, format!("cache cannot be read ({said}); write it like {{ ttl_s = 3600 }}"));
-            })
-            .ok()
+    let cache = fields.table("cache", "cache", |fields| {
+        let ttl_s = fields.required_integer("ttl_s");
+        let (similarity, embed_with) = (fields.number("similarity"), fields.text("embed_with"));
+        names.refer(fields, "model", "embed_with", embed_with.as_deref());
+        let readable =
+            similarity.is_some() == fields.has("similarity") && embed_with.is_some() == fields.has("embed_with");
+        let policy = CachePolicy { ttl_s: ttl_s.unwrap_or(1), similarity, embed_with };
+        // Whether the two go together shows only where both can be read.
+        let faults = policy.faults().into_iter().filter(|(field, _)| readable || *field == "ttl_s");
+        fields.faults_of(faults.collect());
+        ttl_s.map(|_| policy)
     });
     Behaviour { deadline_ms, hedge_percentile, on_disconnect, cache }
 }
 
-/// An error of reading in words for people who know no types of ours.
-fn plain(said: &str) -> String {
-    let words = [("invalid type: ", ""), ("an i64", "a whole number"), ("i64", "a whole number"), ("f64", "a number")];
-    words.into_iter().fold(said.to_owned(), |said, (from, to)| said.replace(from, to))
-}
-
 fn price(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPrice> {
-    let before = fields.mistakes();
     let provider = fields.required_text("provider");
     names.refer(fields, "provider", "provider", provider.as_deref());
     let model = fields.required_text("model");
@@ -301,23 +298,25 @@ fn price(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPrice> {
     let reasoning = fields.parsed::<NanoUsd>("reasoning");
     let batch_discount = fields.parsed::<Millionths>("batch_discount");
     let effective_from = fields.moment("effective_from");
-    if effective_from.is_none() && fields.line_of("effective_from") == fields.line {
+    if effective_from.is_none() && !fields.has("effective_from") {
         // Without a date each application would be another price.
         let line = fields.line;
         fields.mistake(line, "this price has no effective_from; add the moment from which it holds");
     }
+    let unnamed = || UNNAMED.to_owned();
     let price = NewPrice {
-        provider: provider?,
-        model: model?,
-        input: TokenPrice::per_million(input?),
+        provider: provider.clone().unwrap_or_else(unnamed),
+        model: model.clone().unwrap_or_else(unnamed),
+        input: TokenPrice::per_million(input.unwrap_or_default()),
         cached_input: cached_input.map(TokenPrice::per_million),
         cache_write: cache_write.map(TokenPrice::per_million),
-        output: TokenPrice::per_million(output?),
+        output: TokenPrice::per_million(output.unwrap_or_default()),
         reasoning: reasoning.map(TokenPrice::per_million),
         batch_discount_millionths: batch_discount.map(|discount| discount.0),
-        effective_from: Timestamp::from_millis(effective_from?.as_millisecond()),
+        effective_from: Timestamp::from_millis(effective_from.map_or(0, jiff::Timestamp::as_millisecond)),
     };
-    checked(fields, before, price, |price| price.check().map_err(|error| error.to_string()))
+    fields.faults_of(price.faults());
+    provider.and(model).and(input).and(output).and(effective_from).map(|_| price)
 }
 
 fn tenant(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewTenant> {
@@ -356,7 +355,7 @@ fn user(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &mut N
             })
             .ok()
     });
-    if tenant.is_none() && role.is_some() && fields.line_of("tenant") == fields.line {
+    if tenant.is_none() && role.is_some() && !fields.has("tenant") {
         let line = fields.line_of("role");
         fields.mistake(line, "a role is one in a tenant; add tenant, or leave role out for an operator");
     }

@@ -142,6 +142,7 @@ pub(super) fn record(tenant: &TenantSummary) -> Value {
         "zero_retention": tenant.zero_retention,
         "members": tenant.members,
         "suspended_for": tenant.suspended_for,
+        "being_deleted": tenant.being_deleted,
         "created_at": tenant.created_at,
     })
 }
@@ -155,6 +156,14 @@ const HEADS: [Column; 6] = [
     Column::Left("DISPLAY NAME"),
 ];
 
+fn state(tenant: &TenantSummary) -> &'static str {
+    match tenant.suspended_for {
+        _ if tenant.being_deleted => "being deleted",
+        Some(_) => "suspended",
+        None => "open",
+    }
+}
+
 fn row(tenant: &TenantSummary) -> [String; 6] {
     let none = || "–".to_owned();
     [
@@ -162,7 +171,7 @@ fn row(tenant: &TenantSummary) -> [String; 6] {
         tenant.plan.clone().unwrap_or_else(none),
         tenant.monthly_budget.map_or_else(none, |budget| format!("${budget}")),
         tenant.members.to_string(),
-        if tenant.suspended_for.is_some() { "suspended" } else { "open" }.to_owned(),
+        state(tenant).to_owned(),
         tenant.display_name.clone(),
     ]
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use contract::{Email, ListOrder, ListQuery, NameError, Page, Role, Slug, TenantId, TenantSummary, unseen};
 use serde_json::{Value, json};
-use store::{FromRow, Row, StoreError};
+use store::{FromRow, Row, StoreError, Transaction};
 
 const MAX_REASON_CHARS: usize = 300;
 
@@ -21,7 +21,8 @@ const BY_SLUG: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
     tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
-    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members,
+    EXISTS (SELECT 1 FROM tenant_operation AS o WHERE o.tenant_id = tenant.id AND o.kind = 'delete') AS being_deleted
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
 ORDER BY tenant.slug LIMIT $2 OFFSET $3";
@@ -29,7 +30,8 @@ const BY_SLUG_DOWN: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
     tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
-    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members,
+    EXISTS (SELECT 1 FROM tenant_operation AS o WHERE o.tenant_id = tenant.id AND o.kind = 'delete') AS being_deleted
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
 ORDER BY tenant.slug DESC LIMIT $2 OFFSET $3";
@@ -37,7 +39,8 @@ const BY_CREATION: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
     tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
-    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members,
+    EXISTS (SELECT 1 FROM tenant_operation AS o WHERE o.tenant_id = tenant.id AND o.kind = 'delete') AS being_deleted
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
 ORDER BY tenant.created_at, tenant.slug LIMIT $2 OFFSET $3";
@@ -45,7 +48,8 @@ const BY_CREATION_DOWN: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
     tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
-    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members,
+    EXISTS (SELECT 1 FROM tenant_operation AS o WHERE o.tenant_id = tenant.id AND o.kind = 'delete') AS being_deleted
 FROM tenant
 WHERE $1 = '' OR LOWER(tenant.slug || ' ' || tenant.display_name) LIKE $1 ESCAPE '\\'
 ORDER BY tenant.created_at DESC, tenant.slug DESC LIMIT $2 OFFSET $3";
@@ -53,7 +57,8 @@ const ONE: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
     tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
-    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members,
+    EXISTS (SELECT 1 FROM tenant_operation AS o WHERE o.tenant_id = tenant.id AND o.kind = 'delete') AS being_deleted
 FROM tenant WHERE tenant.slug = $1";
 const COUNT: &str = "
 SELECT COUNT(*) AS value FROM tenant
@@ -66,7 +71,7 @@ const RESUME: &str = "
 UPDATE tenant SET suspended_at = NULL, suspended_for = NULL, updated_at = $2
 WHERE id = $1 AND suspended_at IS NOT NULL";
 
-const DELETION: &str = "SELECT slug AS value FROM tenant_operation WHERE tenant_id = $1";
+const DELETION: &str = "SELECT slug AS value FROM tenant_operation WHERE tenant_id = $1 AND kind = 'delete'";
 
 pub(crate) struct SummaryRow(pub(crate) TenantSummary);
 
@@ -80,12 +85,22 @@ impl FromRow for SummaryRow {
             members: row.get("members")?,
             created_at: row.get("created_at")?,
             suspended_for: row.get("suspended_for")?,
+            being_deleted: row.get("being_deleted")?,
             monthly_budget: row.get("monthly_budget")?,
             soft_budget: row.get("soft_budget")?,
             region: row.get("region")?,
             zero_retention: row.get("zero_retention")?,
         }))
     }
+}
+
+/// Nothing of a tenant that is being deleted is changed any more; `what` says so of this change.
+pub(crate) async fn refuse_going(tx: &mut Transaction, tenant: &TenantRecord, what: &str) -> Result<(), TenancyError> {
+    if tx.query(DELETION).bind(tenant.id).fetch_optional::<String>().await?.is_none() {
+        return Ok(());
+    }
+    let reason = format!("“{0}” is being deleted and {what}; complete that: seam tenant delete {0}", tenant.slug);
+    Err(TenancyError::Invalid { field: "tenant", reason })
 }
 
 /// Whether people may enter, as the log tells it.
@@ -193,12 +208,9 @@ impl Tenancy {
         let now = self.now();
         let mut tx = self.control.begin().await?;
         let record = tenant::present(&mut tx, tenant).await?;
-        if tx.query(DELETION).bind(tenant).fetch_optional::<String>().await?.is_some() {
-            // Its people are told just that.
-            let what = if suspended_for.is_some() { "stays closed" } else { "cannot be opened again" };
-            let reason = format!("{} is being deleted and {what}", record.slug);
-            return Err(TenancyError::Invalid { field: "tenant", reason });
-        }
+        // Its people are told just that.
+        let what = if suspended_for.is_some() { "stays closed" } else { "cannot be opened again" };
+        refuse_going(&mut tx, &record, what).await?;
         let before = tx.query(SUSPENDED_FOR).bind(tenant).fetch_optional::<String>().await?;
         let changed = match suspended_for {
             Some(reason) => tx.query(SUSPEND).bind(tenant).bind(now).bind(reason).execute().await?,

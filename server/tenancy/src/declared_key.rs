@@ -109,7 +109,7 @@ impl Tenancy {
         let name = key.name.trim();
         let found: Vec<Stored> = tx.query(OF_NAME).bind(tenant).bind(name).fetch_all().await?;
         if found.len() > 1 {
-            let reason = format!("{slug} has several keys called “{name}”; revoke all but one, then apply again");
+            let reason = format!("“{slug}” has several keys called “{name}”; revoke all but one, then apply again");
             return Err(TenancyError::Invalid { field: "name", reason });
         }
         match found.into_iter().next() {

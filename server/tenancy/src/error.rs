@@ -58,7 +58,7 @@ pub enum TenancyError {
     PermissionDenied { needs: Needs },
     #[error("this session works in no tenant; ask an admin to add you to one, then sign in again")]
     NoTenant,
-    #[error("{tenant} is suspended: {reason}")]
+    #[error("“{tenant}” is suspended: {reason}")]
     Suspended { tenant: String, reason: String },
     /// An operator's session, after its time inside a tenant.
     #[error("your time in {tenant} is over; leave it on the page of tenants, or ask for more time there")]

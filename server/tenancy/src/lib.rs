@@ -74,7 +74,7 @@ pub use principal::{ABSOLUTE_EXPIRY, IDLE_EXPIRY, Principal, SESSION_CLAIMS_KEY,
 pub use scope::{OperatorScope, Scope};
 pub use secret::Secret;
 pub use session::ControlSessions;
-pub use single_sign_on::{Departure, FLOW_LIFETIME, NewSingleSignOn, ProviderUnusable, SingleSignOnError};
+pub use single_sign_on::{Claim, Departure, FLOW_LIFETIME, NewSingleSignOn, ProviderUnusable, SingleSignOnError};
 pub use tenancy::Tenancy;
 pub use tenant::{NewTenant, TenantRecord};
 pub use throttle::{

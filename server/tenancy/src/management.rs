@@ -7,7 +7,7 @@
 use crate::{
     Author, Chain, NewTenant, OperatorScope, Scope, Tenancy, TenancyError,
     audit::{self, Deed},
-    customer::SummaryRow,
+    customer::{SummaryRow, refuse_going},
     tenant,
 };
 use contract::{NanoUsd, Role, Slug, TenantId, TenantSummary, Timestamp};
@@ -19,7 +19,8 @@ const BY_ID: &str = "
 SELECT
     tenant.id, tenant.slug, tenant.display_name, tenant.plan, tenant.created_at, tenant.suspended_for,
     tenant.monthly_budget, tenant.soft_budget, tenant.region, tenant.zero_retention,
-    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members
+    (SELECT COUNT(*) FROM membership WHERE membership.tenant_id = tenant.id) AS members,
+    EXISTS (SELECT 1 FROM tenant_operation AS o WHERE o.tenant_id = tenant.id AND o.kind = 'delete') AS being_deleted
 FROM tenant WHERE tenant.id = $1";
 
 mod sealed {
@@ -158,6 +159,7 @@ impl Tenancy {
         let now = self.now();
         let mut tx = self.control.begin().await?;
         let old = tenant::present(&mut tx, tenant).await?;
+        refuse_going(&mut tx, &old, "stays as it is").await?;
         let new = NewTenant {
             slug: old.slug.clone(),
             display_name: patch.display_name.unwrap_or_else(|| old.display_name.clone()),

@@ -96,7 +96,11 @@ pub(super) fn plan_options(plans: Vec<String>, chosen: Option<&str>) -> impl Int
 
 fn row(tenant: TenantSummary) -> impl IntoView {
     let to = format!("/operator/tenants/{}", tenant.slug);
-    let state = tenant.suspended_for.map_or_else(|| "open".to_owned(), |reason| format!("suspended: {reason}"));
+    let state = match tenant.suspended_for {
+        _ if tenant.being_deleted => "being deleted".to_owned(),
+        Some(reason) => format!("suspended: {reason}"),
+        None => "open".to_owned(),
+    };
     view! {
         <tr>
             <td><a href=to rel="external">{tenant.display_name}</a><span class="hint">" · "{tenant.slug.to_string()}</span></td>

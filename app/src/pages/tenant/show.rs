@@ -38,6 +38,14 @@ fn Shown(found: TenantView) -> impl IntoView {
         if tenant.members == 1 { "person" } else { "people" },
     );
     let (id, slug) = (tenant.id.to_string(), tenant.slug.to_string());
+    if tenant.being_deleted {
+        return view! {
+            <Console title=tenant.display_name.clone() lead>
+                <Deletion tenant />
+            </Console>
+        }
+        .into_any();
+    }
     view! {
         <Console title=tenant.display_name.clone() lead>
             <section aria-labelledby="plan-heading">
@@ -243,20 +251,34 @@ fn Deletion(tenant: TenantSummary) -> impl IntoView {
         1 => "its one person (unless they belong to another tenant), ".to_owned(),
         many => format!("its {} people (unless they belong to another tenant), ", grouped(many)),
     };
-    let consequence = format!(
-        "Everything of {slug} is deleted for good: {people}its keys, conversations, ledger and log. To keep a copy, export it \
-         first. It may take a minute.",
-    );
-    view! {
-        <section aria-labelledby="deletion">
-            <h2 id="deletion">"Deletion"</h2>
+    let consequence = if tenant.being_deleted {
+        format!("What is left of {slug} is deleted for good. It may take a minute.")
+    } else {
+        format!(
+            "Everything of {slug} is deleted for good: {people}its keys, conversations, ledger and log. To keep a copy, export \
+             it first. It may take a minute.",
+        )
+    };
+    let (hint, act) = if tenant.being_deleted {
+        let hint = "Its deletion was begun and has not come to its end. Nobody enters it, and it cannot be kept. If nobody is at it now, \
+                    complete it.";
+        (Either::Left(view! { <p>{hint}</p> }), "Complete")
+    } else {
+        let hint = view! {
             <p class="hint">
                 "Nothing of the tenant can be brought back. Keep a copy with "
                 <code>{format!("seam tenant export {slug} --to FILE")}</code>
                 ". What was removed where is certified in the audit log."
             </p>
+        };
+        (Either::Right(hint), "Delete")
+    };
+    view! {
+        <section aria-labelledby="deletion">
+            <h2 id="deletion">"Deletion"</h2>
+            {hint}
             <div>
-                <Question id="delete".to_owned() act="Delete" consequence name=slug.clone() to=TenantDelete::PATH>
+                <Question id="delete".to_owned() act consequence name=slug.clone() to=TenantDelete::PATH>
                     <input r#type="hidden" name="tenant" value=id />
                     <input r#type="hidden" name="slug" value=slug.clone() />
                 </Question>

@@ -68,18 +68,18 @@ fn build() -> Result<Client, String> {
         .map_err(|error| chain(&error))
 }
 
-/// Whether a base URL can be used, with the reason when not.
+/// Whether a base URL can be used; the reason when not, as it is said of it.
 pub(crate) fn check_base_url(base_url: &str) -> Result<(), String> {
     let url = Url::parse(base_url)
-        .map_err(|error| format!("“{base_url}” is not a URL ({error}); write it like http://127.0.0.1:8080/v1"))?;
+        .map_err(|error| format!("is “{base_url}”, not a URL ({error}); write it like http://127.0.0.1:8080/v1"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("“{base_url}” must start with http:// or https://"));
+        return Err(format!("is “{base_url}”; it must start with http:// or https://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("a base URL must not contain a user or password; use api_key".to_owned());
+        return Err("must not contain a user or password; use api_key".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("“{base_url}” must end with its path, without “?” or “#”"));
+        return Err(format!("is “{base_url}”; it must end with its path, without “?” or “#”"));
     }
     Ok(())
 }
@@ -96,7 +96,7 @@ impl Connection {
         key_header: KeyHeader,
         timeout: Duration,
     ) -> Result<Self, ProviderError> {
-        check_base_url(base_url).map_err(ProviderError::NotReady)?;
+        check_base_url(base_url).map_err(|reason| ProviderError::NotReady(format!("its base_url {reason}")))?;
         let mut headers = HeaderMap::new();
         let key = match key {
             Some(key) => {

@@ -83,16 +83,33 @@ impl Default for SimulatedOptions {
 }
 
 impl SimulatedOptions {
-    /// Reads the provider's options; the error names the field.
+    /// Reads the provider's options; the error is the first of the faults.
     pub fn parse(options: &serde_json::Value) -> Result<Self, String> {
-        let parsed: Self = serde_json::from_value(options.clone()).map_err(|error| error.to_string())?;
-        if !(0.0..=1e6).contains(&parsed.tokens_per_second) {
+        match Self::faults(options).into_iter().next() {
+            Some(fault) => Err(fault),
+            None => serde_json::from_value(options.clone()).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Everything about the options that cannot be. Each names the field.
+    pub fn faults(options: &serde_json::Value) -> Vec<String> {
+        let Some(fields) = options.as_object() else { return vec!["they are no table".to_owned()] };
+        // Each for itself, since reading them together ends at the first that is wrong.
+        let alone = |(name, value): (&String, &serde_json::Value)| {
+            let field = serde_json::json!({ name: value });
+            serde_json::from_value(field).map_err(|error| format!("{name}: {}", plain(&error))).and_then(Self::bounded)
+        };
+        fields.iter().filter_map(|field| alone(field).err()).collect()
+    }
+
+    fn bounded(self) -> Result<(), String> {
+        if !(0.0..=1e6).contains(&self.tokens_per_second) {
             return Err("tokens_per_second must be between 0 and 1000000".to_owned());
         }
-        if parsed.tokens > 100_000 {
+        if self.tokens > 100_000 {
             return Err("tokens must be at most 100000".to_owned());
         }
-        Ok(parsed)
+        Ok(())
     }
 
     /// When the token of this number is due, counted from the call.
@@ -100,6 +117,12 @@ impl SimulatedOptions {
         let paced = if self.tokens_per_second > 0.0 { token as f64 / self.tokens_per_second } else { 0.0 };
         Duration::from_millis(self.first_token_ms) + Duration::from_secs_f64(paced)
     }
+}
+
+/// An error of reading in words for people who know no types of ours.
+fn plain(error: &serde_json::Error) -> String {
+    let words = [("u64", "a whole number"), ("usize", "a whole number"), ("f64", "a number")];
+    words.into_iter().fold(error.to_string(), |said, (from, to)| said.replace(from, to))
 }
 
 /// The simulated provider.

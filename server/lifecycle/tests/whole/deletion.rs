@@ -1,9 +1,10 @@
 //! After a deletion nothing of the tenant is anywhere, and nothing of anybody else is missing.
 
 use crate::world::{World, email, operator, slug};
-use contract::Role;
+use contract::{ListQuery, Role};
 use lifecycle::{Doomed, LifecycleError, UnderWay};
 use std::time::Duration;
+use tenancy::TenantPatch;
 
 const SESSIONS: &str = "SELECT COUNT(*) AS value FROM browser_session";
 const OPERATIONS: &str = "SELECT COUNT(*) AS value FROM tenant_operation";
@@ -87,6 +88,11 @@ testbase::on_each_engine! {
         assert_eq!(world.number(CLOSED).await, 1);
         let reopened = world.tenancy.tenant_resume(&operator(), acme.id).await.unwrap_err().to_string();
         assert!(reopened.contains("being deleted"), "{reopened}");
+        let patch = TenantPatch { display_name: Some("Acme again".to_owned()), ..TenantPatch::default() };
+        let changed = world.tenancy.tenant_change(&operator(), acme.id, patch).await.unwrap_err().to_string();
+        assert!(changed.contains("being deleted and stays as it is"), "{changed}");
+        let tenants = world.tenancy.tenant_page(&operator(), &ListQuery::default()).await.unwrap().items;
+        assert!(tenants[0].being_deleted && tenants[0].suspended_for.is_some(), "{tenants:?}");
         let exported = world.lifecycle.tenant_export(&operator(), &acme.slug, &world.file("x")).await;
         assert!(exported.unwrap_err().to_string().contains("being deleted"));
         let home = "192.0.2.1".parse().unwrap();

@@ -35,6 +35,8 @@ pub(super) struct Tenant {
     members: i64,
     /// Why, if it is suspended.
     suspended_for: Option<String>,
+    /// Its deletion was begun; what is left to do is to complete it.
+    being_deleted: bool,
     created_at: i64,
 }
 
@@ -52,6 +54,7 @@ impl From<TenantSummary> for Tenant {
             zero_retention: tenant.zero_retention,
             members: tenant.members,
             suspended_for: tenant.suspended_for,
+            being_deleted: tenant.being_deleted,
             created_at: tenant.created_at.as_millis(),
         }
     }

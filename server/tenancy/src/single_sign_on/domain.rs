@@ -38,6 +38,14 @@ const CONFIRM: &str = "
 UPDATE sign_in_domain SET confirmed_by = $3, confirmed_at = $4
 WHERE tenant_id = $1 AND domain = $2 AND confirmed_at IS NULL";
 
+/// What became of a claim; `MadeBefore` and `ConfirmedBefore` changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    Made,
+    MadeBefore,
+    ConfirmedBefore,
+}
+
 struct DomainRow(DomainView);
 
 impl FromRow for DomainRow {
@@ -79,7 +87,7 @@ impl Tenancy {
     }
 
     /// Says that a domain is the tenant's own; nothing changes for anybody until the operator confirms it.
-    pub async fn domain_claim(&self, scope: &impl Manages, domain: &EmailDomain) -> Result<(), TenancyError> {
+    pub async fn domain_claim(&self, scope: &impl Manages, domain: &EmailDomain) -> Result<Claim, TenancyError> {
         scope.require_manager()?;
         let now = self.now();
         let mut tx = self.control.begin().await?;
@@ -92,8 +100,10 @@ impl Tenancy {
             let deed = deed("domain.claim", domain, None, Some(false));
             audit::record(&mut tx, now, Chain::Tenant(scope.tenant()), scope.author(), deed).await?;
             tx.commit().await?;
+            return Ok(Claim::Made);
         }
-        Ok(())
+        let holder = tx.query(HOLDER).bind(domain.clone()).fetch_optional::<String>().await?;
+        Ok(if holder == Some(scope.tenant().to_string()) { Claim::ConfirmedBefore } else { Claim::MadeBefore })
     }
 
     /// Gives a domain up, confirmed or not. Its people sign in with their passwords from then on.

@@ -16,6 +16,7 @@ mod identity;
 mod setting;
 mod wire;
 
+pub use domain::Claim;
 pub use flow::{Departure, FLOW_LIFETIME};
 pub(crate) use setting::secret_context;
 pub use setting::{NewSingleSignOn, ProviderUnusable};

@@ -8,7 +8,7 @@ use contract::{EmailDomain, Role, SignInHow};
 use serde_json::json;
 use std::time::Duration;
 use tenancy::{
-    FLOW_LIFETIME, NewSingleSignOn, OperatorScope, Principal, ProviderUnusable, Scope, Secret, SessionClaims,
+    Claim, FLOW_LIFETIME, NewSingleSignOn, OperatorScope, Principal, ProviderUnusable, Scope, Secret, SessionClaims,
     SingleSignOnError, TenancyError, TenantRecord,
 };
 
@@ -115,12 +115,17 @@ async fn the_provider_speaks_for_its_tenants_confirmed_domains_alone() {
     let world = World::new().await;
     let (fixture, operator) = (&world.fixture, OperatorScope::command_line());
     assert!(matches!(why(world.enter("s", "eve@evil.test").await), SingleSignOnError::ForeignDomain { .. }));
-    fixture.tenancy.domain_claim(&world.ada, &domain("evil.test")).await.unwrap();
+    for expected in [Claim::Made, Claim::MadeBefore] {
+        assert_eq!(fixture.tenancy.domain_claim(&world.ada, &domain("evil.test")).await.unwrap(), expected);
+    }
     assert!(matches!(why(world.enter("s", "eve@evil.test").await), SingleSignOnError::ForeignDomain { .. }));
     assert!(matches!(why(world.enter("s", "eve@sub.acme.test").await), SingleSignOnError::ForeignDomain { .. }));
     // Confirmed for another tenant.
     let globex = fixture.tenant("globex").await;
     fixture.tenancy.domain_confirm(&operator, globex.id, &domain("evil.test")).await.unwrap();
+    // Who claims it too learns nothing of that.
+    let again = fixture.tenancy.domain_claim(&world.ada, &domain("evil.test")).await.unwrap();
+    assert_eq!(again, Claim::MadeBefore);
     assert!(matches!(why(world.enter("s", "eve@evil.test").await), SingleSignOnError::ForeignDomain { .. }));
     let second = fixture.tenancy.domain_confirm(&operator, world.acme.id, &domain("evil.test")).await;
     assert!(matches!(second, Err(TenancyError::Invalid { field: "domain", .. })), "{second:?}");
@@ -128,6 +133,8 @@ async fn the_provider_speaks_for_its_tenants_confirmed_domains_alone() {
     assert!(matches!(why(unknown), SingleSignOnError::NotSetUp { .. }));
     fixture.tenancy.domain_withdraw(&operator, globex.id, &domain("evil.test")).await.unwrap();
     fixture.tenancy.domain_confirm(&operator, world.acme.id, &domain("evil.test")).await.unwrap();
+    let again = fixture.tenancy.domain_claim(&world.ada, &domain("evil.test")).await.unwrap();
+    assert_eq!(again, Claim::ConfirmedBefore);
     world.enter("s", "eve@evil.test").await.unwrap();
 }
 
@@ -408,7 +415,7 @@ async fn only_admins_set_it_up_and_strangers_see_nothing() {
     let denied = |result: Result<(), TenancyError>| matches!(result, Err(TenancyError::PermissionDenied { .. }));
     assert!(denied(tenancy.single_sign_on_view(&bob).await.map(drop)));
     assert!(denied(tenancy.single_sign_on_save(&bob, setting(&world.provider)).await.map(drop)));
-    assert!(denied(tenancy.domain_claim(&bob, &domain("bob.test")).await));
+    assert!(denied(tenancy.domain_claim(&bob, &domain("bob.test")).await.map(drop)));
     assert!(denied(tenancy.domain_release(&bob, &domain("acme.test")).await));
     let globex = world.fixture.tenant("globex").await;
     world.fixture.member("eve@globex.test", &globex, Role::Admin).await;
