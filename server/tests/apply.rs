@@ -356,7 +356,7 @@ targets = [
 ttl_s = -1
 similarity = 0.1
 embed_with = "nothing"
-tll = 3
+tll_s = 3
 
 [[model]]
 name = "alike"
@@ -400,7 +400,7 @@ effective_from = "soon"
         "line 39: ttl_s of this cache must be between",
         "line 40: similarity of this cache must be between",
         "line 41: there is no model “nothing”",
-        "line 42: a cache has no field “tll”; did you mean “ttl_s”?",
+        "line 42: a cache has no field “tll_s”; did you mean “ttl_s”?",
         "line 47: similarity of this cache needs embed_with beside it",
         "line 47: this cache has no ttl_s; add it",
         "line 51: model of this price is empty",
