@@ -110,6 +110,10 @@ test('an answer of a tenant that is suspended meanwhile says so at once', async 
   await expect(answers(page).last()).toContainText('This workspace is suspended');
   await expect(answers(page).last()).toContainText('Moving house');
   await expect(said(olga)).toContainText('acme is suspended');
+  // A page that is opened now says so in its middle, and offers nothing to write.
+  await page.goto('/chat');
+  await expect(page.getByRole('main').getByRole('heading', { name: 'This workspace is suspended' })).toBeVisible();
+  await expect(composer(page)).toHaveCount(0);
   await olga.getByRole('button', { name: 'Resume' }).click();
   await expect(said(olga)).toHaveText('acme is open again.');
   await olga.context().close();

@@ -5,7 +5,7 @@ use crate::api::ServerProblem;
 use crate::api::{context, once};
 #[cfg(feature = "ssr")]
 use contract::ListQuery;
-use contract::{ImpersonationView, ModelView, SessionView, TenantId, Timestamp};
+use contract::{ImpersonationView, ModelView, Problem, SessionView, TenantId, Timestamp};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
@@ -17,6 +17,9 @@ pub struct FrameView {
     pub models: Vec<ModelView>,
     /// Operators who act in the tenant now, other than the one who asks.
     pub visits: Vec<ImpersonationView>,
+    /// Why nobody enters the tenant of the session now: it is suspended.
+    #[serde(default)]
+    pub shut: Option<Problem>,
     /// What the act before this page has to say, said this once.
     #[serde(default)]
     pub said: Option<String>,
@@ -71,6 +74,7 @@ pub async fn home() -> Result<(), ServerProblem> {
 
 #[server(prefix = "/api/ui", endpoint = "frame", input = Json)]
 pub async fn frame() -> Result<FrameView, ServerProblem> {
+    use tenancy::TenancyError;
     let (platform, principal) = (context::platform()?, context::principal()?);
     let tenants_page = context::is_page_within(&["/chat", "/admin"]);
     // It waits for a page that has a place for it.
@@ -83,12 +87,13 @@ pub async fn frame() -> Result<FrameView, ServerProblem> {
         let first = platform.tenancy.tenant_page(&principal.operator_scope()?, &ListQuery::default()).await?.total == 0;
         context::go(if first { "/start" } else { "/operator/tenants" });
     }
-    let visits = match principal.scope() {
-        Ok(scope) => platform.tenancy.impersonations_lasting(&scope).await?,
-        Err(_) => Vec::new(),
+    let (visits, shut) = match principal.scope() {
+        Ok(scope) => (platform.tenancy.impersonations_lasting(&scope).await?, None),
+        Err(error @ TenancyError::Suspended { .. }) => (Vec::new(), Some(ServerProblem::from(error).problem)),
+        Err(_) => (Vec::new(), None),
     };
     let own = session.impersonation.as_ref().map(|time| time.id);
     let visits = visits.into_iter().filter(|visit| Some(visit.id) != own).collect();
     let models = platform.gateway.models().await?;
-    Ok(FrameView { session, models, visits, said, now: platform.tenancy.clock().now() })
+    Ok(FrameView { session, models, visits, shut, said, now: platform.tenancy.clock().now() })
 }

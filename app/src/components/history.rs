@@ -11,7 +11,7 @@ use crate::{
     },
     wording::{absolute, age},
 };
-use contract::{ConversationSummary, Timestamp};
+use contract::{ConversationSummary, ProblemCode, Timestamp};
 use leptos::{either::Either, prelude::*};
 use leptos_router::hooks::{use_params_map, use_query_map};
 use std::time::Duration;
@@ -59,6 +59,10 @@ pub fn History() -> impl IntoView {
                                 Either::Left(view! { <p class="history-empty">{nothing(&words)}</p> })
                             }
                             Ok(list) => Either::Right(Either::Left(groups(now, list))),
+                            // The page beside it says why.
+                            Err(refused) if refused.problem.code == ProblemCode::PermissionDenied => {
+                                Either::Left(view! { <p class="history-empty">{refused.problem.title}</p> })
+                            }
                             Err(refused) => {
                                 Either::Right(Either::Right(view! { <ProblemNote problem=refused.problem /> }))
                             }

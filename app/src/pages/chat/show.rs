@@ -44,16 +44,17 @@ pub fn ChatShow() -> impl IntoView {
                 {move || Suspend::new(async move {
                     let frame = frame.await;
                     let place = frame.as_ref().ok().and_then(|frame| frame.session.current.clone());
-                    let models = frame.map(|frame| frame.models).unwrap_or_default();
-                    match opened.await {
-                        Ok(opened) => {
+                    let (models, shut) = frame.map(|frame| (frame.models, frame.shut)).unwrap_or_default();
+                    match (opened.await, shut) {
+                        (Ok(None), Some(problem)) => Either::Right(view! { <ProblemPage problem /> }),
+                        (Ok(opened), _) => {
                             let title = opened.as_ref().map_or_else(|| "New chat".to_owned(), |opened| opened.view.title.clone());
                             Either::Left(view! {
                                 <Title text=title />
                                 <Thread opened models place refused=refused.get_value() />
                             })
                         }
-                        Err(refused) => Either::Right(view! { <ProblemPage problem=refused.problem /> }),
+                        (Err(refused), _) => Either::Right(view! { <ProblemPage problem=refused.problem /> }),
                     }
                 })}
             </Transition>

@@ -47,7 +47,7 @@ impl<T: DeserializeOwned + IntoParams> FromRequestParts<WebState> for Asked<T> {
         for (name, value) in &given {
             require_known("query parameter", name, &known)?;
             if given.iter().filter(|(other, _)| other == name).count() > 1 {
-                return Err(Problem::field(name, format!("{name} stands in the query more than once.")).into());
+                return Err(Problem::field(name, format!("“{name}” stands in the query more than once.")).into());
             }
             if value.chars().count() > MOST_CHARS {
                 return Err(Problem::field(name, format!("{name} has more than {MOST_CHARS} characters.")).into());
@@ -78,7 +78,7 @@ impl<T: DeserializeOwned + ToSchema> FromRequest<WebState> for Sent<T> {
             Unreadable::Syntax(said) => unreadable(format!("The body is no JSON: {said}.")),
             Unreadable::Repeated(name) => {
                 let shown: String = name.chars().take(60).collect();
-                Problem::field(&shown, format!("{shown} stands in the body more than once."))
+                Problem::field(&shown, format!("“{shown}” stands in the body more than once."))
             }
         })?;
         let fields = value.as_object().ok_or_else(|| unreadable("The body must be a JSON object: {…}.".to_owned()))?;
@@ -175,7 +175,7 @@ pub(super) fn list_query(words: Option<String>, page: i64, sort: Option<&str>) -
 
 /// Text that must be one of our types.
 pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(field: &str, text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error| Problem::field(field, format!("{field}: {error}.")))
+    text.parse().map_err(|error| Problem::field(field, format!("“{field}”: {error}")))
 }
 
 /// Dollars as decimal text.
