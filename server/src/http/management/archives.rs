@@ -148,7 +148,7 @@ fn missing_plan(named: Option<&str>) -> Result<MissingPlan, Problem> {
         None => Ok(MissingPlan::Refuse),
         Some("create") => Ok(MissingPlan::Create),
         Some("none") => Ok(MissingPlan::LeaveOut),
-        Some(_) => Err(Problem::field("plan", "plan is create or none; leave it out to be asked.")),
+        Some(_) => Err(Problem::field("plan", "“plan” is create or none; leave it out to be asked.")),
     }
 }
 

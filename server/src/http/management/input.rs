@@ -50,7 +50,7 @@ impl<T: DeserializeOwned + IntoParams> FromRequestParts<WebState> for Asked<T> {
                 return Err(Problem::field(name, format!("“{name}” stands in the query more than once.")).into());
             }
             if value.chars().count() > MOST_CHARS {
-                return Err(Problem::field(name, format!("{name} has more than {MOST_CHARS} characters.")).into());
+                return Err(Problem::field(name, format!("“{name}” has more than {MOST_CHARS} characters.")).into());
             }
         }
         let read = serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(form(query)));
@@ -136,12 +136,12 @@ fn require_known(what: &str, name: &str, known: &[String]) -> Result<(), Problem
 fn unusable(path: &str, error: &dyn fmt::Display) -> Problem {
     let said = error.to_string();
     match missing(&said) {
-        Some(field) => Problem::field(field, format!("{field} is missing; add it.")),
+        Some(field) => Problem::field(field, format!("“{field}” is missing; add it.")),
         None if path == "." => Problem::new(ProblemCode::InvalidInput, format!("The request cannot be used: {said}.")),
         None if is_of_whole_number(&said) => {
-            Problem::field(path, format!("{path} is a whole number, at most {}.", i64::MAX))
+            Problem::field(path, format!("“{path}” is a whole number, at most {}.", i64::MAX))
         }
-        None => Problem::field(path, format!("{path}: {said}.")),
+        None => Problem::field(path, format!("“{path}”: {said}.")),
     }
 }
 
@@ -162,7 +162,7 @@ pub(super) fn window(page: Option<i64>, per_page: Option<i64>) -> Result<(i64, i
         if (1..=most).contains(&value) {
             return Ok(value);
         }
-        Err(Problem::field(name, format!("{name} is a whole number from 1 to {most}.")))
+        Err(Problem::field(name, format!("“{name}” is a whole number from 1 to {most}.")))
     };
     Ok((bounded("page", page.unwrap_or(1), LAST_PAGE)?, bounded("per_page", per_page.unwrap_or(USUAL), MOST)?))
 }

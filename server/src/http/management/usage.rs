@@ -81,7 +81,7 @@ pub(super) fn span(from: Option<&str>, to: Option<&str>) -> Result<(Timestamp, T
     let from = from.map_or(Ok(Timestamp::from_millis(0)), |from| moment("from", from))?;
     let to = to.map_or(Ok(Timestamp::from_millis(i64::MAX)), |to| moment("to", to))?;
     if to <= from {
-        return Err(Problem::field("to", "to must be later than from."));
+        return Err(Problem::field("to", "“to” must be later than from."));
     }
     Ok((from, to))
 }
