@@ -194,7 +194,7 @@ pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
     }
     let moment = text.parse::<jiff::Timestamp>().ok().or_else(day);
     moment.map(|moment| Timestamp::from_millis(moment.as_millisecond())).ok_or_else(|| {
-        let detail = format!("{field} is a moment such as 2026-01-01T00:00:00Z, or a day such as 2026-01-01.");
+        let detail = format!("“{field}” is a moment such as 2026-01-01T00:00:00Z, or a day such as 2026-01-01.");
         Problem::field(field, detail)
     })
 }
