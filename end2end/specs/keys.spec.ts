@@ -154,7 +154,7 @@ test('without JavaScript: keys are searched, sorted, paged and told apart by lin
   await page.getByLabel('Expires').selectOption('on a date');
   await page.getByLabel('Last day').fill('2020-01-01');
   await page.getByRole('button', { name: 'Make a key' }).click();
-  await expect(page.getByText('Choose a time that lies in the future.')).toBeVisible();
+  await expect(page.locator('#expires_at-error')).toHaveText('Choose a time that lies in the future.');
   await expect(page.getByRole('textbox', { name: 'Name' })).toHaveValue('of the past');
   await expect(page.getByLabel('Expires')).toHaveValue('date');
   await expect(page.getByLabel('Last day')).toHaveValue('2020-01-01');
