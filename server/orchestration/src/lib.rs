@@ -32,4 +32,4 @@ mod subscription;
 pub use chats::{Chats, PROMPT_LABEL, PROMPT_NAME};
 pub use error::ChatError;
 pub use places::AbandonedPlace;
-pub use responses::{KeptResponse, Responses};
+pub use responses::{KeptResponse, Responses, SaidBefore};

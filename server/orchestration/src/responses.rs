@@ -10,8 +10,9 @@ use tenancy::{Scope, SharedClock};
 
 /// As long as OpenAI keeps them.
 const KEPT_FOR_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
-/// The longest chain that is read; each of its responses was read whole by a model once.
-const LONGEST_CHAIN: i64 = 500;
+/// The longest chain that is read, in responses and in bytes: as much as a request may say at once.
+const LONGEST_CHAIN: usize = 500;
+const MOST_CHAIN_BYTES: i64 = 32 << 20;
 
 const KEEP: &str = "
 INSERT INTO response (tenant_id, id, previous_id, input, response, created_at)
@@ -21,16 +22,20 @@ const FIND: &str = "
 SELECT id, previous_id, input, response FROM response WHERE tenant_id = $1 AND id = $2 AND created_at >= $3";
 const FORGET: &str = "DELETE FROM response WHERE tenant_id = $1 AND id = $2";
 const CHAIN: &str = "
-WITH RECURSIVE chain (id, previous_id, height) AS (
-    SELECT response.id, response.previous_id, 1
+WITH RECURSIVE chain (id, previous_id, height, bytes) AS (
+    SELECT
+        response.id, response.previous_id, 1,
+        CAST(OCTET_LENGTH(response.input) + OCTET_LENGTH(response.response) AS BIGINT)
     FROM response WHERE response.tenant_id = $1 AND response.id = $2 AND response.created_at >= $3
     UNION ALL
-    SELECT response.id, response.previous_id, chain.height + 1
+    SELECT
+        response.id, response.previous_id, chain.height + 1,
+        CAST(chain.bytes + OCTET_LENGTH(response.input) + OCTET_LENGTH(response.response) AS BIGINT)
     FROM chain
     JOIN response ON response.tenant_id = $1 AND response.id = chain.previous_id
-    WHERE chain.height < $4
+    WHERE chain.height < $4 AND chain.bytes <= $5
 )
-SELECT response.id, response.previous_id, response.input, response.response
+SELECT response.id, response.previous_id, response.input, response.response, chain.bytes
 FROM chain JOIN response ON response.tenant_id = $1 AND response.id = chain.id
 ORDER BY chain.height DESC";
 
@@ -59,6 +64,29 @@ impl FromRow for KeptResponse {
             input: serde_json::from_str(&input).map_err(|error| unreadable("input", error))?,
             response: serde_json::from_str(&response).map_err(|error| unreadable("response", error))?,
         })
+    }
+}
+
+/// What was said before a response that follows on another.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SaidBefore {
+    /// As items, the oldest first; and how many bytes they are.
+    Whole { said: Vec<Value>, bytes: usize },
+    /// The response, or one before it, is not there any more.
+    Missing,
+    /// More than a request may say.
+    TooLong,
+}
+
+/// A response in a chain, with the bytes of all from it to the newest.
+struct Link {
+    kept: KeptResponse,
+    bytes: i64,
+}
+
+impl FromRow for Link {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { kept: KeptResponse::from_row(row)?, bytes: row.get("bytes")? })
     }
 }
 
@@ -104,19 +132,24 @@ impl Responses {
         store.read(FIND).bind(store.tenant()).bind(id).bind(self.oldest()).fetch_optional().await
     }
 
-    /// All that was said up to a response and by it, as items, the oldest first; none when it, or one before it, is not
-    /// there any more.
-    pub async fn said_until(&self, scope: &Scope, id: &str) -> Result<Option<Vec<Value>>, StoreError> {
+    /// All that was said up to a response and by it.
+    pub async fn said_until(&self, scope: &Scope, id: &str) -> Result<SaidBefore, StoreError> {
         let store = scope.store(&self.stores).await?;
         let chain = self.chain(&store, id).await?;
-        if chain.first().is_none_or(|oldest| oldest.previous.is_some()) {
-            return Ok(None);
+        let Some(oldest) = chain.first() else { return Ok(SaidBefore::Missing) };
+        let goes_on = oldest.kept.previous.is_some();
+        if oldest.bytes > MOST_CHAIN_BYTES || goes_on && chain.len() >= LONGEST_CHAIN {
+            return Ok(SaidBefore::TooLong);
         }
-        let said = chain.into_iter().flat_map(|kept| {
+        if goes_on {
+            return Ok(SaidBefore::Missing);
+        }
+        let bytes = usize::try_from(oldest.bytes).unwrap_or(usize::MAX);
+        let said = chain.into_iter().flat_map(|Link { kept, .. }| {
             let output = kept.response.get("output").and_then(Value::as_array).cloned().unwrap_or_default();
             kept.input.into_iter().chain(output.into_iter().filter_map(said_before))
         });
-        Ok(Some(said.collect()))
+        Ok(SaidBefore::Whole { said: said.collect(), bytes })
     }
 
     /// Whether there was one.
@@ -128,9 +161,10 @@ impl Responses {
         Ok(gone)
     }
 
-    async fn chain(&self, store: &TenantStore, id: &str) -> Result<Vec<KeptResponse>, StoreError> {
-        let chain = store.read(CHAIN).bind(store.tenant()).bind(id).bind(self.oldest()).bind(LONGEST_CHAIN);
-        chain.fetch_all().await
+    async fn chain(&self, store: &TenantStore, id: &str) -> Result<Vec<Link>, StoreError> {
+        let longest = i64::try_from(LONGEST_CHAIN).unwrap_or(i64::MAX);
+        let chain = store.read(CHAIN).bind(store.tenant()).bind(id).bind(self.oldest()).bind(longest);
+        chain.bind(MOST_CHAIN_BYTES).fetch_all().await
     }
 
     fn oldest(&self) -> Timestamp {

@@ -10,7 +10,7 @@ use contract::{
     ConversationId, MessageId, MessageStatus, NewMessage, NodeId, Role, RunEvent, RunEventRecord, RunId, RunStarted,
     Timestamp,
 };
-use orchestration::{KeptResponse, Responses};
+use orchestration::{KeptResponse, Responses, SaidBefore};
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use store::{Matching, Table, Value};
@@ -357,7 +357,10 @@ async fn a_response_is_followed_and_forgotten_in_its_own_tenant() {
     responses.keep(&twins.globex, &kept("globex", "resp_1", None)).await.unwrap();
     responses.keep(&twins.globex, &kept("globex", "resp_2", Some("resp_1"))).await.unwrap();
     assert_eq!(count().await, 2);
-    let said = async |scope: &Scope| responses.said_until(scope, "resp_2").await.unwrap();
+    let said = async |scope: &Scope| match responses.said_until(scope, "resp_2").await.unwrap() {
+        SaidBefore::Whole { said, .. } => Some(said),
+        SaidBefore::Missing | SaidBefore::TooLong => None,
+    };
     for (scope, whose) in [(&twins.acme, "acme"), (&twins.globex, "globex")] {
         let expected = ["asked for resp_1", "was told resp_1", "asked for resp_2", "was told resp_2"];
         let expected: Vec<_> = expected.iter().map(|words| json!(format!("{whose} {words}"))).collect();
@@ -369,4 +372,27 @@ async fn a_response_is_followed_and_forgotten_in_its_own_tenant() {
     assert!(!responses.forget(&twins.acme, "resp_1").await.unwrap());
     assert_eq!(said(&twins.acme).await, None, "a chain is whole or not there");
     assert_eq!(said(&twins.globex).await.map(|said| said.len()), Some(4));
+}
+
+#[tokio::test]
+async fn a_chain_that_says_more_than_a_request_may_is_told_from_one_that_is_gone() {
+    let twins = Twins::new().await;
+    let responses = Responses::new(twins.one.stores.clone(), Arc::new(SystemClock));
+    let keep = async |id: &str, previous: Option<&str>, bytes: usize| {
+        let (input, response) = (vec![json!("x".repeat(bytes))], json!({ "output": [] }));
+        let kept = KeptResponse { id: id.to_owned(), previous: previous.map(str::to_owned), input, response };
+        responses.keep(&twins.acme, &kept).await.unwrap();
+    };
+    let said = async |id: &str| responses.said_until(&twins.acme, id).await.unwrap();
+    keep("resp_1", None, 20 << 20).await;
+    keep("resp_2", Some("resp_1"), 1).await;
+    keep("resp_3", Some("resp_2"), 13 << 20).await;
+    keep("resp_4", Some("resp_3"), 1).await;
+    assert!(matches!(said("resp_2").await, SaidBefore::Whole { said, bytes } if said.len() == 2 && bytes > 20 << 20));
+    assert_eq!((said("resp_3").await, said("resp_4").await), (SaidBefore::TooLong, SaidBefore::TooLong));
+    keep("resp_5", Some("resp_0"), 1).await;
+    for number in 6..510 {
+        keep(&format!("resp_{number}"), Some(&format!("resp_{}", number - 1)), 1).await;
+    }
+    assert_eq!((said("resp_503").await, said("resp_509").await), (SaidBefore::Missing, SaidBefore::TooLong));
 }

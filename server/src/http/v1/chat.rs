@@ -36,9 +36,14 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    async fn keep(self, response: Value) -> Result<(), Refusal> {
+    /// Whether it is kept now. What cannot be kept is told all the same, as not stored: it is paid for.
+    async fn keep(self, response: Value) -> bool {
         let Self { responses, scope, id, previous, input } = self;
-        Ok(responses.keep(&scope, &KeptResponse { id, previous, input, response }).await?)
+        let kept = responses.keep(&scope, &KeptResponse { id, previous, input, response }).await;
+        if let Err(error) = &kept {
+            tracing::error!(%error, "an answer could not be kept; it was given as not stored");
+        }
+        kept.is_ok()
     }
 }
 
@@ -77,9 +82,11 @@ pub(super) async fn answer(
 async fn whole(answering: Answering, telling: &impl Telling, keeping: Option<Keeping>) -> Result<Response, Refusal> {
     let answer = Whole::of(answering.parts).await.map_err(Refusal::of_gateway)?;
     let cost = answer.outcome.cost;
-    let answer = telling.whole(answer).map_err(|error| Refusal::unsayable(&error))?;
-    if let Some(keeping) = keeping {
-        keeping.keep(answer.clone()).await?;
+    let mut answer = telling.whole(answer).map_err(|error| Refusal::unsayable(&error))?;
+    if let Some(keeping) = keeping
+        && !keeping.keep(answer.clone()).await
+    {
+        answer["store"] = false.into();
     }
     let mut response = Json(answer).into_response();
     told::cost(&mut response, cost);
@@ -101,14 +108,12 @@ fn events(
                     let over = matches!(part, AnswerPart::Finished(_));
                     let events = telling.events(part);
                     // Before its last event: whoever has seen that may follow on it at once.
-                    if let (Some(keeping), Some(told)) = (keeping.take_if(|_| over), telling.told().cloned())
-                        && let Err(refusal) = keeping.keep(told).await
-                    {
-                        yield written(dialect.error(&refusal));
-                        return;
-                    }
+                    let kept = match (keeping.take_if(|_| over), telling.told().cloned()) {
+                        (Some(keeping), Some(told)) => keeping.keep(told).await,
+                        (Some(_), None) | (None, _) => true,
+                    };
                     for event in events {
-                        yield written(event);
+                        yield written(if kept { event } else { not_stored(event) });
                     }
                 }
                 Err(error) => yield written(dialect.error(&Refusal::of_gateway(error))),
@@ -116,6 +121,18 @@ fn events(
         }
     };
     events.then(move |event| with_trace_id(trace_id.clone(), async move { Ok(event) }))
+}
+
+/// The event, where it tells the response as a whole, with the truth about its being stored.
+fn not_stored(event: Event) -> Event {
+    let told = serde_json::from_str::<Value>(&event.data).ok();
+    match told {
+        Some(mut told) if told["response"].is_object() => {
+            told["response"]["store"] = false.into();
+            Event { data: told.to_string(), ..event }
+        }
+        Some(_) | None => event,
+    }
 }
 
 /// Ends when who asked may ask no more: a stream lasts as long as an answer does, and permission may not.

@@ -80,6 +80,16 @@ impl Refusal {
         Self::with(problem, StatusCode::BAD_REQUEST, "previous_response_not_found")
     }
 
+    pub fn too_much_before(id: &str) -> Self {
+        let shown: String = id.chars().take(100).collect();
+        let detail = format!(
+            "What was said until “{shown}” is more than a request may say: 500 responses, or 32 MB. Begin anew, with what \
+             matters of it as “input”."
+        );
+        let problem = Problem::field("previous_response_id", detail);
+        Self::with(problem, StatusCode::BAD_REQUEST, "context_length_exceeded")
+    }
+
     pub fn unusable(unusable: &UnusableField) -> Self {
         Problem::field(&unusable.field, &unusable.detail).into()
     }

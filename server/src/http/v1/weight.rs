@@ -1,7 +1,7 @@
 //! Large requests under way: what all of them weigh together fits into memory, and a tenant that sends many waits for
 //! itself.
 //!
-//! A request is weighed by its bytes from before it is read until its answer has ended; as values in memory it is some five
+//! A request is weighed by its bytes, and by those of the responses that it follows on, from before it is read until its answer has ended; as values in memory it is some five
 //! times that. Small ones are not worth weighing.
 
 use super::super::{WebState, tally::Held};
@@ -16,7 +16,7 @@ use contract::{Problem, ProblemCode, TenantId};
 use http_body::{Frame, SizeHint};
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -37,10 +37,11 @@ pub(super) struct Asks(pub TenantId);
 
 /// A request's weight, from when it is taken on.
 #[derive(Clone, Default)]
-pub(super) struct Burden(Arc<OnceLock<[Held<Bearer>; 2]>>);
+pub(super) struct Burden(Arc<Mutex<Vec<[Held<Bearer>; 2]>>>);
 
 impl Burden {
-    /// Takes on a body of so many bytes. One that does not say how many may have as many as any.
+    /// Takes on so many bytes more: a body, which may have as many as any where it does not say how many, or what was said
+    /// before.
     pub fn take(&self, state: &WebState, tenant: TenantId, bytes: usize) -> Result<(), Refusal> {
         if bytes <= LIGHT {
             return Ok(());
@@ -57,9 +58,12 @@ impl Burden {
             let detail = "As many large requests are under way as the server takes at once. Try again in a moment.";
             Problem::new(ProblemCode::ModelUnavailable, detail).retry_after(2)
         })?;
-        // A body is read once.
-        let _ = self.0.set([own, all]);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push([own, all]);
         Ok(())
+    }
+
+    fn is_none(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 }
 
@@ -68,7 +72,7 @@ pub(super) async fn carry(mut request: Request, next: Next) -> Response {
     let burden = Burden::default();
     request.extensions_mut().insert(burden.clone());
     let response = next.run(request).await;
-    if burden.0.get().is_none() {
+    if burden.is_none() {
         return response;
     }
     response.map(|body| Body::new(Laden { body, _burden: burden }))

@@ -5,6 +5,7 @@ use crate::browser::{Answer, Server};
 use contract::KeyScope;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
+use tenancy::OperatorScope;
 
 fn asked(input: &str, previous: Option<&str>) -> Value {
     json!({ "model": "sim", "input": input, "previous_response_id": previous })
@@ -116,4 +117,28 @@ async fn a_cut_stream_ends_with_an_error_and_keeps_nothing() {
         serde_json::from_str(text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap();
     let shown = caller.call(Method::GET, &format!("/v1/responses/{}", id(&begun["response"])), "").await;
     assert_eq!(refused(&shown).0, 404);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_kept_is_given_and_says_so() {
+    const LOSE: &str = "ALTER TABLE response RENAME TO lost";
+    let server = Server::start().await;
+    let caller = Program::new(&server, "acme").await;
+    let tenant = server.platform.tenancy.tenant_by_slug(&"acme".parse().unwrap()).await.unwrap().unwrap().id;
+    match server.scratch.url() {
+        Some(_) => server.scratch.administrate("ALTER TABLE tenant.response RENAME TO lost").await.unwrap(),
+        None => {
+            let plane = OperatorScope::command_line().tenant_plane(&server.platform.stores, tenant).await.unwrap();
+            plane.write(LOSE).execute().await.unwrap();
+        }
+    }
+    let whole = made(&caller, &asked("one two three", None)).await;
+    assert_eq!((&whole["status"], &whole["store"]), (&json!("completed"), &json!(false)));
+    let mut body = asked("one two three", None);
+    body["stream"] = json!(true);
+    let text = respond(&caller, &body).await.text();
+    let last = text.lines().filter_map(|line| line.strip_prefix("data: ")).next_back().unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    assert_eq!((&last["type"], &last["response"]["store"]), (&json!("response.completed"), &json!(false)));
+    assert_eq!(last["response"]["usage"]["output_tokens"], 12);
 }

@@ -5,6 +5,7 @@ use crate::browser::Server;
 use axum::body::Body;
 use futures::stream;
 use http::{Method, StatusCode};
+use serde_json::json;
 use std::{convert::Infallible, time::Duration};
 use tokio::time::timeout;
 
@@ -51,4 +52,24 @@ async fn a_workspace_waits_for_its_own_large_requests_and_small_ones_pass() {
             "what has gone weighs nothing"
         );
     }
+}
+
+#[tokio::test]
+async fn what_a_small_request_follows_on_weighs_as_well() {
+    const RESPONSES: &str = "/v1/responses";
+    let server = Server::start().await;
+    let acme = Program::new(&server, "acme").await;
+    let long = json!({ "model": "sim", "input": "word ".repeat(100_000) });
+    let kept = acme.call(Method::POST, RESPONSES, long.to_string()).await;
+    assert_eq!(kept.status, StatusCode::OK, "{}", kept.text());
+    let follow = json!({ "model": "sim", "input": "and?", "previous_response_id": kept.json()["id"] }).to_string();
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut call = Box::pin(acme.call(Method::POST, CHAT, endless()));
+        assert!(timeout(Duration::from_secs(1), &mut call).await.is_err());
+        held.push(call);
+    }
+    assert_eq!(refused(&acme.call(Method::POST, RESPONSES, follow.clone()).await).0, 429);
+    held.clear();
+    assert_eq!(acme.call(Method::POST, RESPONSES, follow).await.status, StatusCode::OK);
 }

@@ -6,19 +6,22 @@ use super::super::{
     caller::Program,
     chat::{self, Keeping},
     refusal::Refusal,
+    weight::Burden,
 };
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, RawQuery, State},
     response::Response,
 };
 use contract::{Problem, RequestId};
 use gateway::dialects::openai_responses::{Responses, Telling};
+use orchestration::SaidBefore;
 use serde_json::{Value, json};
 
 pub(in super::super) async fn create(
     State(state): State<WebState>,
     program: Program,
+    Extension(burden): Extension<Burden>,
     Object(body): Object,
 ) -> Result<Response, Refusal> {
     let asked = Responses::read(body).map_err(|unusable| Refusal::unusable(&unusable))?;
@@ -26,10 +29,14 @@ pub(in super::super) async fn create(
     let responses = &state.platform().responses;
     let before = match &asked.previous {
         None => Vec::new(),
-        Some(id) => {
-            let said = responses.said_until(&program.scope, id).await?;
-            said.ok_or_else(|| Refusal::no_previous_response(id))?
-        }
+        Some(id) => match responses.said_until(&program.scope, id).await? {
+            SaidBefore::Whole { said, bytes } => {
+                burden.take(&state, program.scope.tenant(), bytes)?;
+                said
+            }
+            SaidBefore::Missing => return Err(Refusal::no_previous_response(id)),
+            SaidBefore::TooLong => return Err(Refusal::too_much_before(id)),
+        },
     };
     let request = RequestId::new();
     let created = state.platform().tenancy.clock().now().as_millis() / 1_000;
