@@ -201,17 +201,23 @@ async fn gemini_calls_tools_filters_prompts_counts_and_embeds() {
     assert_eq!(seen.body["generateContentRequest"]["model"], "models/the-model");
 
     upstream.now_replies(Reply::json(200, &json!({ "embeddings": [{ "values": [3.0, 4.0] }] })));
-    let embed = EmbedCall {
+    let embed = |inputs: usize| EmbedCall {
         tenant: TenantId::new(),
         model: "embedder".to_owned(),
-        inputs: vec!["a".to_owned()],
+        inputs: vec!["a".to_owned(); inputs],
         dimensions: Some(2),
         cancel: CancellationToken::new(),
     };
-    assert_eq!(gemini(&upstream).embed(embed).await.unwrap().vectors, [[0.6, 0.8]]);
+    assert_eq!(gemini(&upstream).embed(embed(1)).await.unwrap().vectors, [[0.6, 0.8]]);
     let asked =
         json!({ "model": "models/embedder", "content": { "parts": [{ "text": "a" }] }, "outputDimensionality": 2 });
     assert_eq!(upstream.seen().pop().unwrap().body, json!({ "requests": [asked] }));
+    // It takes a hundred at once.
+    let hundred = vec![json!({ "values": [3.0, 4.0] }); 100];
+    upstream.now_replies(Reply::json(200, &json!({ "embeddings": hundred })));
+    let before = upstream.seen().len();
+    assert_eq!(gemini(&upstream).embed(embed(200)).await.unwrap().vectors.len(), 200);
+    assert_eq!(upstream.seen().len() - before, 2);
 
     let models = json!({ "models": [
         { "name": "models/gemini-2.5-flash", "supportedGenerationMethods": ["generateContent", "countTokens"] },

@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 pub const DEFAULT_BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
 
+/// Of one request for embeddings; more are refused.
+const MOST_TEXTS: usize = 100;
+
 /// A server that speaks Gemini's protocol.
 pub struct Gemini {
     connection: Connection,
@@ -135,25 +138,17 @@ impl Provider for Gemini {
     }
 
     async fn embed(&self, call: EmbedCall) -> Result<Embeddings, ProviderError> {
-        let requests: Vec<Value> = call
-            .inputs
-            .iter()
-            .map(|text| {
-                let mut one =
-                    json!({ "model": format!("models/{}", call.model), "content": { "parts": [{ "text": text }] } });
-                if let Some(dimensions) = call.dimensions {
-                    one["outputDimensionality"] = dimensions.into();
-                }
-                one
-            })
-            .collect();
-        let body = json!({ "requests": requests });
-        let answer: Embedded = self.ask("batchEmbedContents", &body, &call.model, &call.cancel).await?;
-        if answer.embeddings.len() != call.inputs.len() {
-            let (got, wanted) = (answer.embeddings.len(), call.inputs.len());
-            return Err(ProviderError::Malformed(format!("{got} embeddings for {wanted} inputs")));
+        let mut vectors = Vec::with_capacity(call.inputs.len());
+        for texts in call.inputs.chunks(MOST_TEXTS) {
+            let requests: Vec<Value> = texts.iter().map(|text| embedding_asked(&call, text)).collect();
+            let body = json!({ "requests": requests });
+            let answer: Embedded = self.ask("batchEmbedContents", &body, &call.model, &call.cancel).await?;
+            if answer.embeddings.len() != texts.len() {
+                let (got, wanted) = (answer.embeddings.len(), texts.len());
+                return Err(ProviderError::Malformed(format!("{got} embeddings for {wanted} inputs")));
+            }
+            vectors.extend(answer.embeddings.into_iter().map(|one| super::vector::unit_length(one.values)));
         }
-        let vectors = answer.embeddings.into_iter().map(|one| super::vector::unit_length(one.values)).collect();
         // How much was read is not told.
         Ok(Embeddings { vectors, usage: TokenUsage { input: None, cached_input: None, output: Some(0) } })
     }
@@ -161,6 +156,14 @@ impl Provider for Gemini {
     fn count_tokens(&self, _model: &str, text: &str) -> i64 {
         estimate::tokens(text)
     }
+}
+
+fn embedding_asked(call: &EmbedCall, text: &str) -> Value {
+    let mut asked = json!({ "model": format!("models/{}", call.model), "content": { "parts": [{ "text": text }] } });
+    if let Some(dimensions) = call.dimensions {
+        asked["outputDimensionality"] = dimensions.into();
+    }
+    asked
 }
 
 fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
