@@ -1,12 +1,22 @@
 //! What `seam apply` promises: all mistakes at once with their lines, all or nothing, and nothing the second time.
+//!
+//! What a file alone shows is in `apply/mistakes.rs`, what the audit log says in `apply/log.rs`, what becomes of people and
+//! tenants in `apply/people.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "apply/log.rs"]
+mod log;
+#[path = "apply/mistakes.rs"]
+mod mistakes;
+#[path = "apply/people.rs"]
+mod people;
 
 use contract::{KeyScope, NanoUsd, Timestamp};
 use metering::Metering;
 use seam::apply::{ApplyError, Mistake, Report, apply};
 use std::{path::Path, sync::Arc};
 use store::ControlStore;
-use tenancy::{Change, FixedClock, KeyHolder, OperatorScope, Tenancy, Vault, audit_verify};
+use tenancy::{Change, FixedClock, KeyHolder, Tenancy, Vault};
 use testbase::Scratch;
 
 /// A Wednesday.
@@ -85,6 +95,7 @@ async fn tenancy(scratch: &Scratch) -> Tenancy {
 fn environment(name: &str) -> Option<String> {
     match name {
         "KEY" => Some("sk-test".to_owned()),
+        "OTHER" => Some("sk-other".to_owned()),
         "PASSWORD" | "SEAM_DEMO_PASSWORD" => Some("a long password".to_owned()),
         "SHORT" => Some("short".to_owned()),
         "SPACED" => Some("two words".to_owned()),
@@ -149,273 +160,6 @@ async fn a_dry_run_tells_the_same_and_writes_nothing() {
     assert_eq!((report.created(), report.dry_run), (7, true));
     assert!(report.to_string().ends_with("7 created, 0 updated, 0 unchanged (dry run: nothing was written)"));
     assert_eq!(rows(&tenancy).await, before);
-}
-
-#[tokio::test]
-async fn every_mistake_is_told_with_its_line_and_nothing_is_written() {
-    let scratch = Scratch::new().await.unwrap();
-    let tenancy = tenancy(&scratch).await;
-    let before = rows(&tenancy).await;
-    let text = r#"[[plan]]
-name = "pro"
-monthly_fee = 99.0
-overage_markup = "1.4"
-
-[[tenant]]
-name = "acme"
-plan = "por"
-montly_budget = "50.00"
-
-[[user]]
-tenant = "acme"
-email = "ada"
-role = "boss"
-password_env = "MISSING"
-
-[[model]]
-name = "fast"
-targets = [
-  { provider = "opnai", model = "gpt" },
-]
-
-[[price]]
-provider = "local"
-model = "x"
-input = "0,15"
-output = "0.60"
-
-[[tenants]]
-name = "x"
-
-[[prompt]]
-name = "x"
-"#;
-    let expected = [
-        "line 3: monthly_fee of this plan must be text in quotes, not a bare number",
-        "line 8: there is no plan “por”, neither in this file nor in the database; did you mean “pro”?",
-        "line 9: a tenant has no field “montly_budget”; did you mean “monthly_budget”?",
-        "line 13: email: enter an e-mail address such as ada@example.com",
-        "line 14: role: “boss” is not a role; use admin, member or viewer",
-        "line 15: password_env names the variable MISSING, which is not set; export it and try again",
-        "line 20: there is no provider “opnai”, neither in this file nor in the database",
-        "line 23: this price has no effective_from; add the moment from which it holds",
-        "line 26: input: “0,15” is not an amount; write decimal dollars such as \"0.15\"",
-        "line 29: there is no kind of resource “tenants”; did you mean “tenant”?",
-        "line 32: [[prompt]] arrives with a later version of Seam; leave it out for now",
-    ];
-    assert_eq!(mistakes(&tenancy, text).await, expected);
-    assert_eq!(rows(&tenancy).await, before);
-}
-
-#[tokio::test]
-async fn what_layers_refuse_is_told_with_all_the_rest_at_once() {
-    let scratch = Scratch::new().await.unwrap();
-    let tenancy = tenancy(&scratch).await;
-    let before = rows(&tenancy).await;
-    let text = r#"[[tenant]]
-name = "acme"
-display_name = "Acme\u202e"
-plan = "gold"
-monthly_budget = "-5"
-soft_budget = "-6"
-
-[[tenant]]
-name = "globex"
-monthly_budget = "50"
-soft_budget = "200"
-
-[[tenant]]
-monthly_budget = "99999999999"
-soft_budget = "-1"
-
-[[plan]]
-monthly_fee = "-1"
-overage_markup = "1.4"
-requests_per_minute = 0
-tokens_per_minute = 99999999999999999999
-
-[[user]]
-tenant = "nowhere"
-email = "ada"
-
-[[api_key]]
-tenant = "nowhere"
-name = " "
-models = []
-
-[[api_key]]
-tenant = "acme"
-models = ["nothing"]
-
-[[model]]
-name = "fast"
-targets = [{ provider = "nobody", model = "m" }]
-
-[[model]]
-name = "heavy"
-targets = [{ provider = "local", model = "m", weight = -1 }]
-cache = { ttl_s = "x" }
-
-[[provider]]
-name = "far"
-kind = "openai"
-timeout_ms = 0
-
-[[price]]
-provider = "nobody"
-model = "x"
-input = "-1"
-output = "1"
-effective_from = "2026-01-01T00:00:00Z"
-"#;
-    let told = mistakes(&tenancy, text).await;
-    let expected = [
-        ("line 3", "display_name: leave out the character U+202E"),
-        ("line 4", "there is no plan “gold”"),
-        ("line 5", "monthly_budget: a budget cannot be negative"),
-        ("line 6", "soft_budget: a budget cannot be negative"),
-        ("line 11", "soft_budget: $200 is above the monthly budget of $50"),
-        ("line 13", "this tenant has no name"),
-        (
-            "line 14",
-            "monthly_budget: “99999999999” is too large; the most that can be written down is 9223372036 dollars",
-        ),
-        ("line 15", "soft_budget: a budget cannot be negative"),
-        ("line 17", "this plan has no name"),
-        ("line 18", "monthly_fee of this plan is negative"),
-        ("line 20", "requests_per_minute of this plan is below 1"),
-        ("line 21", "tokens_per_minute of this plan has too many digits; use at most 18"),
-        ("line 24", "there is no tenant “nowhere”"),
-        ("line 25", "email: enter an e-mail address"),
-        ("line 28", "there is no tenant “nowhere”"),
-        ("line 29", "name: use 1 to 60 characters"),
-        ("line 30", "models: name at least one model"),
-        ("line 32", "this api_key has no name"),
-        ("line 34", "there is no model “nothing”"),
-        ("line 38", "there is no provider “nobody”"),
-        ("line 42", "weight of this target is not between 1 and"),
-        ("line 43", "ttl_s of this cache must be a whole number, not text"),
-        ("line 48", "timeout_ms of this provider must be between"),
-        ("line 51", "there is no provider “nobody”"),
-        ("line 53", "input of this price is negative"),
-    ];
-    let all = told.join("\n");
-    for (line, what) in expected {
-        assert!(
-            told.iter().any(|one| one.starts_with(&format!("{line}: ")) && one.contains(what)),
-            "{line} {what}:\n{all}"
-        );
-    }
-    assert_eq!(told.len(), expected.len(), "{all}");
-    assert!(!all.contains("i64") && !all.contains("target type"), "{all}");
-    assert_eq!(rows(&tenancy).await, before);
-}
-
-#[tokio::test]
-async fn one_mistake_hides_no_other_of_the_same_resource() {
-    let scratch = Scratch::new().await.unwrap();
-    let tenancy = tenancy(&scratch).await;
-    let text = r#"[[provider]]
-name = "Far Away"
-kind = "openai"
-base_url = "not a url"
-timeout_ms = -5
-max_retries = 99999
-enabled = "yes"
-
-[[provider]]
-name = "near"
-kind = "opnai"
-base_url = "ftp://x"
-api_key_env = "SPACED"
-timeout_ms = 0
-options = { tokens = 1 }
-
-[[provider]]
-name = "made-up"
-kind = "simulated"
-base_url = "http://x"
-options = { tokens = "x", tokens_per_second = -1, falt = "cut" }
-
-[[model]]
-name = "two words"
-targets = []
-hedge_percentile = 500
-deadline_ms = "soon"
-on_disconnect = "wait"
-
-[[model]]
-name = "cached"
-strategy = "best"
-targets = [
-  { provider = "local", weight = 0 },
-  { provider = "nobody", model = " ", wieght = 2 },
-]
-
-[model.cache]
-ttl_s = -1
-similarity = 0.1
-embed_with = "nothing"
-tll_s = 3
-
-[[model]]
-name = "alike"
-targets = [{ provider = "local", model = "m" }]
-cache = { similarity = 0.9 }
-
-[[price]]
-provider = "local"
-model = " "
-input = "abc"
-output = "-1"
-reasoning = "9000000"
-batch_discount = "2"
-effective_from = "soon"
-"#;
-    let expected = [
-        "line 2: name: use 1 to 40 lower-case letters",
-        "line 4: base_url of this provider is “not a url”, not a URL",
-        "line 5: timeout_ms of this provider must be between",
-        "line 6: max_retries of this provider must be between",
-        "line 7: enabled of this provider must be true or false, not text",
-        "line 11: kind: “opnai” is not a kind of provider",
-        "line 12: base_url of this provider is “ftp://x”; it must start with http:// or https://",
-        "line 13: api_key_env of this provider must be printable and without spaces",
-        "line 14: timeout_ms of this provider must be between",
-        "line 20: base_url of this provider must be left out",
-        "line 21: options of this provider are wrong: falt: unknown field",
-        "line 21: options of this provider are wrong: tokens: invalid type: string \"x\", expected a whole number",
-        "line 21: options of this provider are wrong: tokens_per_second must be between",
-        "line 24: name of this model cannot be used",
-        "line 25: targets of this model are missing",
-        "line 26: hedge_percentile of this model must be between 50 and 99",
-        "line 27: deadline_ms of this model must be a whole number, not text",
-        "line 28: on_disconnect: “wait” is nothing that on_disconnect can be",
-        "line 32: strategy: “best” is not a strategy",
-        "line 34: this target has no model",
-        "line 34: weight of this target is not between 1 and",
-        "line 35: a target has no field “wieght”; did you mean “weight”?",
-        "line 35: model of this target is empty",
-        "line 35: there is no provider “nobody”",
-        "line 39: ttl_s of this cache must be between",
-        "line 40: similarity of this cache must be between",
-        "line 41: there is no model “nothing”",
-        "line 42: a cache has no field “tll_s”; did you mean “ttl_s”?",
-        "line 47: similarity of this cache needs embed_with beside it",
-        "line 47: this cache has no ttl_s; add it",
-        "line 51: model of this price is empty",
-        "line 52: input: “abc” is not an amount",
-        "line 53: output of this price is negative",
-        "line 54: reasoning of this price is above 1000000 dollars",
-        "line 55: batch_discount of this price is not between 0 and 1",
-        "line 56: effective_from: “soon” is no moment",
-    ];
-    let told = mistakes(&tenancy, text).await;
-    let all = told.join("\n");
-    for (told, expected) in told.iter().zip(expected) {
-        assert!(told.starts_with(expected), "{expected}\n{told}\n\n{all}");
-    }
-    assert_eq!(told.len(), expected.len(), "{all}");
 }
 
 #[tokio::test]
@@ -560,35 +304,4 @@ budget = "5.00"
     let twice = "[[api_key]]\ntenant = \"acme\"\nname = \"other\"\nsecret_env = \"ACME_KEY\"\n";
     let told = mistakes(&tenancy, twice).await;
     assert!(told[0].starts_with("line 1: ") && told[0].contains("another key's"), "{told:#?}");
-}
-
-#[tokio::test]
-async fn what_an_application_changes_is_in_the_log() {
-    let scratch = Scratch::new().await.unwrap();
-    let tenancy = tenancy(&scratch).await;
-    apply(&tenancy, WHOLE, &environment, true).await.unwrap();
-    let operator = OperatorScope::command_line();
-    assert!(tenancy.audit_list_of_platform(&operator, None, "").await.unwrap().is_empty(), "a dry run is no change");
-    for _ in 0..2 {
-        applied(&tenancy, WHOLE).await;
-    }
-    applied(&tenancy, &WHOLE.replace("50.00", "70.00")).await;
-    let log = tenancy.audit_list_of_platform(&operator, None, "").await.unwrap();
-    let told: Vec<_> = log.iter().rev().map(|entry| (entry.action.as_str(), entry.target.as_str())).collect();
-    let expected = [
-        ("provider.apply", "openai-eu"),
-        ("plan.apply", "pro"),
-        ("model.apply", "fast"),
-        ("price.apply", "openai-eu/gpt-4o-mini"),
-        ("tenant.apply", "acme"),
-        ("tenant.apply", "acme"),
-    ];
-    assert_eq!(told, expected, "what is a tenant's stands in its own");
-    assert!(log[0].change.contains("monthly_budget: 50 → 70") && log[0].actor == "command-line", "{:?}", log[0]);
-    assert!(!log.iter().any(|entry| entry.change.contains("sk-test")));
-    let acme = tenancy.tenant_by_slug(&"acme".parse().unwrap()).await.unwrap().unwrap();
-    let own = tenancy.audit_list(&tenancy.command_line_scope(acme.id), None, "").await.unwrap();
-    let own: Vec<_> = own.iter().rev().map(|entry| entry.action.as_str()).collect();
-    assert_eq!(own, ["tenant.apply", "user.apply", "usage.apply", "tenant.apply"]);
-    assert_eq!(audit_verify(tenancy.control(), None).await.unwrap().fault(), None);
 }

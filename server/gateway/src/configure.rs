@@ -1,14 +1,14 @@
 //! What the operator says about a provider, checked and written. Keys are sealed before they reach a row.
 
 use crate::{
-    GatewayError,
+    Gateway, GatewayError,
     own_keys::takes_keys,
     providers::{SimulatedOptions, check_base_url, is_key},
 };
 use contract::{ProviderKind, Slug, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, Fault, Told, Vault, differences};
+use tenancy::{Change, Fault, NewTenant, Told, Vault, differences};
 
 const BY_NAME: &str = "
 SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys
@@ -98,6 +98,9 @@ impl NewProvider {
         }
         if !(0..=MOST_RETRIES).contains(&self.max_retries) {
             faults.push(("max_retries", format!("must be between 0 and {MOST_RETRIES}")));
+        }
+        if let Some(reason) = self.region.as_deref().and_then(NewTenant::region_fault) {
+            faults.push(("region", format!("cannot be used: {reason}")));
         }
         let speaks_http = takes_keys(self.kind);
         let without = || format!("must be left out: a provider of kind {} has none", self.kind);
@@ -226,6 +229,28 @@ pub(crate) async fn apply(
         .execute()
         .await?;
     Ok(change)
+}
+
+impl Gateway {
+    /// What is told of a provider as it is now, for the log; none where there is none.
+    pub async fn provider_told(tx: &mut Transaction, name: &str) -> Result<Option<Value>, StoreError> {
+        let stored: Option<Stored> = tx.query(BY_NAME).bind(name).fetch_optional().await?;
+        Ok(stored.map(|stored| {
+            json!({
+                "kind": stored.kind,
+                "base_url": stored.base_url,
+                "api_key": stored.api_key_sealed.map(|_| "set"),
+                "region": stored.region,
+                "zero_retention": stored.zero_retention,
+                "timeout_ms": stored.timeout_ms,
+                "max_retries": stored.max_retries,
+                // As values: the order of keys says nothing.
+                "options": serde_json::from_str(&stored.options).unwrap_or(Value::String(stored.options)),
+                "enabled": stored.enabled,
+                "own_keys": stored.own_keys,
+            })
+        }))
+    }
 }
 
 fn enabled(before: Option<&Stored>, after: &NewProvider) -> bool {

@@ -40,8 +40,9 @@ use journal::Journal;
 use ledger::Ledger;
 use nodes::Nodes;
 use price_book::PriceBook;
+use serde_json::Value;
 use std::path::Path;
-use store::{ControlStore, Transaction};
+use store::{ControlStore, StoreError, Transaction};
 use tenancy::{Change, OperatorScope, SharedClock};
 
 /// Prices, plans and the ledger. Cheap to clone.
@@ -222,6 +223,11 @@ impl Metering {
         price::apply(tx, now, price).await
     }
 
+    /// What is told of the price in force at the moment from which this one holds, for the log.
+    pub async fn price_told(tx: &mut Transaction, price: &NewPrice) -> Result<Option<Value>, StoreError> {
+        price::told_now(tx, price).await
+    }
+
     /// What an attempt at a place would be billed by, at most a second old; none when nobody knows.
     pub async fn price_in_force(
         &self,
@@ -235,6 +241,11 @@ impl Metering {
     /// Creates or changes a plan.
     pub async fn apply_plan(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) -> Result<Change, MeteringError> {
         plan::apply(tx, now, plan).await
+    }
+
+    /// What is told of a plan as it is now, for the log; none where there is none.
+    pub async fn plan_told(tx: &mut Transaction, name: &str) -> Result<Option<Value>, StoreError> {
+        plan::told_now(tx, name).await
     }
 
     /// Writes past usage for a demo, marked as seeded and priced as of its own time; returns how many rows

@@ -206,6 +206,12 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, plan: &NewPlan) 
     })
 }
 
+/// What is told of a plan as it is now; none where there is none.
+pub(crate) async fn told_now(tx: &mut Transaction, name: &str) -> Result<Option<Value>, StoreError> {
+    let plan: Option<NewPlan> = tx.query(PLAN_BY_NAME).bind(name).fetch_optional().await?;
+    Ok(plan.map(|plan| as_values(told(&plan))))
+}
+
 fn told(plan: &NewPlan) -> Told {
     let markup = Millionths(plan.overage_markup_millionths);
     let limit = |limit: Option<i64>| limit.map(|limit| limit.to_string());

@@ -1,9 +1,10 @@
 //! The price book: versions with a date from which they hold, added and never edited.
 
 use crate::{AttemptPrice, MeteringError, Millionths};
-use contract::{NanoUsd, Timestamp, TokenPrice};
+use contract::{NameError, NanoUsd, Timestamp, TokenPrice, unseen};
+use serde_json::Value;
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, Fault, Told, differences};
+use tenancy::{Change, Fault, Told, as_values, differences};
 
 const VERSION_AT: &str = "
 SELECT id, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from
@@ -150,6 +151,16 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, price: &NewPrice
     })
 }
 
+/// What is told of the price in force at the moment from which this one holds; none where there is none.
+pub(crate) async fn told_now(tx: &mut Transaction, price: &NewPrice) -> Result<Option<Value>, StoreError> {
+    let version = version_at(tx, &price.provider, &price.model, price.effective_from).await?;
+    Ok(version.map(|version| {
+        let mut told = version.told();
+        told.push(("effective_from", Some(moment(version.effective_from))));
+        as_values(told)
+    }))
+}
+
 impl Version {
     const fn as_attempts(&self) -> AttemptPrice {
         AttemptPrice { version: self.id, input: self.input, cached_input: self.cached_input, output: self.output }
@@ -178,6 +189,9 @@ impl NewPrice {
         for (field, name) in [("provider", &self.provider), ("model", &self.model)] {
             if name.trim().is_empty() {
                 faults.push((field, "is empty; name what the price is for".to_owned()));
+            }
+            if let Some(unseen) = unseen(name) {
+                faults.push((field, format!("cannot be used: {}", NameError::Unseen(unseen))));
             }
         }
         let prices = [

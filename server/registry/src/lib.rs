@@ -25,8 +25,9 @@ pub use prompt::{NewPrompt, PromptConfig, content_hash};
 
 use cache::{Cache, Snapshot};
 use contract::Timestamp;
+use serde_json::Value;
 use std::sync::Arc;
-use store::{ControlStore, Transaction};
+use store::{ControlStore, StoreError, Transaction};
 use tenancy::{Change, SharedClock};
 
 /// Prompts and models, read from memory. Cheap to clone; clones share the memory.
@@ -71,6 +72,11 @@ impl Registry {
         model: &ModelConfig,
     ) -> Result<Change, RegistryError> {
         model::apply(tx, now, model).await
+    }
+
+    /// What is told of a model as it is now, for the log; none where there is none.
+    pub async fn model_told(tx: &mut Transaction, name: &str) -> Result<Option<Value>, StoreError> {
+        model::told_now(tx, name).await
     }
 
     /// Adds a version of a prompt unless there is one with the same content, and moves the label to it.

@@ -1,11 +1,12 @@
 //! Models: what clients ask for, and the targets that answer it.
 
 use crate::{Behaviour, RegistryError};
-use contract::Timestamp;
+use contract::{NameError, Timestamp, unseen};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{fmt, str::FromStr};
 use store::{FromRow, Row, StoreError, Transaction};
-use tenancy::{Change, Fault, Told, differences};
+use tenancy::{Change, Fault, Told, as_values, differences};
 
 pub(crate) const MODELS: &str = "
 SELECT name, strategy, targets, deadline_ms, hedge_percentile, on_disconnect, cache FROM model ORDER BY name";
@@ -101,6 +102,7 @@ impl Target {
         if self.model.trim().is_empty() {
             faults.push(("model", "is empty; write the provider's own name of it".to_owned()));
         }
+        faults.extend(unseen_in(&self.model).map(|reason| ("model", reason)));
         if !(1..=HIGHEST_WEIGHT).contains(&self.weight) {
             faults.push(("weight", format!("is not between 1 and {HIGHEST_WEIGHT}")));
         }
@@ -188,6 +190,17 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, model: &ModelCon
     })
 }
 
+/// What is told of a model as it is now; none where there is none.
+pub(crate) async fn told_now(tx: &mut Transaction, name: &str) -> Result<Option<Value>, StoreError> {
+    let model: Option<ModelConfig> = tx.query(MODEL_BY_NAME).bind(name).fetch_optional().await?;
+    Ok(model.map(|model| as_values(told(&model))))
+}
+
+/// Why a name reads as another, if it does.
+fn unseen_in(name: &str) -> Option<String> {
+    unseen(name).map(|unseen| format!("cannot be used: {}", NameError::Unseen(unseen)))
+}
+
 fn told(model: &ModelConfig) -> Told {
     let targets: Vec<String> = model.targets.iter().map(|t| format!("{}×{}", t.route(), t.weight)).collect();
     let mut told = vec![("strategy", Some(model.strategy.to_string())), ("targets", Some(targets.join(", ")))];
@@ -206,6 +219,7 @@ impl ModelConfig {
         {
             faults.push(("name", "cannot be used: write 1 to 100 characters without spaces".to_owned()));
         }
+        faults.extend(unseen_in(&self.name).map(|reason| ("name", reason)));
         if self.targets.is_empty() {
             faults.push(("targets", "are missing; name at least one provider and its model".to_owned()));
         }

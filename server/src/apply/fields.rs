@@ -103,7 +103,7 @@ impl<'d, 'm> Fields<'d, 'm> {
 
     fn wrong_type(&mut self, key: &str, wanted: &str, found: &Spanned<DeValue<'_>>) {
         let line = self.source.line(found.span().start);
-        let message = format!("{key} of this {} must be {wanted}, not {}", self.kind, article(found.get_ref()));
+        let message = format!("{key} of this {} must be {wanted}, not {}", self.kind, called(found.get_ref()));
         self.mistake(line, message);
     }
 
@@ -159,7 +159,15 @@ impl<'d, 'm> Fields<'d, 'm> {
     pub fn integer(&mut self, key: &'static str) -> Option<i64> {
         let value = self.value(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
-            self.wrong_type(key, "a whole number", value);
+            if let DeValue::Float(number) = value.get_ref() {
+                let line = self.source.line(value.span().start);
+                self.mistake(
+                    line,
+                    format!("{key} of this {} must be a whole number, not {}", self.kind, number.as_str()),
+                );
+            } else {
+                self.wrong_type(key, "a whole number", value);
+            }
             return None;
         };
         let read = i64::from_str_radix(number.as_str(), number.radix()).ok();
@@ -287,13 +295,14 @@ impl<'d, 'm> Fields<'d, 'm> {
     pub fn finish(self) {
         for name in self.table.keys().filter(|name| !self.asked.contains(&name.get_ref().as_ref())) {
             let near = hint(name.get_ref(), self.asked.iter().copied());
-            let message = format!("a {} has no field “{}”{near}", self.kind, name.get_ref());
+            let article = if self.kind.starts_with('a') { "an" } else { "a" };
+            let message = format!("{article} {} has no field “{}”{near}", self.kind, name.get_ref());
             self.mistakes.push(Mistake { line: self.source.line(name.span().start), message });
         }
     }
 }
 
-fn article(value: &DeValue<'_>) -> &'static str {
+fn called(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
         DeValue::Integer(_) | DeValue::Float(_) => "a bare number",

@@ -1,12 +1,14 @@
 //! `seam apply`: what an operator declares in a file becomes what is in the database.
 //!
 //! `fields.rs` reads TOML tables with line numbers, `resources.rs` knows the kinds, `check.rs` the references
-//! between them, `write.rs` is the one transaction, `usage.rs` makes a demo's past, `report.rs` tells.
+//! between them, `write.rs` is the one transaction, `declared.rs` one resource in it, `usage.rs` makes a demo's past,
+//! `report.rs` tells.
 //!
 //! What always holds: everything wrong is told at once with its line; when anything is wrong nothing is
 //! written; applying the same file again changes nothing.
 
 mod check;
+mod declared;
 mod fields;
 mod report;
 mod resources;

@@ -28,6 +28,8 @@ pub struct Names {
     pub declared: Vec<(&'static str, Located<String>)>,
     /// Every name of another resource and its line, also in resources that are wrong otherwise.
     pub references: Vec<(&'static str, Located<String>)>,
+    /// The secrets of keys, each at the line that names its variable.
+    secrets: Vec<Located<GivenSecret>>,
 }
 
 /// Everything a file declares.
@@ -134,6 +136,15 @@ impl Resources {
                 mistakes.push(Mistake { line: name.line, message });
             }
         }
+        for (index, secret) in self.names.secrets.iter().enumerate() {
+            if let Some(first) = self.names.secrets.iter().take(index).find(|first| first.value == secret.value) {
+                let message = format!(
+                    "the secret that secret_env names is that of the key on line {} already; make one for each key",
+                    first.line
+                );
+                mistakes.push(Mistake { line: secret.line, message });
+            }
+        }
     }
 }
 
@@ -170,6 +181,11 @@ fn named(
 /// The value of a variable that a field names.
 fn from_environment(fields: &mut Fields<'_, '_>, key: &'static str, environment: Environment<'_>) -> Option<String> {
     let variable = fields.text(key)?;
+    if variable.trim().is_empty() {
+        let line = fields.line_of(key);
+        fields.mistake(line, format!("{key} is empty; write the name of a variable, or leave {key} out"));
+        return None;
+    }
     let value = environment(&variable).filter(|value| !value.is_empty());
     if value.is_none() {
         let line = fields.line_of(key);
@@ -297,11 +313,16 @@ fn price(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPrice> {
     let output = fields.required::<NanoUsd>("output");
     let reasoning = fields.parsed::<NanoUsd>("reasoning");
     let batch_discount = fields.parsed::<Millionths>("batch_discount");
-    let effective_from = fields.moment("effective_from");
+    // As it is stored: two within a millisecond are one.
+    let effective_from =
+        fields.moment("effective_from").and_then(|at| jiff::Timestamp::from_millisecond(at.as_millisecond()).ok());
     if effective_from.is_none() && !fields.has("effective_from") {
         // Without a date each application would be another price.
         let line = fields.line;
         fields.mistake(line, "this price has no effective_from; add the moment from which it holds");
+    }
+    if let (Some(provider), Some(model), Some(from)) = (&provider, &model, effective_from) {
+        names.declare(fields, "price", "effective_from", Some(&format!("{provider}/{model} from {from}")));
     }
     let unnamed = || UNNAMED.to_owned();
     let price = NewPrice {
@@ -369,9 +390,11 @@ fn api_key(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &mu
     let identity = tenant.as_ref().zip(name.as_ref()).map(|(tenant, name)| format!("{name} of {tenant}"));
     names.declare(fields, "api_key", "name", identity.as_deref());
     let secret = from_environment(fields, "secret_env", environment).map(GivenSecret::new);
-    if let Some(Err(error)) = &secret {
-        let line = fields.line_of("secret_env");
-        fields.mistake(line, format!("the secret that secret_env names cannot be used: {error}"));
+    let line = fields.line_of("secret_env");
+    match &secret {
+        None => {}
+        Some(Ok(secret)) => names.secrets.push(Located { line, value: secret.clone() }),
+        Some(Err(error)) => fields.mistake(line, format!("the secret that secret_env names cannot be used: {error}")),
     }
     let manage = fields.truth("manage").unwrap_or(false);
     let models = fields.texts("models");
@@ -396,6 +419,8 @@ fn usage(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<Usage> {
     names.refer(fields, "tenant", "tenant", tenant.as_ref().map(Slug::as_str));
     let model = fields.required_text("model");
     names.refer(fields, "model", "model", model.as_deref());
+    let identity = tenant.as_ref().zip(model.as_ref()).map(|(tenant, model)| format!("{model} of {tenant}"));
+    names.declare(fields, "usage", "model", identity.as_deref());
     let mut positive = |key: &'static str| {
         let number = fields.required_integer(key)?;
         if number > 0 {

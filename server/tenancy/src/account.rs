@@ -6,7 +6,8 @@ use crate::{
     membership::{self, MembershipChange},
     tenant,
 };
-use contract::{Email, Password, Role, Slug, Timestamp, UserId};
+use contract::{Email, Password, Role, Slug, TenantId, Timestamp, UserId};
+use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError, Transaction};
 
 const BY_EMAIL: &str = "
@@ -20,6 +21,13 @@ ON CONFLICT (email) DO NOTHING";
 const SET_FIRST_PASSWORD: &str = "
 UPDATE account SET password_hash = $2, updated_at = $3 WHERE id = $1 AND password_hash IS NULL";
 const PROMOTE: &str = "UPDATE account SET operator = TRUE, updated_at = $2 WHERE id = $1";
+const IS_LAST_ADMIN: &str = "
+SELECT COUNT(*) AS value FROM membership
+WHERE tenant_id = $1 AND account_id = $2 AND role = 'admin' AND NOT EXISTS (
+    SELECT 1 FROM membership AS other WHERE other.tenant_id = $1 AND other.account_id <> $2 AND other.role = 'admin')";
+const ROLE_IN: &str = "
+SELECT membership.role AS value FROM membership
+JOIN tenant ON tenant.id = membership.tenant_id WHERE tenant.slug = $1 AND membership.account_id = $2";
 
 /// An account, as listings show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +108,24 @@ pub(crate) async fn by_id(tx: &mut Transaction, user: UserId) -> Result<Option<A
     tx.query(BY_ID).bind(user).fetch_optional().await
 }
 
+/// Refuses a declared role that would leave a tenant which nobody could manage any more.
+async fn keep_an_admin(
+    tx: &mut Transaction,
+    tenant: TenantId,
+    account: UserId,
+    user: &NewUser,
+    slug: &Slug,
+) -> Result<(), TenancyError> {
+    if user.role == Role::Admin || tx.query(IS_LAST_ADMIN).bind(tenant).bind(account).fetch_one::<i64>().await? == 0 {
+        return Ok(());
+    }
+    let reason = format!(
+        "{} is the last admin of “{slug}”; make somebody else one by a [[user]] with role = \"admin\" above this one",
+        user.email
+    );
+    Err(TenancyError::Invalid { field: "role", reason })
+}
+
 pub(crate) fn taken(email: &Email) -> TenancyError {
     TenancyError::AlreadyExists { what: "account", name: email.to_string() }
 }
@@ -128,9 +154,16 @@ impl Tenancy {
     }
 
     /// Makes an account what was declared, and a member of the declared tenant; inside `seam apply`'s transaction.
+    ///
+    /// Errors: `NotFound` for the tenant; `Invalid` for one that is being deleted, and for a role that would take the
+    /// last admin from it.
     pub async fn apply_user(tx: &mut Transaction, now: Timestamp, user: &NewUser) -> Result<Change, TenancyError> {
         let hash = user.password_hash.as_ref();
         let mut differences = Vec::new();
+        let tenant = match &user.tenant {
+            Some(slug) => Some((tenant::declared(tx, slug).await?.id, slug)),
+            None => None,
+        };
         let created = insert(tx, now, &user.email, hash, user.operator).await?;
         let account = by_email(tx, &user.email)
             .await?
@@ -146,9 +179,9 @@ impl Tenancy {
                 tx.query(PROMOTE).bind(account.id).bind(now).execute().await?;
             }
         }
-        if let Some(slug) = &user.tenant {
-            let tenant = tenant::by_slug(tx, slug).await?.ok_or_else(|| tenant::unknown(slug))?;
-            match membership::put(tx, now, tenant.id, account.id, user.role).await? {
+        if let Some((tenant, slug)) = tenant {
+            keep_an_admin(tx, tenant, account.id, user, slug).await?;
+            match membership::put(tx, now, tenant, account.id, user.role).await? {
                 MembershipChange::Added => differences.push(format!("role in {slug}: none → {}", user.role)),
                 MembershipChange::Moved { from } => {
                     differences.push(format!("role in {slug}: {from} → {}", user.role));
@@ -163,6 +196,20 @@ impl Tenancy {
             vec![("operator", user.operator.then(|| "true".to_owned())), ("password", hash.map(|_| "set".to_owned()))];
         told.extend(user.tenant.as_ref().map(|slug| ("role", Some(format!("{} in {slug}", user.role)))));
         Ok(Change::created(told))
+    }
+
+    /// What is told of a declared account as it is now, without what is of other tenants; none where there is none.
+    pub async fn user_told(tx: &mut Transaction, user: &NewUser) -> Result<Option<Value>, StoreError> {
+        let Some(account) = by_email(tx, &user.email).await? else { return Ok(None) };
+        let password = account.password_hash.map(|_| "set");
+        Ok(Some(match &user.tenant {
+            // Whether somebody also runs the platform is nothing for a tenant's log.
+            Some(slug) => {
+                let role = tx.query(ROLE_IN).bind(slug.clone()).bind(account.id).fetch_optional::<String>().await?;
+                json!({ "password": password, "role": role })
+            }
+            None => json!({ "password": password, "operator": account.operator }),
+        }))
     }
 
     pub(crate) async fn account_by_email(&self, email: &Email) -> Result<Option<AccountRow>, StoreError> {

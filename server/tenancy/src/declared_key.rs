@@ -11,7 +11,7 @@ use crate::{
     digest, tenant,
 };
 use contract::{KeyId, Slug, TenantId, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use store::{FromRow, Row, StoreError, Transaction};
 
@@ -33,6 +33,13 @@ const KEEP_SECRET: &str = "UPDATE api_key SET scopes = $2, models = $3, expires_
 /// A secret that was chosen outside, fit to be a tenant's key.
 #[derive(Debug, Clone)]
 pub struct GivenSecret(Secret);
+
+/// For the two of a file that are the same: whoever compares them gave both.
+impl PartialEq for GivenSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose() == other.0.expose()
+    }
+}
 
 /// Why a text cannot be a key's secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -98,14 +105,15 @@ impl Tenancy {
     /// Makes a tenant's key what was declared; inside `seam apply`'s transaction. A secret that was made is
     /// returned this once.
     ///
-    /// Errors: `NotFound` for the tenant; `Invalid`, also where several keys have this name.
+    /// Errors: `NotFound` for the tenant; `Invalid`, also where several keys have this name, and for a tenant that is
+    /// being deleted.
     pub async fn apply_key(
         tx: &mut Transaction,
         now: Timestamp,
         declared: &DeclaredKey,
     ) -> Result<(Change, Option<Secret>), TenancyError> {
         let DeclaredKey { tenant: slug, key, secret } = declared;
-        let tenant = tenant::by_slug(tx, slug).await?.ok_or_else(|| tenant::unknown(slug))?.id;
+        let tenant = tenant::declared(tx, slug).await?.id;
         let name = key.name.trim();
         let found: Vec<Stored> = tx.query(OF_NAME).bind(tenant).bind(name).fetch_all().await?;
         if found.len() > 1 {
@@ -116,6 +124,20 @@ impl Tenancy {
             None => create(tx, now, tenant, key, secret.as_ref()).await,
             Some(stored) => Ok((change(tx, now, &stored, key, secret.as_ref()).await?, None)),
         }
+    }
+
+    /// What is told of a declared key as it is now; none where there is none.
+    pub async fn key_told(tx: &mut Transaction, declared: &DeclaredKey) -> Result<Option<Value>, StoreError> {
+        let Some(tenant) = tenant::by_slug(tx, &declared.tenant).await? else { return Ok(None) };
+        let found: Vec<Stored> = tx.query(OF_NAME).bind(tenant.id).bind(declared.key.name.trim()).fetch_all().await?;
+        let Some(stored) = found.into_iter().next() else { return Ok(None) };
+        let models: Option<Value> =
+            stored.models.as_deref().map(serde_json::from_str).transpose().map_err(|error| StoreError::Column {
+                column: "api_key.models".to_owned(),
+                reason: error.to_string(),
+            })?;
+        let scopes: Vec<&str> = stored.scopes.split_whitespace().collect();
+        Ok(Some(json!({ "scopes": scopes, "models": models, "expires_at": stored.expires_at, "secret": "set" })))
     }
 }
 

@@ -10,10 +10,9 @@ use crate::{
     customer::{SummaryRow, refuse_going},
     tenant,
 };
-use contract::{NanoUsd, Role, Slug, TenantId, TenantSummary, Timestamp};
-use serde_json::{Map, Value, json};
+use contract::{NanoUsd, Role, Slug, TenantId, TenantSummary};
+use serde_json::{Map, Value};
 use std::sync::Arc;
-use store::{StoreError, Transaction};
 
 const BY_ID: &str = "
 SELECT
@@ -188,49 +187,6 @@ impl Tenancy {
         }
         tx.commit().await?;
         Ok(())
-    }
-
-    /// Records what `seam apply` did to one resource, in its transaction: in the platform's log, and in the
-    /// tenant's where it is a tenant's. `fields` tell what is different and hold no secrets.
-    pub async fn apply_note(
-        tx: &mut Transaction,
-        now: Timestamp,
-        kind: &'static str,
-        name: &str,
-        change: &crate::Change,
-        tenant: Option<TenantId>,
-    ) -> Result<(), StoreError> {
-        let (change, fields) = match change {
-            crate::Change::Unchanged => return Ok(()),
-            crate::Change::Created(fields) => ("created", fields),
-            crate::Change::Updated(fields) => ("updated", fields),
-        };
-        // What is a tenant's stands in its own log: the platform's outlives it, and knows it by its short name alone.
-        let of_platform = kind == "tenant" || tenant.is_none();
-        let chains = [of_platform.then_some(Chain::Platform), tenant.map(Chain::Tenant)];
-        for chain in chains.into_iter().flatten() {
-            let named = |field: &&String| chain != Chain::Platform || !field.starts_with("display_name");
-            let fields: Vec<&String> = fields.iter().filter(named).collect();
-            let after = json!({ "change": change, "fields": fields });
-            let deed = Deed { action: action(kind), target: name, before: Value::Null, after };
-            audit::record(tx, now, chain, &Author::command_line(), deed).await?;
-        }
-        Ok(())
-    }
-}
-
-/// As the log names it.
-fn action(kind: &str) -> &'static str {
-    match kind {
-        "provider" => "provider.apply",
-        "plan" => "plan.apply",
-        "model" => "model.apply",
-        "price" => "price.apply",
-        "tenant" => "tenant.apply",
-        "user" => "user.apply",
-        "api_key" => "key.apply",
-        "usage" => "usage.apply",
-        _ => "resource.apply",
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::{
     Change, Tenancy, TenancyError, account,
     change::{self, Fault, Told, differences},
+    customer::refuse_going,
     membership,
 };
-use contract::{DisplayName, NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
+use contract::{DisplayName, NameError, NanoUsd, Role, Slug, TenantId, Timestamp, UserId};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError, Transaction};
 
@@ -88,12 +89,7 @@ impl NewTenant {
         if let Err(error) = DisplayName::new(&self.display_name, DisplayName::MOST_OF_TENANT) {
             faults.push(("display_name", error.to_string()));
         }
-        let one_line = |text: &str, max: usize| {
-            !text.trim().is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
-        };
-        if self.region.as_ref().is_some_and(|region| !one_line(region, MAX_REGION_CHARS)) {
-            faults.push(("region", format!("use 1 to {MAX_REGION_CHARS} characters on one line, such as eu")));
-        }
+        faults.extend(self.region.as_deref().and_then(Self::region_fault).map(|reason| ("region", reason)));
         let budgets = [("monthly_budget", self.monthly_budget), ("soft_budget", self.soft_budget)];
         let negative = budgets.into_iter().filter(|(_, budget)| budget.is_some_and(|budget| budget < NanoUsd::ZERO));
         faults.extend(
@@ -108,6 +104,17 @@ impl NewTenant {
             faults.push(("soft_budget", reason));
         }
         faults
+    }
+
+    /// Why a text cannot be a region, a tenant's or a provider's: the two are compared, so that one rule is for both.
+    pub fn region_fault(region: &str) -> Option<String> {
+        match DisplayName::new(region, MAX_REGION_CHARS) {
+            // A blank at its end is seen by nobody, and makes it another region.
+            Ok(name) if name.as_str() == region => None,
+            Ok(_) => Some("leave out the blanks around it".to_owned()),
+            Err(error @ NameError::DisplayName { .. }) => Some(format!("{error}, such as eu")),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     fn validate(&self) -> Result<(), TenancyError> {
@@ -163,6 +170,15 @@ pub(crate) async fn by_id(tx: &mut Transaction, tenant: TenantId) -> Result<Opti
 /// The same where it has to be there.
 pub(crate) async fn present(tx: &mut Transaction, tenant: TenantId) -> Result<TenantRecord, TenancyError> {
     by_id(tx, tenant).await?.ok_or_else(missing)
+}
+
+/// The tenant that something is declared of.
+///
+/// Errors: `NotFound`; `Invalid` for one that is being deleted.
+pub(crate) async fn declared(tx: &mut Transaction, slug: &Slug) -> Result<TenantRecord, TenancyError> {
+    let tenant = by_slug(tx, slug).await?.ok_or_else(|| unknown(slug))?;
+    refuse_going(tx, &tenant, "stays as it is").await?;
+    Ok(tenant)
 }
 
 /// Inserts a tenant that was validated. None: the slug is taken.
@@ -259,11 +275,40 @@ impl Tenancy {
         if insert(tx, now, new).await?.is_some() {
             return Ok(Change::created(new.told()));
         }
-        let old = by_slug(tx, &new.slug).await?.ok_or_else(|| unknown(&new.slug))?;
+        let old = declared(tx, &new.slug).await?;
         let differences = differences(as_new(&old).told(), new.told());
         if !differences.is_empty() {
             replace(tx, now, old.id, new).await?;
         }
         Ok(Change::from_differences(differences))
+    }
+
+    /// What is told of a tenant as it is now; none where there is none.
+    pub async fn tenant_told(tx: &mut Transaction, slug: &Slug) -> Result<Option<Value>, StoreError> {
+        Ok(by_slug(tx, slug).await?.map(|tenant| told_values(&as_new(&tenant), true)))
+    }
+
+    /// The tenant of which `seam apply` declares something.
+    ///
+    /// Errors: `NotFound`; `Invalid` for one that is being deleted.
+    pub async fn apply_in_tenant(tx: &mut Transaction, slug: &Slug) -> Result<TenantId, TenancyError> {
+        Ok(declared(tx, slug).await?.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_what_it_looks_like() {
+        for good in ["eu", "EU", "us-east-1", "Europäische Union"] {
+            assert_eq!(NewTenant::region_fault(good), None, "{good}");
+        }
+        let refused =
+            [("", "1 to 40"), (" ", "1 to 40"), ("EU ", "blanks"), ("e\nu", "one line"), ("eu\u{202e}", "U+202E")];
+        for (bad, why) in refused {
+            assert!(NewTenant::region_fault(bad).is_some_and(|reason| reason.contains(why)), "{bad:?}");
+        }
     }
 }
