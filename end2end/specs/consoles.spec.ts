@@ -84,6 +84,36 @@ test('what is refused in a question is said in it, and a question can be left', 
   await page.context().close();
 });
 
+test('somebody is deleted by an operator who types the address', async ({ world, browser, complaints }) => {
+  complaints.expected.push(/status of 4(09|22)/);
+  world.seam.apply('[[user]]\nemail = "leaver@acme.test"\ntenant = "acme"\nrole = "viewer"\n');
+  const page = await operator(world, browser, complaints, '/operator/users');
+  // The last admin of a tenant stays, and who runs the platform is not offered.
+  await page.goto('/operator/users?q=ada@acme.test');
+  await page.getByRole('button', { name: 'Delete …' }).click();
+  const question = page.locator('.question:popover-open');
+  await question.getByRole('textbox').fill('ada@acme.test');
+  await question.getByRole('button', { name: 'Delete' }).press('Enter');
+  await expect(question.getByRole('alert')).toContainText('ada@acme.test is the last admin of acme');
+  await page.goto(`/operator/users?q=${OPERATOR.email}`);
+  await expect(page.getByRole('button', { name: 'Delete …' })).toHaveCount(0);
+
+  await page.goto('/operator/users?q=leaver');
+  await page.getByRole('button', { name: 'Delete …' }).press('Enter');
+  await expect(question).toContainText('What they wrote stays their tenants’');
+  await question.getByRole('textbox').fill('somebody@else.test');
+  await question.getByRole('button', { name: 'Delete' }).press('Enter');
+  await expect(question.getByText('type “leaver@acme.test” to confirm')).toBeVisible();
+  await accessible(page, 'the question before somebody is deleted');
+  await question.getByRole('textbox').fill('leaver@acme.test');
+  await question.getByRole('button', { name: 'Delete' }).press('Enter');
+  await expect(said(page)).toHaveText('leaver@acme.test was deleted.');
+  await expect(page).toHaveURL(/q=leaver/);
+  await page.goto('/operator/audit');
+  await expect(page.getByRole('row').nth(1)).toContainText('user.delete');
+  await page.context().close();
+});
+
 test('an operator without a tenant reaches their account, and is led to the tenants instead of a chat', async ({ world, browser, complaints }) => {
   const page = await operator(world, browser, complaints, '/operator/tenants');
   await page.getByRole('link', { name: 'Settings' }).click();

@@ -150,7 +150,7 @@ test('a link to a new password is made, copied, and opens its owner’s account 
   const [context, page] = await operator(world, browser, complaints);
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: world.seam.url });
   await page.goto('/operator/users?q=bob');
-  await page.getByRole('button', { name: 'Make a link by which bob@acme.test sets a new password' }).press('Enter');
+  await page.getByRole('button', { name: 'New password … for bob@acme.test' }).press('Enter');
   await expect(page.getByText('Links that were made before open nothing any more')).toBeVisible();
   await accessible(page, 'the question before a link is made');
   await page.screenshot({ path: `${PICTURES}/reset-question.png` });
@@ -188,7 +188,7 @@ test('without JavaScript an operator makes a link as well', async ({ world, brow
   await page.getByLabel('Password').fill('operate this seam');
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.goto('/operator/users?q=bob');
-  await page.getByRole('button', { name: 'Make a link by which bob@acme.test sets a new password' }).click();
+  await page.getByRole('button', { name: 'New password … for bob@acme.test' }).click();
   await page.getByRole('button', { name: 'New password', exact: true }).click();
   await expect(page.getByRole('status').getByRole('code')).toHaveText(/\/reset\//);
   await expect(page.getByRole('button', { name: 'Copy' })).toHaveCount(0);

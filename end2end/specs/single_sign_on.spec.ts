@@ -229,6 +229,26 @@ test('once demanded, single sign-on is the only way in for the domain', async ({
   expect((await operator.goto('/operator/tenants'))?.status()).toBe(200);
 });
 
+test('a provider that is removed signs nobody in, and passwords do again', async ({ browser }) => {
+  const page = await visitor(browser);
+  await bySingleSignOn(page, 'ada');
+  await page.waitForURL('**/chat');
+  await page.goto('/admin/sign-in');
+  await page.getByRole('button', { name: 'Remove provider …' }).click();
+  const question = page.locator('.question:popover-open');
+  await expect(question).toContainText('Its people stay members');
+  await question.getByRole('textbox').fill(provider.issuer);
+  await question.getByRole('button', { name: 'Remove provider' }).press('Enter');
+  await expect(page.getByText('The identity provider is removed.')).toBeVisible();
+  await expect(page.getByLabel('Issuer')).toHaveValue('');
+  await expect(page.getByRole('button', { name: 'Remove provider …' })).toHaveCount(0);
+  await page.goto('/admin/audit');
+  await expect(page.getByRole('row').nth(1)).toContainText('sign_in.remove');
+  const bob = await visitor(browser);
+  await byPassword(bob, BOB);
+  await bob.waitForURL('**/chat');
+});
+
 test('looks well on every screen', async ({ browser }) => {
   const page = await visitor(browser);
   for (const path of ['/login', '/sso']) {

@@ -223,11 +223,14 @@ pub async fn user_reset_link(user: UserId) -> Result<(), ServerProblem> {
     Ok(())
 }
 
+/// Asks for the address, so that nobody is put out by a slip of the hand.
 #[server(prefix = "/api/ui", endpoint = "user-sign-out")]
-pub async fn user_sign_out(user: UserId, email: Option<String>) -> Result<(), ServerProblem> {
+pub async fn user_sign_out(user: UserId, email: String, typed: String) -> Result<(), ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
-    platform.tenancy.user_sign_out(&principal.operator_scope()?, user).await?;
-    once::say(&platform, &format!("{} is signed out everywhere.", email.as_deref().unwrap_or("This person")))?;
+    let operator = principal.operator_scope()?;
+    once::require_same(&email, &typed)?;
+    platform.tenancy.user_sign_out(&operator, user).await?;
+    once::say(&platform, &format!("{email} is signed out everywhere."))?;
     context::go_back("/operator/users");
     Ok(())
 }
@@ -241,6 +244,18 @@ pub async fn user_operator_set(user: UserId, email: String, may: bool, typed: St
     platform.tenancy.user_operator_set(&operator, user, may).await?;
     let said = if may { "is an operator now" } else { "is no operator any more" };
     once::say(&platform, &format!("{email} {said}."))?;
+    context::go_back("/operator/users");
+    Ok(())
+}
+
+/// Deletes an account for good; asks for the address. What its person wrote stays where it is.
+#[server(prefix = "/api/ui", endpoint = "user-delete")]
+pub async fn user_delete(user: UserId, email: String, typed: String) -> Result<(), ServerProblem> {
+    let (platform, principal) = (context::platform()?, context::principal()?);
+    let operator = principal.operator_scope()?;
+    once::require_same(&email, &typed)?;
+    let gone = platform.lifecycle.person_delete(&operator, user, &typed).await?;
+    once::say(&platform, &format!("{} was deleted.", gone.email))?;
     context::go_back("/operator/users");
     Ok(())
 }

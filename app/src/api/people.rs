@@ -60,9 +60,11 @@ pub async fn member_invite(email: String, role: String) -> Result<(), ServerProb
     Ok(())
 }
 
+/// Asks for the address, so that no link is taken back by a slip of the hand.
 #[server(prefix = "/api/ui", endpoint = "invitation-withdraw")]
-pub async fn invitation_withdraw(id: String) -> Result<(), ServerProblem> {
+pub async fn invitation_withdraw(id: String, email: String, typed: String) -> Result<(), ServerProblem> {
     let (platform, scope) = (context::platform()?, context::scope()?);
+    once::require_same(&email, &typed)?;
     platform.tenancy.invitation_withdraw(&scope, &id).await?;
     once::say(&platform, "The invitation is withdrawn. Its link opens nothing any more.")?;
     context::go_back("/admin/members");

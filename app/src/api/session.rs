@@ -41,7 +41,14 @@ pub async fn sign_in(email: String, password: String, next: Option<String>) -> R
 
 #[server(prefix = "/api/ui", endpoint = "sign-out")]
 pub async fn sign_out() -> Result<(), ServerProblem> {
+    let visitor = context::visitor();
     context::door()?.close().await?;
+    // Nobody says any more that an operator is inside a tenant who has left.
+    if let Some(principal) = visitor
+        && let Some(time) = principal.view().impersonation
+    {
+        context::platform()?.tenancy.impersonation_end(&principal, time.id).await?;
+    }
     context::go("/login");
     Ok(())
 }

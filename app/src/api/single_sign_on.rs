@@ -83,6 +83,17 @@ pub async fn sign_in_settings_save(
     Ok(())
 }
 
+/// Asks for the issuer, so that nobody is locked out by a slip of the hand.
+#[server(prefix = "/api/ui", endpoint = "sign-in-settings-remove")]
+pub async fn sign_in_settings_remove(issuer: String, typed: String) -> Result<(), ServerProblem> {
+    let (platform, scope) = (context::platform()?, context::scope()?);
+    once::require_same(&issuer, &typed)?;
+    platform.tenancy.single_sign_on_remove(&scope).await?;
+    once::say(&platform, "The identity provider is removed. People sign in with their passwords.")?;
+    context::go("/admin/sign-in");
+    Ok(())
+}
+
 #[server(prefix = "/api/ui", endpoint = "domain-claim")]
 pub async fn domain_claim(domain: String) -> Result<(), ServerProblem> {
     use contract::{EmailDomain, Problem};

@@ -59,7 +59,7 @@ fn Seen(visit: ImpersonationView, admin: bool) -> impl IntoView {
     );
     view! {
         <div class="visit" role="status">
-            <span>{text}</span>
+            <span title=text.clone()>{text.clone()}</span>
             {admin.then(|| view! {
                 <form method="post" action=ImpersonationRevoke::PATH>
                     <input r#type="hidden" name="id" value=visit.id.to_string() />

@@ -279,7 +279,9 @@ impl Lifecycle {
                 .to_owned(),
             "the seals of its audit log: hashes under its id, by which it is noticed that a log was cut off".to_owned(),
             "this certificate's totals of the ledger, of which nobody can be known".to_owned(),
-            "accounts that belong to other tenants too, and operators'".to_owned(),
+            "accounts that belong to other tenants too, operators', and those of people who were removed from it before \
+             (seam user delete)"
+                .to_owned(),
             "archives and backups that were made before: this installation does not know where they are".to_owned(),
         ];
         remains.push(if self.location.is_shared() {

@@ -47,7 +47,8 @@ impl Lifecycle {
         let after = json!({
             "tenant": tenant.id, "content_sha256": whole.manifest.content_sha256, "rows": whole.manifest.rows(),
         });
-        operator.record(&mut tx, self.now(), "tenant.export", slug.as_str(), after).await?;
+        // In the tenant's own log too, which the archive has as it was before: all that its people wrote was handed out.
+        operator.record_of_tenant(&mut tx, self.now(), tenant.id, ("tenant.export", slug.as_str()), after).await?;
         tx.commit().await?;
         tokio::task::spawn_blocking(move || whole.publish()).await?
     }

@@ -1,4 +1,4 @@
-//! A tenant as a whole: exported to one file, imported from one, deleted without a trace.
+//! A tenant as a whole: exported to one file, imported from one, deleted without a trace. And a person: deleted.
 //!
 //! What always holds:
 //! - Every table is accounted for (`coverage.rs`), and every column of the schema travels.
@@ -8,7 +8,7 @@
 //! - Only an [`OperatorScope`](tenancy::OperatorScope) gets here, and the platform's audit log tells of each.
 //!
 //! Where to look: `export.rs` and `archive/` write files, `import.rs` and `placing.rs` read them in; `delete.rs` removes,
-//! after `survey.rs` has counted, and `certificate.rs` says so. docs/tenant-lifecycle.md is for those who use it.
+//! after `survey.rs` has counted, and `certificate.rs` says so; `person.rs` removes an account. docs/tenant-lifecycle.md is for those who use it.
 
 mod archive;
 mod certificate;
@@ -18,6 +18,7 @@ mod error;
 mod export;
 mod import;
 mod operation;
+mod person;
 mod placing;
 mod survey;
 
@@ -27,6 +28,8 @@ pub use coverage::{COVERAGE, Covered, Plane, Rows};
 pub use delete::{Doomed, UnderWay};
 pub use error::LifecycleError;
 pub use import::{ImportOptions, Imported, MissingPlan};
+pub use operation::unfinished;
+pub use person::Departed;
 
 use store::{ControlStore, Location, TenantStores};
 use tenancy::Tenancy;

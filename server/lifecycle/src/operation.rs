@@ -9,6 +9,7 @@ const OF_TENANT: &str = "SELECT tenant_id, slug, kind, archive, found, started_b
 FROM tenant_operation WHERE tenant_id = $1";
 const OF_SLUG: &str = "SELECT tenant_id, slug, kind, archive, found, started_by, started_at
 FROM tenant_operation WHERE slug = $1";
+const ALL: &str = "SELECT slug, kind FROM tenant_operation ORDER BY slug";
 const INSERT: &str = "
 INSERT INTO tenant_operation (tenant_id, slug, kind, archive, started_by, started_at)
 VALUES ($1, $2, $3, $4, $5, $6)";
@@ -102,4 +103,28 @@ pub(crate) async fn note(control: &ControlStore, tenant: TenantId, found: &str) 
 pub(crate) async fn end(tx: &mut Transaction, tenant: TenantId) -> Result<(), StoreError> {
     tx.query(END).bind(tenant).execute().await?;
     Ok(())
+}
+
+struct UnfinishedRow(String);
+
+impl FromRow for UnfinishedRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let (slug, kind): (String, String) = (row.get("slug")?, row.get("kind")?);
+        let remedy = if kind == Kind::Import.as_str() {
+            format!("import the same archive again, or remove what it left: seam tenant delete {slug}")
+        } else {
+            format!("complete it: seam tenant delete {slug}")
+        };
+        let what = if kind == Kind::Import.as_str() { "import as" } else { "deletion of" };
+        Ok(Self(format!("the {what} “{slug}” is under way or was interrupted; {remedy}")))
+    }
+}
+
+/// Imports and deletions that are not complete, each with what to do, for people.
+///
+/// # Errors
+/// Those of the store.
+pub async fn unfinished(control: &ControlStore) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<UnfinishedRow> = control.read(ALL).fetch_all().await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::{Failure, print_json, workbench};
 use crate::config::Config;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
@@ -111,6 +111,18 @@ impl Verify {
     }
 }
 
+/// An entry, and nothing beside it: no hash covers a field that was put in.
+fn entry(line: &str) -> Result<SealedEntry, String> {
+    let told: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let entry: SealedEntry = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let known = serde_json::to_value(&entry).map_err(|error| error.to_string())?;
+    let unknown = told.as_object().into_iter().flatten().find(|(name, _)| known.get(name.as_str()).is_none());
+    match unknown {
+        Some((name, _)) => Err(format!("it has a field “{name}”, which no log has")),
+        None => Ok(entry),
+    }
+}
+
 /// Every line in its order. What is no entry is named with its line.
 fn check(path: &Path) -> Result<ChainReport, Failure> {
     let cannot = |error: io::Error| Failure::new(format!("{} cannot be read: {error}", path.display()));
@@ -122,8 +134,8 @@ fn check(path: &Path) -> Result<ChainReport, Failure> {
     let mut check: Option<ChainCheck> = None;
     for (number, line) in source.lines().enumerate() {
         let at = || format!("{}, line {}", path.display(), number + 1);
-        let entry: SealedEntry = serde_json::from_str(&line.map_err(cannot)?).map_err(|error| {
-            Failure::new(format!("{}: no entry of a log ({error})", at())).remedy(MAKE_ONE.to_owned())
+        let entry = entry(&line.map_err(cannot)?).map_err(|what| {
+            Failure::new(format!("{}: no entry of a log ({what})", at())).remedy(MAKE_ONE.to_owned())
         })?;
         let check = check.get_or_insert_with(|| ChainCheck::new(entry.chain.clone()));
         if entry.chain != check.report().chain {

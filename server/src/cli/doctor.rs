@@ -81,6 +81,7 @@ async fn examine(config: &Config, kept: Option<&Seal>) -> Vec<Check> {
         Check::new("settings", Ok(format!("read; listening on {}", config.listen))),
         Check::new("data", data(config)),
         Check::new("database", database(config).await),
+        Check::new("tenants", unfinished(config).await),
         Check::new("audit log", audit(config, kept).await),
         Check::new("master key", master_key(config).await),
         Check::new("nodes", nodes_of(config).await),
@@ -92,6 +93,10 @@ async fn examine(config: &Config, kept: Option<&Seal>) -> Vec<Check> {
 /// Whether somebody of one tenant gets at anything of another, on the installation as it serves.
 async fn isolation(config: &Config, url: &str) -> Result<String, String> {
     let tenancy = workbench::open(config).await.map_err(|failure| failure.to_string())?;
+    if let Err(error) = check::reach(&tenancy, url).await {
+        tenancy.control().close().await;
+        return Err(error.to_string());
+    }
     let mut made = ThrowAway::default();
     let checked = match check::prepare(&tenancy, &mut made).await {
         Ok(()) => check::check(&tenancy, url, &made).await,
@@ -195,6 +200,17 @@ async fn nodes_of(config: &Config) -> Result<String, String> {
         1 => format!("1 serves: {}", told.collect::<String>()),
         many => format!("{many} serve together: {}", told.collect::<Vec<_>>().join(", ")),
     })
+}
+
+/// Whether a tenant stands half-way in or out.
+async fn unfinished(config: &Config) -> Result<String, String> {
+    let Some(control) = control(config).await? else { return Ok(NOT_LOOKED_AT.to_owned()) };
+    let found = lifecycle::unfinished(&control).await.map_err(|error| error.to_string());
+    control.close().await;
+    match found?.as_slice() {
+        [] => Ok("no import and no deletion is unfinished".to_owned()),
+        unfinished => Err(unfinished.join(". ")),
+    }
 }
 
 /// Whether anybody has touched the log of changes.

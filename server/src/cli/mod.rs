@@ -6,6 +6,7 @@
 mod apply;
 mod audit;
 mod columns;
+mod confirm;
 mod doctor;
 mod domain;
 mod failure;

@@ -27,6 +27,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long connections may take to close once every answer has ended.
 const CLOSING: Duration = Duration::from_secs(5);
+/// How long what is left may take to be written down after that.
+const SETTLING: Duration = Duration::from_secs(10);
 const SESSION_CLEANUP: Duration = Duration::from_secs(60 * 60);
 /// The exporter's buckets are drained this often, so that they do not grow while nobody scrapes.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -102,24 +104,35 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         let left = config.shutdown_limit.saturating_sub(begun.elapsed()).max(CLOSING);
         timeout(left, &mut server).await.is_ok()
     };
+    // A database that does not answer makes nobody wait for longer than was said.
     let in_peace = tokio::select! {
-        closed = patient => Some(closed),
+        closed = timeout(config.shutdown_limit + 2 * CLOSING, patient) => Some(closed.unwrap_or(false)),
         () = signals.next() => None,
     };
     let closed = if let Some(closed) = in_peace {
         closed
     } else {
         tracing::warn!("stopping at once: answers under way end here, what they said is kept");
-        platform.chats.shutdown(Duration::ZERO).await;
-        timeout(CLOSING, server).await.is_ok()
+        let ended = async {
+            platform.chats.shutdown(Duration::ZERO).await;
+            server.await
+        };
+        timeout(CLOSING, ended).await.is_ok()
     };
     if !closed {
         tracing::warn!("some connections did not close by themselves");
     }
     upkeep_stop.cancel();
     upkeep.close();
-    upkeep.wait().await;
-    platform.shutdown(Duration::ZERO).await;
+    let settled = async {
+        upkeep.wait().await;
+        platform.shutdown(Duration::ZERO).await;
+    };
+    if timeout(SETTLING, settled).await.is_err() {
+        tracing::warn!(
+            "the database does not answer: what is not settled is left to the other nodes, or to the next start"
+        );
+    }
     drop(lock);
     tracing::info!("stopped");
     Ok(())

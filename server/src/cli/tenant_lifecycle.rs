@@ -3,7 +3,7 @@
 //! On SQLite a deletion takes the server's place: while a server runs it holds the tenant's file open. On PostgreSQL
 //! both may work side by side.
 
-use super::{Failure, lock::DataLock, print_json};
+use super::{Failure, confirm, lock::DataLock, print_json};
 use crate::config::Config;
 use contract::Slug;
 use lifecycle::{Certificate, Doomed, ImportOptions, Lifecycle, Manifest, MissingPlan, Place, UnderWay};
@@ -12,7 +12,7 @@ use platform::JOURNAL;
 use serde_json::json;
 use std::{
     fs::OpenOptions,
-    io::{IsTerminal, Write},
+    io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -213,12 +213,7 @@ impl Delete {
 
     /// Says what will be done, and asks for the name.
     fn ask(&self, doomed: &Doomed) -> Result<String, Failure> {
-        if !std::io::stdin().is_terminal() {
-            return Err(Failure::usage(format!(
-                "nobody can be asked whether {name} is to be deleted; say so: --yes {name}",
-                name = self.name
-            )));
-        }
+        confirm::somebody_is_there(self.name.as_str())?;
         if let Doomed::Present { interrupted, places, accounts, .. } = doomed {
             eprintln!("This deletes the tenant {} for good. Nothing of it can be brought back:", self.name);
             for Place { place, rows, bytes } in places {
@@ -234,13 +229,7 @@ impl Delete {
             }
             eprintln!("To keep a copy, stop here and run: seam tenant export {} --to FILE", self.name);
         }
-        eprint!("Type {} to delete it: ", self.name);
-        let mut typed = String::new();
-        std::io::stderr()
-            .flush()
-            .and_then(|()| std::io::stdin().read_line(&mut typed))
-            .map_err(|error| Failure::new(format!("the name could not be read: {error}")))?;
-        Ok(typed.trim().to_owned())
+        confirm::typed(self.name.as_str())
     }
 }
 

@@ -1,14 +1,16 @@
-//! `seam user create|list|reset-link|sign-out|operator`. The password comes from a variable, a prompt, or standard input, never as an argument.
+//! `seam user create|list|reset-link|sign-out|operator|delete`. The password comes from a variable, a prompt, or standard input, never as an argument.
 
 use super::{
     Failure,
     columns::{Column, table},
-    print_json, tenant, workbench,
+    confirm, print_json, tenant, workbench,
 };
 use crate::{config::Config, http::PublicUrl};
 use contract::{Email, ListQuery, Password, Role, Slug};
+use lifecycle::Lifecycle;
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
+use store::TenantStores;
 use tenancy::{OperatorScope, RESET_LIFETIME, Tenancy, UserRecord};
 
 #[derive(Debug, clap::Subcommand)]
@@ -60,6 +62,18 @@ pub(super) enum Users {
         #[arg(long)]
         json: bool,
     },
+    /// Deletes somebody's account for good, with its memberships, sessions and sign-ins. What they wrote stays their
+    /// tenants'
+    Delete {
+        /// The address they sign in with
+        email: Email,
+        /// Does not ask; must be the same address
+        #[arg(long, value_name = "EMAIL")]
+        yes: Option<String>,
+        /// Prints the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Makes a link by which somebody sets a new password: it works once, within the hour, and is shown only now
     #[command(visible_alias = "reset-password")]
     ResetLink {
@@ -92,6 +106,7 @@ impl Users {
             Self::List { tenant, json } => list(&config, tenant.as_ref(), json).await,
             Self::SignOut { email, json } => sign_out(&config, &email, json).await,
             Self::Operator { email, may, json } => operator(&config, &email, may.on, json).await,
+            Self::Delete { email, yes, json } => delete(&config, &email, yes, json).await,
             Self::ResetLink { email, json } => reset_link(&config, &email, json).await,
         }
     }
@@ -189,6 +204,32 @@ async fn operator(config: &Config, email: &Email, may: bool, json: bool) -> Resu
         println!("{email} runs the platform.");
     } else {
         println!("{email} does not run the platform.");
+    }
+    Ok(())
+}
+
+async fn delete(config: &Config, email: &Email, yes: Option<String>, json: bool) -> Result<(), Failure> {
+    let tenancy = workbench::open(config).await?;
+    let user = found(&tenancy, email).await?;
+    let confirmed = match yes {
+        Some(address) => address,
+        None => {
+            confirm::somebody_is_there(email.as_str())?;
+            let of = tenancy.memberships(user.id).await?;
+            let of: Vec<_> = of.iter().map(|membership| membership.slug.as_str()).collect();
+            let of = if of.is_empty() { "no tenant".to_owned() } else { of.join(", ") };
+            eprintln!("This deletes the account of {email} (a member of {of}) for good. What they wrote stays there.");
+            confirm::typed(email.as_str())?
+        }
+    };
+    let stores = TenantStores::new(&config.database);
+    let lifecycle = Lifecycle::new(config.database.clone(), tenancy.control().clone(), stores, tenancy.clone());
+    let gone = lifecycle.person_delete(&OperatorScope::command_line(), user.id, &confirmed).await?;
+    tenancy.control().close().await;
+    if json {
+        print_json(&json!({ "id": user.id, "email": gone.email, "left": gone.tenants }));
+    } else {
+        println!("{email} was deleted.");
     }
     Ok(())
 }

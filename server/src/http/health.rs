@@ -11,6 +11,11 @@ use axum::{
 use contract::{Problem, ProblemCode};
 use http::{HeaderMap, header};
 use platform::IntoProblem;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Whoever asks whether a node is ready asks again soon, and sends nobody to one that takes longer to say so.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The process answers. Depends on nothing, so that a slow database never gets a healthy process killed.
 pub(super) async fn alive() -> &'static str {
@@ -19,9 +24,14 @@ pub(super) async fn alive() -> &'static str {
 
 /// Requests can be served: the database answers, its schema is this version's, and nobody asked us to stop.
 pub(super) async fn ready(State(state): State<WebState>) -> Response {
-    match state.platform().ready().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => answer::problem(&error.into_problem(), Reader::Program),
+    match timeout(PATIENCE, state.platform().ready()).await {
+        Ok(Ok(())) => "ready\n".into_response(),
+        Ok(Err(error)) => answer::problem(&error.into_problem(), Reader::Program),
+        Err(_) => {
+            let detail = format!("The database did not answer within {} seconds.", PATIENCE.as_secs());
+            let problem = Problem::new(ProblemCode::StorageUnavailable, detail).retry_after(5);
+            answer::problem(&problem, Reader::Program)
+        }
     }
 }
 

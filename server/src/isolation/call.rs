@@ -15,6 +15,8 @@ pub struct Things {
     pub run: String,
     /// A member, who owns the conversation.
     pub member: String,
+    /// What that member signs in with.
+    pub address: String,
     pub key: String,
     pub invitation: String,
     pub visit: String,
@@ -34,6 +36,7 @@ impl Things {
             answer: id(),
             run: id(),
             member: id(),
+            address: format!("a{}@isolation.invalid", Uuid::now_v7().simple()),
             key: id(),
             invitation: id(),
             visit: id(),

@@ -3,10 +3,10 @@
 
 use super::{Call, Names, Needs, Things, table};
 use crate::http::COOKIE;
-use contract::{Email, KeyScope, NanoUsd, Password, Role, Slug, TenantId};
+use contract::{Email, KeyId, KeyScope, NanoUsd, Password, Role, Slug, TenantId};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tenancy::{NewKey, NewTenant, OperatorScope, Tenancy, TenancyError};
+use tenancy::{NewKey, NewTenant, OperatorScope, Secret, Tenancy, TenancyError};
 use uuid::Uuid;
 
 /// A request that takes longer than this is a failure of its own.
@@ -32,6 +32,8 @@ pub struct Verdict {
 pub enum CheckError {
     #[error("{url} does not answer ({source}); start Seam, or say where it serves with --url")]
     Unreachable { url: String, source: reqwest::Error },
+    #[error("another installation answers at {url}; say where the one with this data serves, with --url")]
+    Another { url: String },
     #[error("{what} failed with status {status}: {said}")]
     Refused { what: String, status: u16, said: String },
     #[error("{0}")]
@@ -177,24 +179,53 @@ fn client() -> Result<reqwest::Client, CheckError> {
     builder.redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build().map_err(CheckError::Client)
 }
 
+/// Whether this very installation answers there: nothing is made that only its server could remove.
+///
+/// # Errors
+/// `Unreachable`, `Another`, `Refused`.
+pub async fn reach(tenancy: &Tenancy, url: &str) -> Result<(), CheckError> {
+    let (operator, client) = (OperatorScope::command_line(), client()?);
+    let address = |path: &str| format!("{}{path}", url.trim_end_matches('/'));
+    let unreachable = |source| CheckError::Unreachable { url: url.to_owned(), source };
+    let ready = client.get(address("/readyz")).send().await.map_err(unreachable)?;
+    refused(format!("GET {}", address("/readyz")), ready).await?;
+    let (key, secret) = own_key(tenancy, &operator).await?;
+    let answer = client.get(address("/api/v1/tenants?per_page=1")).bearer_auth(secret.expose()).send().await;
+    tenancy.operator_key_revoke(&operator, key).await?;
+    let answer = answer.map_err(unreachable)?;
+    if answer.status().as_u16() == 401 {
+        return Err(CheckError::Another { url: url.to_owned() });
+    }
+    refused("listing tenants".to_owned(), answer).await
+}
+
+async fn refused(what: String, answer: reqwest::Response) -> Result<(), CheckError> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let said = answer.text().await.unwrap_or_default().chars().take(300).collect();
+    Err(CheckError::Refused { what, status: status.as_u16(), said })
+}
+
+/// A key for the purposes of one check.
+async fn own_key(tenancy: &Tenancy, operator: &OperatorScope) -> Result<(KeyId, Secret), CheckError> {
+    let expires_at = Some(tenancy.clock().now().plus_millis(600_000));
+    let new = NewKey { name: "isolation check".to_owned(), scopes: KeyScope::ALL.to_vec(), models: None, expires_at };
+    Ok(tenancy.operator_key_create(operator, &new).await?)
+}
+
 /// Deletes the two tenants through the server, which holds their stores open: with a key for this one purpose.
 pub async fn remove(tenancy: &Tenancy, url: &str, made: &ThrowAway) -> Result<(), CheckError> {
     let (operator, client) = (OperatorScope::command_line(), client()?);
-    let expires_at = Some(tenancy.clock().now().plus_millis(600_000));
-    let new = NewKey { name: "isolation check".to_owned(), scopes: KeyScope::ALL.to_vec(), models: None, expires_at };
-    let (key, secret) = tenancy.operator_key_create(&operator, &new).await?;
+    let (key, secret) = own_key(tenancy, &operator).await?;
     let mut removed = Ok(());
     for (_, slug) in &made.tenants {
         let address = format!("{}/api/v1/tenants/{slug}?confirm={slug}", url.trim_end_matches('/'));
         let answer = client.delete(address).bearer_auth(secret.expose()).send().await;
         let answer = answer.map_err(|source| CheckError::Unreachable { url: url.to_owned(), source });
         removed = removed.and(match answer {
-            Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) => Err(CheckError::Refused {
-                what: format!("deleting {slug}"),
-                status: answer.status().as_u16(),
-                said: answer.text().await.unwrap_or_default().chars().take(300).collect(),
-            }),
+            Ok(answer) => refused(format!("deleting {slug}"), answer).await,
             Err(error) => Err(error),
         });
     }
@@ -236,6 +267,7 @@ async fn plant<'c>(
         run: asked_id("/run")?,
         conversation,
         member: user,
+        address: member_email.clone(),
         key: id(&keys, "/keys/items/0/id").ok_or(unreadable("the key"))?,
         invitation: id(&members, "/invitations/0/id").ok_or(unreadable("the invitation"))?,
         words,

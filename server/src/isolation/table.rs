@@ -189,6 +189,10 @@ pub fn table() -> Vec<Entry> {
             ];
             form("sign-in-settings-save", &fields)
         }),
+        entry("POST /api/ui/sign-in-settings-remove", Admin, No, |_| {
+            let issuer = "https://login.nowhere.test";
+            form("sign-in-settings-remove", &[("issuer", issuer), ("typed", issuer)])
+        }),
         entry("POST /api/ui/domain-claim", Admin, No, |_| form("domain-claim", &[("domain", "nowhere.test")])),
         entry("POST /api/ui/domain-release", Admin, No, |_| {
             form("domain-release", &[("domain", "nowhere.test"), ("typed", "nowhere.test")])
@@ -216,7 +220,7 @@ pub fn table() -> Vec<Entry> {
             form("member-role-set", &[("user", &t.member), ("role", "viewer")])
         }),
         entry("POST /api/ui/invitation-withdraw", Admin, Tenants, |t| {
-            form("invitation-withdraw", &[("id", &t.invitation)])
+            form("invitation-withdraw", &[("id", &t.invitation), ("email", "x"), ("typed", "x")])
         }),
         entry("POST /api/ui/key-revoke", Admin, Tenants, |t| {
             form("key-revoke", &[("key", &t.key), ("name", "x"), ("typed", "x")])
@@ -276,7 +280,9 @@ pub fn table() -> Vec<Entry> {
             form("tenant-domain-withdraw", &fields)
         }),
         entry("POST /api/ui/user-reset-link", Operator, Tenants, |t| form("user-reset-link", &[("user", &t.member)])),
-        entry("POST /api/ui/user-sign-out", Operator, Tenants, |t| form("user-sign-out", &[("user", &t.member)])),
+        entry("POST /api/ui/user-sign-out", Operator, Tenants, |t| {
+            form("user-sign-out", &[("user", &t.member), ("email", "x"), ("typed", "x")])
+        }),
         entry("POST /api/ui/user-operator-set", Operator, Tenants, |t| {
             form("user-operator-set", &[("user", &t.member), ("email", "x"), ("may", "false"), ("typed", "x")])
         }),
@@ -302,6 +308,9 @@ pub fn table() -> Vec<Entry> {
         }),
         entry("POST /api/ui/sign-out-everywhere", Person, No, |_| form("sign-out-everywhere", &[])),
         entry("POST /api/ui/sign-out", Nothing, No, |_| form("sign-out", &[])),
+        entry("POST /api/ui/user-delete", Operator, Tenants, |t| {
+            form("user-delete", &[("user", &t.member), ("email", &t.address), ("typed", &t.address)])
+        }),
         entry("POST /api/ui/tenant-delete", Operator, Tenants, |t| {
             form("tenant-delete", &[("tenant", &t.tenant), ("slug", &t.slug), ("typed", &t.slug)])
         }),

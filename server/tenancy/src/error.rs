@@ -1,7 +1,7 @@
 //! What tenancy answers instead of a result.
 
 use crate::{SingleSignOnError, VaultError};
-use contract::{Email, EmailDomain, Role};
+use contract::{Email, EmailDomain, Role, Slug};
 use std::fmt;
 use store::StoreError;
 
@@ -71,6 +71,13 @@ pub enum TenancyError {
     LastAdmin { email: Email },
     #[error("{email} is the last operator; make somebody else an operator first")]
     LastOperator { email: Email },
+    /// The same, told to an operator who deletes somebody.
+    #[error("{email} is the last admin of {tenant}; make somebody else an admin there first, or delete that tenant")]
+    LastAdminOf { email: Email, tenant: Slug },
+    #[error("{email} runs the platform; take the operator’s rights first")]
+    OperatorStays { email: Email },
+    #[error("the address that was typed is not this person's; type “{email}” to delete them")]
+    NotConfirmed { email: Email },
     #[error("there is no {what}")]
     NotFound { what: String },
     #[error("the {what} “{name}” exists already")]

@@ -12,7 +12,7 @@ use crate::{
     clock::millis,
     tenant,
 };
-use contract::{ImpersonationId, ImpersonationView, Role, TenantId, TenantMembership, Timestamp, UserId};
+use contract::{Email, ImpersonationId, ImpersonationView, Role, TenantId, TenantMembership, Timestamp, UserId};
 use serde_json::{Value, json};
 use std::time::Duration;
 use store::{FromRow, Row, StoreError, Transaction};
@@ -56,6 +56,10 @@ const ENDED_BY_OPERATOR: &str = "
 UPDATE impersonation SET ended_at = $3
 WHERE id = $1 AND account_id = $2 AND ended_at IS NULL AND expires_at > $3
 RETURNING tenant_id AS value";
+const ENDED_WITH_SESSIONS: &str = "
+UPDATE impersonation SET ended_at = $2
+WHERE account_id = $1 AND ended_at IS NULL AND expires_at > $2
+RETURNING tenant_id, id";
 
 /// What an operator asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +122,17 @@ impl FromRow for ViewRow {
     }
 }
 
+struct EndedRow {
+    tenant: TenantId,
+    id: ImpersonationId,
+}
+
+impl FromRow for EndedRow {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { tenant: row.get("tenant_id")?, id: row.get("id")? })
+    }
+}
+
 struct TenantOf(TenantId);
 
 impl FromRow for TenantOf {
@@ -156,7 +171,7 @@ impl Tenancy {
         let record = tenant::present(&mut tx, new.tenant).await?;
         let insert = tx.query(INSERT).bind(new.tenant).bind(id).bind(principal.user()).bind(new.role);
         insert.bind(new.reason.trim()).bind(now).bind(until).execute().await?;
-        let after = json!({ "role": new.role, "reason": new.reason.trim(), "until": until.as_millis() });
+        let after = json!({ "visit": id, "role": new.role, "reason": new.reason.trim(), "until": until.as_millis() });
         let deed = Deed { action: "impersonation.begin", target: record.slug.as_str(), before: Value::Null, after };
         audit::record_in_both(&mut tx, now, new.tenant, operator.author(), &deed).await?;
         tx.commit().await?;
@@ -170,7 +185,7 @@ impl Tenancy {
         let ended = tx.query(ENDED_BY_OPERATOR).bind(id).bind(principal.user()).bind(now);
         let Some(TenantOf(tenant)) = ended.fetch_optional().await? else { return Ok(()) };
         let author = principal.author();
-        note_end(&mut tx, now, tenant, &author, principal.email().as_str()).await?;
+        note_end(&mut tx, now, (tenant, id), &author, principal.email().as_str()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -182,7 +197,7 @@ impl Tenancy {
         let mut tx = self.control.begin().await?;
         let ended = tx.query(ENDED_BY_TENANT).bind(tenant).bind(id).bind(now).fetch_optional::<String>().await?;
         let operator = ended.ok_or_else(|| TenancyError::NotFound { what: "such visit, or it is over".to_owned() })?;
-        note_end(&mut tx, now, tenant, scope.author(), &operator).await?;
+        note_end(&mut tx, now, (tenant, id), scope.author(), &operator).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -219,14 +234,31 @@ impl Tenancy {
     }
 }
 
+/// Every time of an operator inside a tenant, as their sessions end or their right does.
+pub(crate) async fn end_all(
+    tx: &mut Transaction,
+    now: Timestamp,
+    operator: (UserId, &Email),
+    author: &Author,
+) -> Result<(), StoreError> {
+    let (user, email) = operator;
+    let ended: Vec<EndedRow> = tx.query(ENDED_WITH_SESSIONS).bind(user).bind(now).fetch_all().await?;
+    for EndedRow { tenant, id } in ended {
+        note_end(tx, now, (tenant, id), author, email.as_str()).await?;
+    }
+    Ok(())
+}
+
 async fn note_end(
     tx: &mut Transaction,
     now: Timestamp,
-    tenant: TenantId,
+    (tenant, visit): (TenantId, ImpersonationId),
     author: &Author,
     operator: &str,
 ) -> Result<(), StoreError> {
-    let (before, after) = (json!({ "inside": true }), json!({ "inside": false }));
-    let deed = Deed { action: "impersonation.end", target: operator, before, after };
+    let told = |inside: bool| json!({ "inside": inside, "operator": operator, "visit": visit });
+    let Some(record) = tenant::by_id(tx, tenant).await? else { return Ok(()) };
+    let deed =
+        Deed { action: "impersonation.end", target: record.slug.as_str(), before: told(true), after: told(false) };
     audit::record_in_both(tx, now, tenant, author, &deed).await
 }

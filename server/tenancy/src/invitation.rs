@@ -8,7 +8,8 @@ use crate::{
     Author, Manages, OneTimeToken, Principal, Tenancy, TenancyError, account,
     audit::{self, Chain, Deed},
     clock::millis,
-    digest, membership,
+    customer::refuse_going,
+    digest, membership, tenant,
 };
 use contract::{Email, InvitationOffer, InvitationView, MailState, Password, Role, TenantId, Timestamp, UserId};
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ SELECT account.email AS value
 FROM membership JOIN account ON account.id = membership.account_id
 WHERE membership.tenant_id = $1 AND account.email = $2";
 const OPEN_COUNT: &str = "SELECT COUNT(*) AS value FROM invitation WHERE tenant_id = $1 AND expires_at > $2";
+const EARLIER: &str = "SELECT role AS value FROM invitation WHERE tenant_id = $1 AND email = $2";
 /// The earlier invitation of this address stops working.
 const INSERT: &str = "
 INSERT INTO invitation (tenant_id, id, token_hash, email, role, invited_by, created_at, expires_at)
@@ -112,11 +114,12 @@ pub(crate) async fn put(
         let reason = format!("there are {MOST_OPEN} open invitations; withdraw some first");
         return Err(TenancyError::Invalid { field: "email", reason });
     }
+    let earlier = tx.query(EARLIER).bind(tenant).bind(email.clone()).fetch_optional::<String>().await?;
     let insert = tx.query(INSERT).bind(tenant).bind(contract::RequestId::new().to_string());
     let insert = insert.bind(digest::sha256(token.as_str())).bind(email.clone()).bind(role).bind(author.name());
     insert.bind(now).bind(now.plus_millis(millis(INVITATION_LIFETIME))).execute().await?;
-    let deed =
-        Deed { action: "member.invite", target: email.as_str(), before: Value::Null, after: json!({ "role": role }) };
+    let before = earlier.map_or(Value::Null, |role| json!({ "role": role }));
+    let deed = Deed { action: "member.invite", target: email.as_str(), before, after: json!({ "role": role }) };
     audit::record(tx, now, Chain::Tenant(tenant), author, deed).await?;
     Ok(token)
 }
@@ -207,6 +210,8 @@ impl Tenancy {
         };
         let now = self.now();
         let mut tx = self.control.begin().await?;
+        let record = tenant::present(&mut tx, tenant).await?;
+        refuse_going(&mut tx, &record, "takes nobody in any more").await?;
         if tx.query(USE).bind(digest::sha256(token)).bind(now).execute().await? != 1 {
             return Err(TenancyError::InvitationExpired);
         }

@@ -12,7 +12,7 @@
 //! a new password by a link is `password_reset`;
 //! a tenant's own identity provider is `single_sign_on`;
 //! the cookie's session is `session`, what it amounts to is `principal`; the tables have one module each:
-//! `account` (`user` is how operators manage them), `tenant` (`customer` likewise), `membership` (`member` is how admins do),
+//! `account` (`user` is how operators manage them, `removal` how they leave), `tenant` (`customer` likewise), `membership` (`member` is how admins do),
 //! `invitation`, `api_key`, `impersonation`, `audit`. What a program with an operator's key may do inside a tenant is
 //! `management`. The decisions are told in docs/adr/0003.
 
@@ -38,6 +38,7 @@ mod operator;
 mod password;
 mod password_reset;
 mod principal;
+mod removal;
 mod reseal;
 mod scope;
 mod secret;

@@ -138,6 +138,19 @@ impl OperatorScope {
         self.record_change(tx, now, action, target, (Value::Null, after)).await
     }
 
+    /// The same in the log of the tenant that it was done to as well.
+    pub async fn record_of_tenant(
+        &self,
+        tx: &mut Transaction,
+        now: Timestamp,
+        tenant: TenantId,
+        (action, target): (&'static str, &str),
+        after: Value,
+    ) -> Result<(), StoreError> {
+        let deed = Deed { action, target, before: Value::Null, after };
+        audit::record_in_both(tx, now, tenant, self.author(), &deed).await
+    }
+
     /// The same with what was so before and after.
     pub async fn record_change(
         &self,

@@ -4,7 +4,7 @@
 //! unknown account and a wrong password and takes as long, and a new password ends all other sessions.
 
 use crate::{
-    Client, PasswordHash, SessionClaims, SignedIn, Tenancy, TenancyError, history,
+    Author, Client, PasswordHash, SessionClaims, SignedIn, Tenancy, TenancyError, account, history, impersonation,
     password::Verdict,
     password_reset::OTHERS_VOID,
     throttle::{self, Subject},
@@ -154,10 +154,14 @@ impl Tenancy {
 
     /// Ends every session of the account, this one included.
     pub async fn sign_out_everywhere(&self, user: UserId) -> Result<(), TenancyError> {
-        match self.control.write(EPOCH_RAISE).bind(user).bind(self.now()).execute().await? {
-            0 => Err(TenancyError::NotSignedIn),
-            _ => Ok(()),
-        }
+        let now = self.now();
+        let mut tx = self.control.begin().await?;
+        let account = account::by_id(&mut tx, user).await?.ok_or(TenancyError::NotSignedIn)?;
+        tx.query(EPOCH_RAISE).bind(user).bind(now).execute().await?;
+        let author = Author::user(user, &account.email, None);
+        impersonation::end_all(&mut tx, now, (user, &account.email), &author).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Hashes a password, off the async threads. `Overloaded` when too many wait.

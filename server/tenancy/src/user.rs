@@ -7,6 +7,8 @@ use crate::{
     OneTimeToken, OperatorScope, PasswordHash, Tenancy, TenancyError,
     account::{self, AccountRow},
     audit::{self, Chain, Deed, pattern},
+    customer::refuse_going,
+    impersonation,
     member::PAGE_SIZE,
     membership, sign_in, tenant,
 };
@@ -60,7 +62,9 @@ SELECT
         WHERE membership.account_id = account.id) AS slug
 FROM account WHERE account.id = $1";
 const OPERATOR_SET: &str = "UPDATE account SET operator = $2, updated_at = $3 WHERE id = $1";
-const OTHER_OPERATORS: &str = "SELECT COUNT(*) AS value FROM account WHERE operator AND id <> $1";
+/// Who never chose a password cannot sign in: operators come in no other way.
+const OTHER_OPERATORS: &str = "
+SELECT COUNT(*) AS value FROM account WHERE operator AND id <> $1 AND password_hash IS NOT NULL";
 
 struct SummaryRow(UserSummary);
 
@@ -170,7 +174,8 @@ impl Tenancy {
         let deed = Deed { action: "user.create", target, before: Value::Null, after };
         audit::record(tx, now, Chain::Platform, author, deed).await?;
         if let Some((tenant, role)) = membership {
-            tenant::present(tx, tenant).await?;
+            let record = tenant::present(tx, tenant).await?;
+            refuse_going(tx, &record, "takes nobody in any more").await?;
             membership::put(tx, now, tenant, user, role).await?;
             let after = json!({ "role": role });
             let deed = Deed { action: "member.add", target: email.as_str(), before: Value::Null, after };
@@ -184,6 +189,7 @@ impl Tenancy {
         let mut tx = self.control.begin().await?;
         let account = account(&mut tx, user).await?;
         tx.query(sign_in::EPOCH_RAISE).bind(user).bind(self.now()).execute().await?;
+        impersonation::end_all(&mut tx, self.now(), (user, &account.email), operator.author()).await?;
         let id = user.to_string();
         let target = if account.operator { account.email.as_str() } else { id.as_str() };
         let deed = Deed { action: "user.sign_out", target, before: Value::Null, after: json!({ "sessions": "ended" }) };
@@ -210,6 +216,9 @@ impl Tenancy {
             return Err(TenancyError::LastOperator { email: account.email });
         }
         tx.query(OPERATOR_SET).bind(user).bind(may).bind(self.now()).execute().await?;
+        if !may {
+            impersonation::end_all(&mut tx, self.now(), (user, &account.email), operator.author()).await?;
+        }
         let (before, after) = (json!({ "operator": !may }), json!({ "operator": may }));
         let deed = Deed { action: "user.operator_set", target: account.email.as_str(), before, after };
         audit::record(&mut tx, self.now(), Chain::Platform, operator.author(), deed).await?;

@@ -33,6 +33,10 @@ fn an_exported_log_verifies_until_somebody_touches_it() {
     assert_eq!(touched.status.code(), Some(1));
     assert!(stderr(&touched).contains("entry 3 of tenant "), "{}", stderr(&touched));
 
+    std::fs::write(dir.join("more.jsonl"), log.replacen("{\"chain\"", "{\"note\":\"sound\",\"chain\"", 1)).unwrap();
+    let more = run(seam(dir).args(["audit", "verify", "more.jsonl"]));
+    assert!(stderr(&more).contains("line 1: no entry of a log (it has a field “note”"), "{}", stderr(&more));
+
     std::fs::write(dir.join("none.jsonl"), "{}\n").unwrap();
     let none = run(seam(dir).args(["audit", "verify", "none.jsonl"]));
     assert!(stderr(&none).contains("none.jsonl, line 1: no entry of a log"), "{}", stderr(&none));

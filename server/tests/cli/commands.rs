@@ -175,7 +175,17 @@ fn people_are_listed_signed_out_and_made_operators_by_command() {
     let link = json(&succeed(seam(dir).args(["user", "reset-password", "ada@acme.test", "--json"])));
     assert!(link["link"].as_str().unwrap().contains("/reset/"), "{link}");
     assert_eq!(run(seam(dir).args(["user", "operator", "ada@acme.test"])).status.code(), Some(2));
-    for command in [&["sign-out"][..], &["reset-link"], &["operator", "--on"]] {
+    let asked = run(seam(dir).args(["user", "delete", "op@seam.test"]));
+    assert_eq!(asked.status.code(), Some(2), "nobody sits there");
+    assert!(stderr(&asked).contains("--yes op@seam.test"), "{}", stderr(&asked));
+    let other = run(seam(dir).args(["user", "delete", "op@seam.test", "--yes", "op@seam"]));
+    assert_eq!(other.status.code(), Some(1));
+    let stays = run(seam(dir).args(["user", "delete", "ada@acme.test", "--yes", "ada@acme.test"]));
+    assert!(stderr(&stays).contains("ada@acme.test runs the platform"), "{}", stderr(&stays));
+    let gone = json(&succeed(seam(dir).args(["user", "delete", "op@seam.test", "--yes", "op@seam.test", "--json"])));
+    assert_eq!((&gone["email"], &gone["left"]), (&Value::from("op@seam.test"), &serde_json::json!([])));
+    assert!(!succeed(seam(dir).args(["user", "list"])).contains("op@seam.test"));
+    for command in [&["sign-out"][..], &["reset-link"], &["operator", "--on"], &["delete"]] {
         let output = run(seam(dir).arg("user").args(command).arg("x@acme.test"));
         assert_eq!(output.status.code(), Some(1), "{command:?}");
         assert!(stderr(&output).contains("to do: list them: seam user list"), "{}", stderr(&output));

@@ -467,6 +467,18 @@ async fn an_operators_key_makes_and_ends_keys_of_its_own_kind_and_of_tenants() {
 }
 
 #[tokio::test]
+async fn no_route_ignores_a_parameter_that_it_does_not_know() {
+    let server = Server::start().await;
+    let operator = Program::operator(&server).await;
+    for (method, template) in seam::management_routes() {
+        let path = format!("{}?nonsense=1", filled(&template, NOBODY));
+        let body = matches!(method, Method::POST | Method::PUT | Method::PATCH).then(|| json!({}));
+        let refused = operator.call(method.clone(), &path, body).await;
+        assert_eq!(field(&refused), "nonsense", "{method} {path}: {}", refused.text());
+    }
+}
+
+#[tokio::test]
 async fn queries_and_bodies_are_bounded_and_every_field_is_known() {
     let server = Server::start().await;
     let own = Program::manager(&server, "acme").await;

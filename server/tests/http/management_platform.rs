@@ -124,6 +124,37 @@ async fn a_person_is_made_and_chooses_a_password_by_a_link_that_is_shown_once() 
 }
 
 #[tokio::test]
+async fn a_person_is_deleted_by_who_says_the_address_and_their_session_ends() {
+    let server = Server::start().await;
+    let operator = Program::operator(&server).await;
+    let user = server.tenant("acme", "ada@acme.test").await.1;
+    server.tenant("globex", "eve@globex.test").await;
+    let place = format!("/api/v1/users/{user}");
+    let browser = server.browser();
+    browser.sign_in("ada@acme.test", crate::browser::PASSWORD).await;
+    assert_eq!(browser.get("/account").await.status, StatusCode::OK);
+    assert_eq!(field(&operator.delete(&place).await), "confirm");
+    assert_eq!(field(&operator.delete(&format!("{place}?confirm=eve@acme.test")).await), "confirm");
+    let confirmed = format!("{place}?confirm=ada@acme.test");
+    let kept = operator.delete(&confirmed).await;
+    assert_eq!(kept.status, StatusCode::CONFLICT);
+    assert!(kept.json()["detail"].as_str().unwrap().contains("the last admin of acme"), "{}", kept.text());
+    operator.post("/api/v1/users", json!({ "email": "dora@acme.test", "tenant": "acme", "role": "admin" })).await;
+    assert_eq!(operator.delete(&confirmed).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(operator.delete(&confirmed).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(operator.get("/api/v1/users?q=ada@acme").await.json()["total"], 0);
+    assert_ne!(browser.get("/account").await.status, StatusCode::OK);
+    let log = platform_log(&operator, "user.delete").await;
+    assert_eq!((&log[0]["target"], log.len()), (&json!(user), 1));
+    let own = operator.get("/api/v1/audit?tenant=acme&q=member.remove").await.json();
+    assert_eq!((&own["data"][0]["target"], own["data"].as_array().unwrap().len()), (&json!("ada@acme.test"), 1));
+    for (tenant, stays) in [("acme", "dora@acme.test"), ("globex", "eve@globex.test")] {
+        let members = operator.get(&format!("/api/v1/members?tenant={tenant}")).await.json();
+        assert_eq!((&members["total"], &members["data"][0]["email"]), (&json!(1), &json!(stays)));
+    }
+}
+
+#[tokio::test]
 async fn a_link_to_a_new_password_voids_the_one_before_and_stands_in_the_logs() {
     let server = Server::start().await;
     let operator = Program::operator(&server).await;

@@ -55,6 +55,15 @@ async fn a_provider_is_set_and_shown_and_its_secret_is_told_to_nobody() {
     assert_eq!(names, ["billing", "ci"]);
     let eve = Program::manager(&server, "globex").await;
     assert_eq!(eve.get("/api/v1/sign-in").await.json()["provider"], Value::Null);
+
+    // It is removed by whose it is.
+    eve.put("/api/v1/sign-in", provider()).await;
+    assert_eq!(own.delete("/api/v1/sign-in").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(own.get("/api/v1/sign-in").await.json()["provider"], Value::Null);
+    assert_eq!(eve.get("/api/v1/sign-in").await.json()["provider"]["client_id"], "seam");
+    assert_eq!(own.delete("/api/v1/sign-in").await.status, StatusCode::NOT_FOUND);
+    let log = own.get("/api/v1/audit?q=sign_in.remove").await.json();
+    assert_eq!(log["data"][0]["change"]["before"]["issuer"], "https://login.acme.test", "{log}");
 }
 
 #[tokio::test]

@@ -123,7 +123,7 @@ fn row(member: MemberView) -> impl IntoView {
 #[component]
 fn Invitations(invitations: Vec<InvitationView>) -> impl IntoView {
     let line = |invitation: InvitationView| {
-        let label = format!("Withdraw the invitation of {}", invitation.email);
+        let email = invitation.email.to_string();
         let mail = invitation.mail.map(|state| match state {
             MailState::Queued => view! { <span class="hint">" · mail is on its way"</span> }.into_any(),
             MailState::Sent => view! { <span class="hint">" · mail was sent"</span> }.into_any(),
@@ -139,10 +139,16 @@ fn Invitations(invitations: Vec<InvitationView>) -> impl IntoView {
                     <span class="hint">" · by "{invitation.invited_by}", until "{absolute(invitation.expires_at)}</span>
                     {mail}
                 </span>
-                <form method="post" action=of_page(InvitationWithdraw::PATH)>
+                <Question
+                    id=format!("withdraw-{}", invitation.id)
+                    act="Withdraw"
+                    consequence=format!("The link that invites {email} opens nothing any more.")
+                    name=email.clone()
+                    to=InvitationWithdraw::PATH
+                >
                     <input r#type="hidden" name="id" value=invitation.id />
-                    <button class="button button-small" aria-label=label>"Withdraw"</button>
-                </form>
+                    <input r#type="hidden" name="email" value=email />
+                </Question>
             </li>
         }
     };

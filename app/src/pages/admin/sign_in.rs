@@ -1,7 +1,9 @@
 //! `/admin/sign-in`: the tenant's own identity provider, and the domains that it speaks for.
 
 use crate::{
-    api::single_sign_on::{DomainClaim, DomainRelease, SignInSettingsSave, SignInView, sign_in_settings},
+    api::single_sign_on::{
+        DomainClaim, DomainRelease, SignInSettingsRemove, SignInSettingsSave, SignInView, sign_in_settings,
+    },
     components::{
         console::{Console, Question, loaded},
         form::{Field, PlainForm, Submit},
@@ -21,6 +23,7 @@ pub fn SignInShow() -> impl IntoView {
 #[component]
 fn Shown(found: SignInView) -> impl IntoView {
     let SignInView { setting, domains, callback } = found;
+    let removal = setting.as_ref().map(|setting| view! { <Removal issuer=setting.issuer.clone() /> });
     view! {
         <Console
             title="Sign-in"
@@ -32,6 +35,7 @@ fn Shown(found: SignInView) -> impl IntoView {
                 <p>"Register Seam there as a web application with this redirect address:"</p>
                 <p><code class="wrapping">{callback}</code></p>
                 <Provider setting />
+                {removal}
             </section>
         </Console>
     }
@@ -73,6 +77,25 @@ fn Provider(setting: Option<contract::SingleSignOnView>) -> impl IntoView {
             </div>
             <Submit label="Try and save" />
         </PlainForm>
+    }
+    .into_any()
+}
+
+#[component]
+fn Removal(issuer: String) -> impl IntoView {
+    view! {
+        <div class="acts">
+            <Question
+                id="remove-provider".to_owned()
+                act="Remove provider"
+                consequence="Nobody signs in with it any more. Its people stay members: who has no password asks for a link to one."
+                    .to_owned()
+                name=issuer.clone()
+                to=SignInSettingsRemove::PATH
+            >
+                <input r#type="hidden" name="issuer" value=issuer />
+            </Question>
+        </div>
     }
     .into_any()
 }

@@ -1,7 +1,7 @@
 //! `/operator/users`: everybody who can sign in.
 
 use crate::{
-    api::customer::{UserOperatorSet, UserResetLink, UserSignOut, UsersView, users},
+    api::customer::{UserDelete, UserOperatorSet, UserResetLink, UserSignOut, UsersView, users},
     components::{
         console::{Consent, Console, Once, Question, loaded},
         list::{NoRows, OnDay, Pages, Search, SortHead, list_query},
@@ -81,6 +81,8 @@ fn row(person: UserSummary) -> impl IntoView {
     } else {
         ("Make operator", format!("{email} may do everything that you may: see all tenants, suspend and delete them."))
     };
+    // Who runs the platform is let go of first.
+    let deletion = (!person.operator).then(|| deletion(user.clone(), email.clone()));
     view! {
         <tr>
             <td class="cell-name">{email.clone()}{person.operator.then(|| view! { <span class="hint">" · operator"</span> })}</td>
@@ -88,15 +90,11 @@ fn row(person: UserSummary) -> impl IntoView {
             <td data-label="Since"><OnDay at=person.created_at /></td>
             <td>
                 <div class="acts">
-                    <form method="post" action=UserSignOut::PATH>
-                        <input r#type="hidden" name="user" value=user.clone() />
-                        <input r#type="hidden" name="email" value=email.clone() />
-                        <button class="button button-small" aria-label=format!("Sign out {email} everywhere")>"Sign out"</button>
-                    </form>
+                    {sign_out(user.clone(), email.clone())}
                     <Consent
                         id=format!("reset-{user}")
                         act="New password"
-                        label=format!("Make a link by which {email} sets a new password")
+                        label=format!("New password … for {email}")
                         consequence=format!(
                             "Makes a link by which {email} sets a new password. Links that were made before open nothing any \
                              more; the password of now works until it is used. It stands in the log of their tenants too.",
@@ -116,8 +114,33 @@ fn row(person: UserSummary) -> impl IntoView {
                         <input r#type="hidden" name="email" value=email.clone() />
                         <input r#type="hidden" name="may" value=(!person.operator).to_string() />
                     </Question>
+                    {deletion}
                 </div>
             </td>
         </tr>
+    }
+}
+
+fn deletion(user: String, email: String) -> impl IntoView {
+    let consequence = format!(
+        "Deletes the account of {email} for good, with its memberships, sessions and sign-ins. What they wrote stays their \
+         tenants’; logs and ledgers stay as they are."
+    );
+    view! {
+        <Question id=format!("delete-{user}") act="Delete" consequence name=email.clone() to=UserDelete::PATH>
+            <input r#type="hidden" name="user" value=user />
+            <input r#type="hidden" name="email" value=email />
+        </Question>
+    }
+}
+
+fn sign_out(user: String, email: String) -> impl IntoView {
+    let consequence =
+        format!("Ends every session of {email}, from the next request on. They can sign in again with their password.");
+    view! {
+        <Question id=format!("sign-out-{user}") act="Sign out" consequence name=email.clone() to=UserSignOut::PATH>
+            <input r#type="hidden" name="user" value=user />
+            <input r#type="hidden" name="email" value=email />
+        </Question>
     }
 }

@@ -174,7 +174,7 @@ testbase::on_each_engine! {
         let refused = world.import(&other, options()).await.unwrap_err().to_string();
         assert!(refused.contains("another archive") && refused.contains("seam tenant delete acme"), "{refused}");
         world.import(&file, options()).await.unwrap();
-        assert_eq!(world.content("acme").await, manifest.content_sha256);
+        assert_eq!(world.whole_content("acme").await, manifest.content_sha256);
         assert_eq!(world.number(UNFINISHED).await, 0);
         assert_eq!(world.number(KEYS).await, 1);
         source.close().await;

@@ -84,7 +84,7 @@ testbase::on_each_engine! {
             polls += if polls < 30 { 1 } else { polls / 3 };
         }
         assert!(polls > 5, "it was never given up in the middle");
-        assert_eq!(world.content("acme").await, manifest.content_sha256);
+        assert_eq!(world.whole_content("acme").await, manifest.content_sha256);
         assert_eq!(world.number(OPERATIONS).await, 0);
         assert!(world.all_chains_hold().await);
         assert!(world.tenancy.tenant_by_slug(&slug("acme")).await.unwrap().is_some());

@@ -6,5 +6,6 @@ mod coverage;
 mod deletion;
 mod imports;
 mod interruptions;
+mod people;
 mod round_trip;
 mod world;

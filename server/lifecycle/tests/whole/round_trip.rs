@@ -6,6 +6,8 @@ use lifecycle::{ImportOptions, MissingPlan};
 use std::os::unix::fs::PermissionsExt;
 use testbase::Engine;
 
+const EXPORTS: &str = "
+SELECT COUNT(*) AS value FROM audit_entry WHERE chain = $1 AND action = 'tenant.export' AND name = 'command line'";
 const PRICES: &str = "SELECT COUNT(*) AS value FROM price_version WHERE provider = 'sim'";
 const HISTORY: &str = "
 SELECT COUNT(*) AS value FROM ledger_attempt
@@ -57,6 +59,9 @@ testbase::on_each_engine! {
         let acme = world.furnish("acme").await;
         let (one, two) = (world.content("acme").await, world.content("acme").await);
         assert_eq!(one, two);
+        // Its own log tells its people each time.
+        assert_eq!(world.control.read(EXPORTS).bind(acme.id).fetch_one::<i64>().await.unwrap(), 2);
+        assert!(world.all_chains_hold().await);
         world.member("carol@seam.test", acme.id, Role::Member).await;
         assert_ne!(world.content("acme").await, one);
         world.close().await;

@@ -56,6 +56,7 @@ pub(super) struct NewOperatorKey {
 pub(super) async fn create(
     State(state): State<WebState>,
     Operator(operator): Operator,
+    Asked(NoQuery {}): Asked<NoQuery>,
     Sent(body): Sent<NewOperatorKey>,
 ) -> Result<(StatusCode, [(header::HeaderName, String); 1], Json<KeyMade>), Refusal> {
     let expires_at = body.expires_at.map(|at| at.timestamp("expires_at")).transpose()?;

@@ -9,6 +9,7 @@ use super::{
 };
 use axum::{Json, extract::State};
 use contract::{Problem, Role, SingleSignOnView};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tenancy::{Management, NewSingleSignOn, Secret};
 use utoipa::ToSchema;
@@ -117,6 +118,23 @@ pub(super) async fn set(
     let manager = caller.manager(&state, query.tenant.as_deref()).await?;
     let tried = state.platform().tenancy.single_sign_on_save(&manager, body.setting()?).await?;
     Ok(Json(SignIn { unusable: tried.err().map(|unusable| unusable.to_string()), ..shown(&state, &manager).await? }))
+}
+
+/// Remove the identity provider
+///
+/// Nobody signs in with it any more, and whoever has no password asks for a link to one. Whom it introduced stays a
+/// member.
+#[utoipa::path(delete, path = "/api/v1/sign-in", tag = "Sign-in", params(OfTenant),
+    security(("operator_key" = []), ("tenant_key" = [])),
+    responses((status = 204, description = "People sign in with passwords alone"), Refused, Absent))]
+pub(super) async fn remove(
+    State(state): State<WebState>,
+    caller: Caller,
+    Asked(query): Asked<OfTenant>,
+) -> Result<StatusCode, Refusal> {
+    let manager = caller.manager(&state, query.tenant.as_deref()).await?;
+    state.platform().tenancy.single_sign_on_remove(&manager).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn shown(state: &WebState, manager: &Management) -> Result<SignIn, Refusal> {

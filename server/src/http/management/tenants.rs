@@ -141,6 +141,7 @@ pub(super) struct TenantMade {
 pub(super) async fn create(
     State(state): State<WebState>,
     Operator(operator): Operator,
+    Asked(NoQuery {}): Asked<NoQuery>,
     Sent(body): Sent<NewTenantBody>,
 ) -> Result<(StatusCode, [(header::HeaderName, String); 1], Json<TenantMade>), Refusal> {
     let slug: Slug = parsed("name", &body.name)?;
@@ -210,6 +211,7 @@ pub(super) async fn change(
     State(state): State<WebState>,
     Operator(operator): Operator,
     name: Named,
+    Asked(NoQuery {}): Asked<NoQuery>,
     Sent(body): Sent<TenantChange>,
 ) -> Result<Json<Tenant>, Refusal> {
     let tenancy = &state.platform().tenancy;
@@ -248,6 +250,7 @@ pub(super) async fn suspend(
     State(state): State<WebState>,
     Operator(operator): Operator,
     name: Named,
+    Asked(NoQuery {}): Asked<NoQuery>,
     Sent(body): Sent<Suspension>,
 ) -> Result<Json<Tenant>, Refusal> {
     let found = state.platform().tenancy.tenant_find(&operator, &name.0).await?;

@@ -158,10 +158,39 @@ pub(super) async fn change(
     State(state): State<WebState>,
     Operator(operator): Operator,
     id: Named,
+    Asked(NoQuery {}): Asked<NoQuery>,
     Sent(body): Sent<UserChange>,
 ) -> Result<StatusCode, Refusal> {
     let user: UserId = id.id("such person")?;
     state.platform().tenancy.user_operator_set(&operator, user, body.operator).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AddressAgain {
+    /// Their address once more
+    #[param(example = "dora@acme.test")]
+    confirm: String,
+}
+
+/// Delete a person
+///
+/// Their account with its memberships, sessions and sign-ins, for good. What they wrote in tenants stays theirs, and the
+/// logs and ledgers stay as they are. Refused for operators, and for the last admin of a tenant.
+#[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "People",
+    params(("id" = String, Path, description = "The person's id"), AddressAgain),
+    security(("operator_key" = [])),
+    responses((status = 204, description = "There is no such person any more"), Refused, Absent, Conflicting))]
+pub(super) async fn remove(
+    State(state): State<WebState>,
+    Operator(operator): Operator,
+    id: Named,
+    Asked(AddressAgain { confirm }): Asked<AddressAgain>,
+) -> Result<StatusCode, Refusal> {
+    let user: UserId = id.id("such person")?;
+    let deleted = state.platform().lifecycle.person_delete(&operator, user, &confirm).await;
+    deleted.map_err(platform::IntoProblem::into_problem)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

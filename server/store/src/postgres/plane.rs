@@ -100,8 +100,9 @@ impl Plane {
     pub(crate) async fn open(options: &PgConnectOptions, kind: &'static PlaneKind) -> Result<Self, StoreError> {
         set_up(options, kind).await?;
         let as_role = format!("SET ROLE {}", kind.role);
-        // What a statement may have changed of the session, and what a request that was given up left open.
-        let as_new = format!("ROLLBACK; RESET ALL; {as_role}");
+        // What a statement may have changed of the session, and what a request that was given up left open. A ROLLBACK of
+        // nothing would be a warning in the server's log each time; this way the rare one that ends something is.
+        let as_new = format!("BEGIN; ROLLBACK; RESET ALL; {as_role}");
         let pool = PgPoolOptions::new()
             .max_connections(kind.connections)
             .acquire_timeout(PATIENCE)

@@ -30,6 +30,7 @@ FROM audit_seal
 LEFT JOIN audit_entry ON audit_entry.chain = audit_seal.chain AND audit_entry.seq = audit_seal.seq
 WHERE audit_seal.number > $1
 ORDER BY audit_seal.number LIMIT $2";
+const ANY_TENANT: &str = "SELECT id AS value FROM tenant LIMIT 1";
 const UNDER_WAY: &str = "SELECT tenant_id AS value FROM tenant_operation";
 
 /// Where the log as a whole stood: `12:` and the hash of the twelfth seal.
@@ -79,6 +80,10 @@ pub enum Unsealed {
     Entry { chain: String, seq: i64 },
     #[error("entry {seq} of {} was put there without a seal", owner(.chain))]
     Entered { chain: String, seq: i64 },
+    #[error("the seals over entries of {} before number {seq} are not there any more", owner(.chain))]
+    Missing { chain: String, seq: i64 },
+    #[error("there are tenants, and not one entry or seal that tells how they came to be: the logs were removed")]
+    Gone,
     #[error("seal {0}, which you kept, is not there any more: the end of the log was cut off")]
     Cut(i64),
     #[error("seal {0} is not the one that you kept: the log was written anew")]
@@ -130,6 +135,8 @@ impl FromRow for Stored {
 /// How far a chain is sealed, and the first of its entries that is not as it was.
 struct Sealed {
     upto: i64,
+    /// The first number before which seals are missing.
+    unsealed: Option<i64>,
     wrong: Option<i64>,
 }
 
@@ -161,7 +168,12 @@ pub(super) async fn verify(
             if let Some(tenant) = deletion.as_deref().and_then(deleted) {
                 sealed.remove(&tenant.to_string());
             }
-            let of_chain = sealed.entry(chain).or_insert(Sealed { upto: 0, wrong: None });
+            // A chain that came with an archive has one seal at its end; the platform's comes with none.
+            let begun = if chain == PLATFORM { 0 } else { seq - 1 };
+            let of_chain = sealed.entry(chain).or_insert(Sealed { upto: begun, unsealed: None, wrong: None });
+            if seq != of_chain.upto + 1 {
+                of_chain.unsealed.get_or_insert(seq);
+            }
             of_chain.upto = seq;
             if found.as_deref() != Some(entry_hash.as_str()) {
                 of_chain.wrong.get_or_insert(seq);
@@ -172,13 +184,17 @@ pub(super) async fn verify(
     if let Some(kept) = kept.filter(|kept| last.as_ref().is_none_or(|last| last.number < kept.number)) {
         return Ok((last, Some(Unsealed::Cut(kept.number))));
     }
+    let bare = chains.is_empty() && last.is_none();
+    if bare && control.read(ANY_TENANT).fetch_optional::<String>().await?.is_some() {
+        return Ok((last, Some(Unsealed::Gone)));
+    }
     let mut wrong: Vec<Unsealed> = Vec::new();
     for (chain, of_chain) in &sealed {
         wrong.extend(of_chain.wrong.map(|seq| Unsealed::Entry { chain: chain.clone(), seq }));
+        wrong.extend(of_chain.unsealed.map(|seq| Unsealed::Missing { chain: chain.clone(), seq }));
     }
     for report in chains.iter().filter(|report| report.broken_at.is_none()) {
-        // Chains without a seal are older than seals are.
-        let upto = sealed.get(&report.chain).map_or(report.entries, |of_chain| of_chain.upto);
+        let upto = sealed.get(&report.chain).map_or(0, |of_chain| of_chain.upto);
         if upto < report.entries {
             wrong.push(Unsealed::Entered { chain: report.chain.clone(), seq: upto + 1 });
         }
@@ -187,8 +203,10 @@ pub(super) async fn verify(
         // Of a tenant that is being imported or deleted just now, entries come and go before the log says so.
         let under_way: Vec<String> = control.read(UNDER_WAY).fetch_all().await?;
         wrong.retain(|found| match found {
-            Unsealed::Entry { chain, .. } | Unsealed::Entered { chain, .. } => !under_way.contains(chain),
-            Unsealed::Seal(_) | Unsealed::Cut(_) | Unsealed::Other(_) => true,
+            Unsealed::Entry { chain, .. } | Unsealed::Entered { chain, .. } | Unsealed::Missing { chain, .. } => {
+                !under_way.contains(chain)
+            }
+            Unsealed::Seal(_) | Unsealed::Gone | Unsealed::Cut(_) | Unsealed::Other(_) => true,
         });
     }
     wrong.sort_by_key(ToString::to_string);

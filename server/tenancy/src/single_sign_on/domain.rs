@@ -5,6 +5,7 @@
 use crate::{
     Author, Chain, Manages, OperatorScope, Tenancy, TenancyError,
     audit::{self, Deed},
+    customer::refuse_going,
     tenant,
 };
 use contract::{DomainClaimView, DomainView, EmailDomain, TenantId};
@@ -74,9 +75,16 @@ impl FromRow for ClaimRow {
     }
 }
 
-/// `before` and `after`: whether it was confirmed, and is; none where the tenant does not claim it.
-fn deed<'a>(action: &'static str, domain: &'a EmailDomain, before: Option<bool>, after: Option<bool>) -> Deed<'a> {
-    let told = |confirmed: Option<bool>| confirmed.map_or(Value::Null, |confirmed| json!({ "confirmed": confirmed }));
+/// `before` and `after`: whether it was confirmed for the tenant, and is; none where the tenant does not claim it.
+fn deed<'a>(
+    action: &'static str,
+    tenant: &str,
+    domain: &'a EmailDomain,
+    (before, after): (Option<bool>, Option<bool>),
+) -> Deed<'a> {
+    let told = |confirmed: Option<bool>| {
+        confirmed.map_or(Value::Null, |confirmed| json!({ "confirmed": confirmed, "tenant": tenant }))
+    };
     Deed { action, target: domain.as_str(), before: told(before), after: told(after) }
 }
 
@@ -97,7 +105,8 @@ impl Tenancy {
         }
         let claim = tx.query(CLAIM).bind(scope.tenant()).bind(domain.clone()).bind(scope.author().name()).bind(now);
         if claim.execute().await? == 1 {
-            let deed = deed("domain.claim", domain, None, Some(false));
+            let slug = tenant::present(&mut tx, scope.tenant()).await?.slug;
+            let deed = deed("domain.claim", slug.as_str(), domain, (None, Some(false)));
             audit::record(&mut tx, now, Chain::Tenant(scope.tenant()), scope.author(), deed).await?;
             tx.commit().await?;
             return Ok(Claim::Made);
@@ -123,7 +132,8 @@ impl Tenancy {
     ) -> Result<(), TenancyError> {
         let now = self.now();
         let mut tx = self.control.begin().await?;
-        tenant::present(&mut tx, tenant).await?;
+        let record = tenant::present(&mut tx, tenant).await?;
+        refuse_going(&mut tx, &record, "gets no domain any more").await?;
         match tx.query(HOLDER).bind(domain.clone()).fetch_optional::<String>().await? {
             Some(holder) if holder == tenant.to_string() => return Ok(()),
             Some(_) => {
@@ -135,7 +145,7 @@ impl Tenancy {
         let name = operator.author().name();
         let claim = tx.query(CLAIM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
         tx.query(CONFIRM).bind(tenant).bind(domain.clone()).bind(name).bind(now).execute().await?;
-        let deed = deed("domain.confirm", domain, (claim == 0).then_some(false), Some(true));
+        let deed = deed("domain.confirm", record.slug.as_str(), domain, ((claim == 0).then_some(false), Some(true)));
         audit::record_in_both(&mut tx, now, tenant, operator.author(), &deed).await?;
         tx.commit().await?;
         Ok(())
@@ -181,9 +191,10 @@ impl Tenancy {
         let mut tx = self.control.begin().await?;
         let released = tx.query(RELEASE).bind(tenant).bind(domain.clone()).fetch_optional::<String>().await?;
         let standing = released.ok_or_else(|| TenancyError::NotFound { what: "such domain".to_owned() })?;
-        let before = Some(standing == "confirmed");
+        let (before, slug) = (Some(standing == "confirmed"), tenant::present(&mut tx, tenant).await?.slug);
         for chain in chains {
-            audit::record(&mut tx, now, *chain, author, deed("domain.release", domain, before, None)).await?;
+            let deed = deed("domain.release", slug.as_str(), domain, (before, None));
+            audit::record(&mut tx, now, *chain, author, deed).await?;
         }
         tx.commit().await?;
         Ok(())

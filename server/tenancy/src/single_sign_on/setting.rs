@@ -26,6 +26,7 @@ ON CONFLICT (tenant_id) DO UPDATE SET
     issuer = excluded.issuer, client_id = excluded.client_id, client_secret_sealed = excluded.client_secret_sealed,
     default_role = excluded.default_role, enabled = excluded.enabled, required = excluded.required,
     updated_at = excluded.updated_at";
+const REMOVE: &str = "DELETE FROM sign_in_setting WHERE tenant_id = $1";
 const CAME_BY_IT: &str = "
 SELECT account_id AS value FROM external_identity WHERE tenant_id = $1 AND issuer = $2 AND account_id = $3";
 const ADMIN_CAME_BY_IT: &str = "
@@ -162,15 +163,35 @@ impl Tenancy {
         let put = tx.query(PUT).bind(tenant).bind(view.issuer.as_str()).bind(view.client_id.as_str()).bind(sealed);
         let put = put.bind(view.default_role).bind(view.enabled).bind(view.required).bind(now);
         put.execute().await?;
-        let deed = Deed {
-            action: "sign_in.configure",
-            target: &view.issuer,
-            before: before.map_or(Value::Null, |before| told(&before.view)),
-            after: told(&view),
-        };
+        // That there is another secret is told, and no secret.
+        let mut after = told(&view);
+        if new.client_secret.is_some() {
+            after["client_secret"] = if before.is_some() { "replaced" } else { "set" }.into();
+        }
+        let before = before.map_or(Value::Null, |before| told(&before.view));
+        let deed = Deed { action: "sign_in.configure", target: &view.issuer, before, after };
         audit::record(&mut tx, now, Chain::Tenant(tenant), scope.author(), deed).await?;
         tx.commit().await?;
         Ok(tried)
+    }
+
+    /// Forgets the provider with its secret: from now on the tenant's people sign in with passwords alone. Whom it
+    /// introduced stays known: who was removed from the tenant does not come back by setting the same one again.
+    ///
+    /// Errors: `NotFound` where there is none.
+    pub async fn single_sign_on_remove(&self, scope: &impl Manages) -> Result<(), TenancyError> {
+        scope.require_manager()?;
+        let tenant = scope.tenant();
+        let mut tx = self.control.begin().await?;
+        let before = tx.query(OF_TENANT).bind(tenant).fetch_optional::<SettingRow>().await?;
+        let Some(SettingRow { view, .. }) = before else {
+            return Err(TenancyError::NotFound { what: "identity provider".to_owned() });
+        };
+        tx.query(REMOVE).bind(tenant).execute().await?;
+        let deed = Deed { action: "sign_in.remove", target: &view.issuer, before: told(&view), after: Value::Null };
+        audit::record(&mut tx, self.now(), Chain::Tenant(tenant), scope.author(), deed).await?;
+        tx.commit().await?;
+        Ok(())
     }
 }
 

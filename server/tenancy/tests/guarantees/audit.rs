@@ -86,6 +86,25 @@ async fn whoever_also_cuts_the_seals_is_noticed_by_one_that_was_kept() {
 }
 
 #[tokio::test]
+async fn seals_that_are_gone_from_the_beginning_are_missed() {
+    let (fixture, acme, globex) = busy().await;
+    touch(&fixture, "DELETE FROM audit_seal").await;
+    touch(&fixture, "DELETE FROM audit_entry WHERE seq > 3").await;
+    let first = [&acme, &globex].map(|tenant| tenant.id.to_string()).into_iter().min().unwrap();
+    assert_eq!(report(&fixture).await.unsealed, Some(Unsealed::Entered { chain: first, seq: 1 }));
+    // What is written from then on is sealed, from one on, and does not hide it.
+    fixture.tenancy.user_open(&OperatorScope::command_line(), &email("op@seam.test"), None, true, None).await.unwrap();
+    touch(&fixture, "DELETE FROM audit_entry WHERE chain <> ''").await;
+    assert_eq!(report(&fixture).await.fault(), None, "the platform's own log is whole");
+    touch(&fixture, "DELETE FROM audit_seal").await;
+    fixture.tenancy.user_open(&OperatorScope::command_line(), &email("oq@seam.test"), None, true, None).await.unwrap();
+    assert_eq!(report(&fixture).await.unsealed, Some(Unsealed::Missing { chain: String::new(), seq: 2 }));
+    touch(&fixture, "DELETE FROM audit_seal").await;
+    touch(&fixture, "DELETE FROM audit_entry").await;
+    assert_eq!(report(&fixture).await.unsealed, Some(Unsealed::Gone));
+}
+
+#[tokio::test]
 async fn an_entry_that_was_put_there_past_the_log_is_noticed() {
     let (fixture, acme, _) = busy().await;
     // As sound as the log would write it, but for the seal.

@@ -154,6 +154,46 @@ async fn what_is_over_is_not_ended_once_more() {
 }
 
 #[tokio::test]
+async fn it_ends_with_the_sessions_and_with_the_right_of_whoever_is_inside() {
+    let visit = Visit::begin(Role::Admin).await;
+    let (fixture, tenancy) = (&visit.fixture, &visit.fixture.tenancy);
+    let ada = fixture.scope("ada@acme.test").await;
+    let pia = tenancy.user_create(email("pia@seam.test"), Some(password(PASSWORD)), true).await.unwrap();
+    let claims = fixture.claims("pia@seam.test").await;
+    let pias = fixture.principal(&claims).await.unwrap();
+    let begin = async |who: &Principal| tenancy.impersonation_begin(who, &asked(&visit.acme, Role::Viewer, 5)).await;
+    let hers = begin(&pias).await.unwrap();
+    // One more of Olga's, which is over by itself, and one that she has left.
+    begin(&visit.olga().await).await.unwrap();
+    visit.minutes_later(5).await;
+    let left = begin(&visit.olga().await).await.unwrap();
+    tenancy.impersonation_end(&visit.olga().await, left).await.unwrap();
+    let again = begin(&pias).await.unwrap();
+    let lasting = async || -> Vec<_> {
+        tenancy.impersonations_lasting(&ada).await.unwrap().into_iter().map(|visit| visit.id).collect()
+    };
+    assert_eq!(lasting().await, [again, visit.id]);
+
+    tenancy.sign_out_everywhere(visit.claims.user).await.unwrap();
+    assert_eq!(lasting().await, [again], "another's is not touched");
+    let ends = async || tenancy.audit_list(&ada, None, "impersonation.end").await.unwrap();
+    let told = ends().await;
+    assert_eq!(told.len(), 2, "what was over before is not told again");
+    assert!(told[0].change.contains(&visit.id.to_string()) && told[0].change.contains(OPERATOR), "{}", told[0].change);
+    assert_eq!(told[0].target, "acme");
+
+    let operator = pias.operator_scope().unwrap();
+    tenancy.user_sign_out(&operator, pia).await.unwrap();
+    assert!(lasting().await.is_empty());
+    let third = begin(&visit.olga().await).await;
+    assert!(third.is_ok(), "{third:?}");
+    tenancy.user_operator_set(&operator, visit.claims.user, false).await.unwrap();
+    assert!(lasting().await.is_empty());
+    assert_eq!(ends().await.len(), 4);
+    assert!(!ends().await.iter().any(|entry| entry.change.contains(&hers.to_string())), "it ended by itself");
+}
+
+#[tokio::test]
 async fn nothing_made_in_it_opens_the_tenant_afterwards() {
     let visit = Visit::begin(Role::Admin).await;
     let scope = visit.olga().await.scope().unwrap();
@@ -180,6 +220,8 @@ async fn it_is_nobody_elses() {
     let pias = fixture.principal(&claims).await.unwrap().operator_scope().unwrap();
     fixture.tenancy.user_operator_set(&pias, visit.claims.user, false).await.unwrap();
     assert!(visit.olga().await.scope().is_err());
+    // Who was made one and never chose a password cannot sign in, and does not count.
+    fixture.tenancy.user_open(&pias, &email("new@seam.test"), None, true, None).await.unwrap();
     let last = fixture.tenancy.user_operator_set(&pias, pia, false).await;
     assert!(matches!(last, Err(TenancyError::LastOperator { .. })));
     // Another tenant's admin.

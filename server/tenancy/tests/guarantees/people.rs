@@ -52,6 +52,26 @@ async fn an_invited_stranger_joins_once_with_the_role_they_were_offered() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_takes_the_place_of_another_says_so() {
+    let fixture = Fixture::new().await;
+    let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);
+    let (ada, eve) = (admin(&fixture, "ada@acme.test", &acme).await, admin(&fixture, "eve@globex.test", &globex).await);
+    let (tenancy, bob) = (&fixture.tenancy, email("bob@acme.test"));
+    tenancy.invitation_create(&eve, &bob, Role::Admin).await.unwrap();
+    for role in [Role::Viewer, Role::Member] {
+        tenancy.invitation_create(&ada, &bob, role).await.unwrap();
+    }
+    let log = tenancy.audit_list(&ada, None, "member.invite").await.unwrap();
+    let told: Vec<_> = log.iter().map(|entry| entry.change.as_str()).collect();
+    let expected =
+        [r#"{"before":{"role":"viewer"},"after":{"role":"member"}}"#, r#"{"before":null,"after":{"role":"viewer"}}"#];
+    let parsed = |texts: &[&str]| -> Vec<serde_json::Value> {
+        texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
+    };
+    assert_eq!(parsed(&told), parsed(&expected));
+}
+
+#[tokio::test]
 async fn a_link_opens_nobodys_account() {
     let fixture = Fixture::new().await;
     let (acme, globex) = (fixture.tenant("acme").await, fixture.tenant("globex").await);

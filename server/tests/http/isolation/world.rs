@@ -164,6 +164,7 @@ async fn plant(server: &Server, name: &str) -> Planted {
         answer: asked.answer.to_string(),
         run: asked.run.to_string(),
         member: of(&members["members"], &people[1]),
+        address: people[1].clone(),
         key: keys["keys"]["items"][0]["id"].as_str().unwrap().to_owned(),
         invitation: members["invitations"][0]["id"].as_str().unwrap().to_owned(),
         visit: visits["visits"][0]["id"].as_str().unwrap().to_owned(),
