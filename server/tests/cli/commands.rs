@@ -288,7 +288,7 @@ fn the_doctor_looks_at_everything_and_changes_nothing() {
     let found = json(&stdout(&examine()));
     assert!(!check(&found, "database") && !check(&found, "port"), "{found}");
     let lines = stdout(&run(seam(dir.path()).arg("doctor").env("SEAM_LISTEN", &address)));
-    assert_eq!(lines.lines().count(), 8, "{lines}");
+    assert_eq!(lines.lines().count(), 9, "{lines}");
 }
 
 #[test]

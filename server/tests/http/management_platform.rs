@@ -132,7 +132,7 @@ async fn a_person_is_deleted_by_who_says_the_address_and_their_session_ends() {
     let place = format!("/api/v1/users/{user}");
     let browser = server.browser();
     browser.sign_in("ada@acme.test", crate::browser::PASSWORD).await;
-    assert_eq!(browser.get("/account").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/settings").await.status, StatusCode::OK);
     assert_eq!(field(&operator.delete(&place).await), "confirm");
     assert_eq!(field(&operator.delete(&format!("{place}?confirm=eve@acme.test")).await), "confirm");
     let confirmed = format!("{place}?confirm=ada@acme.test");
@@ -143,7 +143,7 @@ async fn a_person_is_deleted_by_who_says_the_address_and_their_session_ends() {
     assert_eq!(operator.delete(&confirmed).await.status, StatusCode::NO_CONTENT);
     assert_eq!(operator.delete(&confirmed).await.status, StatusCode::NOT_FOUND);
     assert_eq!(operator.get("/api/v1/users?q=ada@acme").await.json()["total"], 0);
-    assert_ne!(browser.get("/account").await.status, StatusCode::OK);
+    assert_ne!(browser.get("/settings").await.status, StatusCode::OK);
     let log = platform_log(&operator, "user.delete").await;
     assert_eq!((&log[0]["target"], log.len()), (&json!(user), 1));
     let own = operator.get("/api/v1/audit?tenant=acme&q=member.remove").await.json();

@@ -87,6 +87,9 @@ async fn a_user_is_created_with_a_role_and_can_sign_in() {
     assert_eq!(claims.tenant, Some(acme.id));
 
     let demoted = NewUser { role: Role::Viewer, ..declared };
+    let last = fixture.apply_user(&demoted).await;
+    assert!(matches!(last, Err(tenancy::TenancyError::Invalid { field: "role", .. })), "{last:?}");
+    fixture.member("bob@acme.test", &acme, Role::Admin).await;
     let expected = Change::Updated(vec!["role in acme: admin → viewer".to_owned()]);
     assert_eq!(fixture.apply_user(&demoted).await.unwrap(), expected);
     assert_eq!(fixture.principal(&claims).await.unwrap().scope().unwrap().role(), Role::Viewer);

@@ -185,7 +185,8 @@ async fn it_ends_with_the_sessions_and_with_the_right_of_whoever_is_inside() {
     let operator = pias.operator_scope().unwrap();
     tenancy.user_sign_out(&operator, pia).await.unwrap();
     assert!(lasting().await.is_empty());
-    let third = begin(&visit.olga().await).await;
+    let anew = fixture.claims(OPERATOR).await;
+    let third = begin(&fixture.principal(&anew).await.unwrap()).await;
     assert!(third.is_ok(), "{third:?}");
     tenancy.user_operator_set(&operator, visit.claims.user, false).await.unwrap();
     assert!(lasting().await.is_empty());
