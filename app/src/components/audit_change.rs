@@ -45,7 +45,10 @@ pub fn told(action: &str, change: &str) -> Told {
     let mut taken = |name: &str| change_of.remove(name).unwrap_or(Value::Null);
     let (before, after) = (taken("before"), taken("after"));
     match (before, after) {
-        (Value::Null, Value::Object(after)) if action.ends_with(".apply") => applied(&after),
+        // As applications were told until each field had its own place.
+        (Value::Null, Value::Object(after)) if action.ends_with(".apply") && after.contains_key("fields") => {
+            applied(&after)
+        }
         (Value::Null, Value::Object(after)) if after.contains_key("certificate") => certified(&after),
         (Value::Null, Value::Array(said)) => lines(said.iter().map(|one| sentence(&text("", one))).collect()),
         (before, after) => lines(differences(&before, &after)),
@@ -216,6 +219,16 @@ mod tests {
     fn said(action: &str, before: Value, after: Value) -> Vec<String> {
         let change = json!({ "before": before, "after": after }).to_string();
         told(action, &change).lines.iter().map(spoken).collect()
+    }
+
+    #[test]
+    fn what_an_application_made_is_told_field_by_field_and_as_it_was_told_before() {
+        let made = json!({ "kind": "openai", "api_key": "set", "region": null });
+        assert_eq!(said("provider.apply", Value::Null, made), ["kind: openai", "api_key: set"]);
+        let once = json!({ "change": "created", "fields": ["kind: openai"] });
+        assert_eq!(said("provider.apply", Value::Null, once), ["created", "kind: openai"]);
+        let changed = (json!({ "plan": "pro", "region": null }), json!({ "plan": "starter", "region": "eu" }));
+        assert_eq!(said("tenant.apply", changed.0, changed.1), ["plan: pro → starter", "region: none → eu"]);
     }
 
     #[test]
