@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn what_an_application_made_is_told_field_by_field_and_as_it_was_told_before() {
         let made = json!({ "kind": "openai", "api_key": "set", "region": null });
-        assert_eq!(said("provider.apply", Value::Null, made), ["kind: openai", "api_key: set"]);
+        assert_eq!(said("provider.apply", Value::Null, made), ["api key: set", "kind: openai"]);
         let once = json!({ "change": "created", "fields": ["kind: openai"] });
         assert_eq!(said("provider.apply", Value::Null, once), ["created", "kind: openai"]);
         let changed = (json!({ "plan": "pro", "region": null }), json!({ "plan": "starter", "region": "eu" }));

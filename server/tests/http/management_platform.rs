@@ -4,7 +4,7 @@ use crate::{
     browser::Server,
     management::{Program, field},
 };
-use contract::KeyScope;
+use contract::{KeyScope, Role};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -127,8 +127,11 @@ async fn a_person_is_made_and_chooses_a_password_by_a_link_that_is_shown_once() 
 async fn a_person_is_deleted_by_who_says_the_address_and_their_session_ends() {
     let server = Server::start().await;
     let operator = Program::operator(&server).await;
-    let user = server.tenant("acme", "ada@acme.test").await.1;
-    server.tenant("globex", "eve@globex.test").await;
+    let (acme, user) = server.tenant("acme", "ada@acme.test").await;
+    let (globex, eve) = server.tenant("globex", "eve@globex.test").await;
+    for (tenant, admin) in [(acme, user), (globex, eve)] {
+        server.platform.tenancy.member_add(tenant, admin, Role::Admin).await.unwrap();
+    }
     let place = format!("/api/v1/users/{user}");
     let browser = server.browser();
     browser.sign_in("ada@acme.test", crate::browser::PASSWORD).await;
