@@ -53,6 +53,8 @@ async fn two_tenants_with_the_same_request_have_a_row_each() {
     let globex = Intent { tenant: globex(), ..acme.clone() };
     fixture.metering.intent(&acme).await.unwrap();
     fixture.metering.intent(&globex).await.unwrap();
+    // Both are rows by now, wherever intents are gathered first.
+    fixture.metering.caught_up().await.unwrap();
     fixture.metering.settle(acme.tenant, acme.request, FIRST, &succeeded(tokens(1, 0, 1))).await.unwrap();
     assert_eq!(fixture.only_row(&acme).await.status, AttemptStatus::Succeeded);
     assert_eq!(fixture.only_row(&globex).await.status, AttemptStatus::Dispatched, "the other's goes on");

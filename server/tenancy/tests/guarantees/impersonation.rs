@@ -4,7 +4,8 @@ use crate::fixture::{Fixture, PASSWORD, email, home, password};
 use contract::{ImpersonationId, Role, UserId};
 use std::time::Duration;
 use tenancy::{
-    LONGEST_IMPERSONATION, NewImpersonation, NewKey, Principal, SessionClaims, TenancyError, TenantRecord, audit_verify,
+    LONGEST_IMPERSONATION, NewImpersonation, NewKey, NewSingleSignOn, Principal, Secret, SessionClaims, TenancyError,
+    TenantRecord, audit_verify,
 };
 
 const OPERATOR: &str = "olga@seam.test";
@@ -204,6 +205,16 @@ async fn nothing_made_in_it_opens_the_tenant_afterwards() {
     let refused = tenancy.key_create(&scope, &key).await.map(drop);
     assert!(matches!(refused, Err(TenancyError::OutlivesImpersonation { .. })), "{refused:?}");
     let refused = tenancy.invitation_create(&scope, &email(OPERATOR), Role::Admin).await.map(drop);
+    assert!(matches!(refused, Err(TenancyError::OutlivesImpersonation { .. })), "{refused:?}");
+    let provider = NewSingleSignOn {
+        issuer: "https://login.seam.test".to_owned(),
+        client_id: "seam".to_owned(),
+        client_secret: Some(Secret::new("olga's own".to_owned())),
+        default_role: Role::Member,
+        enabled: false,
+        required: false,
+    };
+    let refused = tenancy.single_sign_on_save(&scope, provider).await.map(drop);
     assert!(matches!(refused, Err(TenancyError::OutlivesImpersonation { .. })), "{refused:?}");
     let refused = scope.management().map(drop);
     assert!(matches!(refused, Err(TenancyError::OutlivesImpersonation { .. })), "{refused:?}");

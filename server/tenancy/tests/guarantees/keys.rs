@@ -140,6 +140,22 @@ async fn revoked_expired_and_made_up_keys_open_nothing() {
 }
 
 #[tokio::test]
+async fn a_name_is_free_again_once_its_key_is_revoked_or_has_expired_and_anothers_takes_none() {
+    let fixture = Fixture::new().await;
+    let (ada, eve) = (admin(&fixture, "acme").await, admin(&fixture, "globex").await);
+    let make = async |scope: &Scope, new: NewKey| fixture.tenancy.key_create(scope, &new).await;
+    let soon = fixture.tenancy.clock().now().plus_millis(60_000);
+    make(&eve, key("ci")).await.unwrap();
+    make(&ada, NewKey { expires_at: Some(soon), ..key("ci") }).await.unwrap();
+    let taken = make(&ada, key("ci")).await;
+    assert!(matches!(taken, Err(TenancyError::AlreadyExists { .. })), "{taken:?}");
+    fixture.clock.advance(Duration::from_secs(60));
+    let (id, _) = make(&ada, key("ci")).await.unwrap();
+    fixture.tenancy.key_revoke(&ada, id).await.unwrap();
+    make(&ada, key("ci")).await.unwrap();
+}
+
+#[tokio::test]
 async fn another_tenants_key_does_not_exist() {
     let fixture = Fixture::new().await;
     let (ada, eve) = (admin(&fixture, "acme").await, admin(&fixture, "globex").await);

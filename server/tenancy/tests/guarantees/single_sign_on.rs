@@ -339,6 +339,11 @@ async fn a_program_may_demand_it_once_an_admin_has_come_by_it() {
     let demanded = NewSingleSignOn { required: true, client_secret: None, ..setting(&world.provider) };
     // A member who has come by it could not take it back.
     world.enter("carl", "carl@acme.test").await.unwrap();
+    // Nor does another tenant's admin know that it works here, who came by the same provider there.
+    globex_at_the_same_provider(&world).await;
+    let departure = tenancy.single_sign_on_begin(&domain("globex.test"), CALLBACK, "/chat", home()).await.unwrap();
+    world.provider.vouch(&departure.url, "eve", "eve@globex.test");
+    world.finish(&departure).await.unwrap();
     let early = tenancy.single_sign_on_save(&management, demanded.clone()).await;
     assert!(matches!(early, Err(TenancyError::Invalid { field: "required", .. })), "{early:?}");
     world.enter("ada", "ada@acme.test").await.unwrap();
