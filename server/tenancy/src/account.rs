@@ -21,13 +21,6 @@ ON CONFLICT (email) DO NOTHING";
 const SET_FIRST_PASSWORD: &str = "
 UPDATE account SET password_hash = $2, updated_at = $3 WHERE id = $1 AND password_hash IS NULL";
 const PROMOTE: &str = "UPDATE account SET operator = TRUE, updated_at = $2 WHERE id = $1";
-const IS_LAST_ADMIN: &str = "
-SELECT COUNT(*) AS value FROM membership
-WHERE tenant_id = $1 AND account_id = $2 AND role = 'admin' AND NOT EXISTS (
-    SELECT 1 FROM membership AS other WHERE other.tenant_id = $1 AND other.account_id <> $2 AND other.role = 'admin')";
-const ROLE_IN: &str = "
-SELECT membership.role AS value FROM membership
-JOIN tenant ON tenant.id = membership.tenant_id WHERE tenant.slug = $1 AND membership.account_id = $2";
 
 /// An account, as listings show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +109,8 @@ async fn keep_an_admin(
     user: &NewUser,
     slug: &Slug,
 ) -> Result<(), TenancyError> {
-    if user.role == Role::Admin || tx.query(IS_LAST_ADMIN).bind(tenant).bind(account).fetch_one::<i64>().await? == 0 {
+    let role = membership::role_in(tx, tenant, account).await?;
+    if user.role == Role::Admin || !membership::is_last_admin(tx, tenant, account, role).await? {
         return Ok(());
     }
     let reason = format!(
@@ -205,7 +199,10 @@ impl Tenancy {
         Ok(Some(match &user.tenant {
             // Whether somebody also runs the platform is nothing for a tenant's log.
             Some(slug) => {
-                let role = tx.query(ROLE_IN).bind(slug.clone()).bind(account.id).fetch_optional::<String>().await?;
+                let role = match tenant::by_slug(tx, slug).await? {
+                    Some(tenant) => membership::role_in(tx, tenant.id, account.id).await?,
+                    None => None,
+                };
                 json!({ "password": password, "role": role })
             }
             None => json!({ "password": password, "operator": account.operator }),

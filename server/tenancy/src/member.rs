@@ -6,6 +6,7 @@
 use crate::{
     Manages, Scope, Tenancy, TenancyError,
     audit::{self, Chain, Deed, pattern},
+    membership,
 };
 use contract::{Email, ListOrder, ListQuery, MemberView, Page, Role, UserId};
 use serde_json::{Value, json};
@@ -37,8 +38,6 @@ WHERE tenant_id = $1 AND ($2 = '' OR email LIKE $2 ESCAPE '\\')";
 const ONE: &str = "
 SELECT account_id, email, role, created_at FROM membership
 WHERE tenant_id = $1 AND account_id = $2";
-const OTHER_ADMINS: &str = "
-SELECT COUNT(*) AS value FROM membership WHERE tenant_id = $1 AND role = 'admin' AND account_id <> $2";
 const ROLE_SET: &str = "UPDATE membership SET role = $3 WHERE tenant_id = $1 AND account_id = $2";
 const REMOVE: &str = "DELETE FROM membership WHERE tenant_id = $1 AND account_id = $2";
 
@@ -150,8 +149,7 @@ fn unknown() -> TenancyError {
 }
 
 async fn keep_an_admin(tx: &mut Transaction, scope: &impl Manages, member: &MemberView) -> Result<(), TenancyError> {
-    let others = tx.query(OTHER_ADMINS).bind(scope.tenant()).bind(member.user).fetch_one::<i64>().await?;
-    if member.role == Role::Admin && others == 0 {
+    if membership::is_last_admin(tx, scope.tenant(), member.user, Some(member.role)).await? {
         return Err(TenancyError::LastAdmin { email: member.email.clone() });
     }
     Ok(())

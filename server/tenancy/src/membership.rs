@@ -8,6 +8,8 @@ const ROLE: &str = "SELECT role AS value FROM membership WHERE tenant_id = $1 AN
 const PUT: &str = "
 INSERT INTO membership (tenant_id, account_id, role, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant_id, account_id) DO UPDATE SET role = excluded.role";
+const OTHER_ADMINS: &str = "
+SELECT COUNT(*) AS value FROM membership WHERE tenant_id = $1 AND role = 'admin' AND account_id <> $2";
 const OF_ACCOUNT: &str = "
 SELECT tenant.id, tenant.slug, tenant.display_name, membership.role
 FROM membership
@@ -44,6 +46,23 @@ pub(crate) enum MembershipChange {
     Unchanged,
 }
 
+/// What somebody is in a tenant, if they belong to it.
+pub(crate) async fn role_in(tx: &mut Transaction, tenant: TenantId, user: UserId) -> Result<Option<Role>, StoreError> {
+    let row = tx.query(ROLE).bind(tenant).bind(user).fetch_optional::<RoleRow>().await?;
+    Ok(row.map(|row| row.0))
+}
+
+/// Whether nobody could manage the tenant any more without this one.
+pub(crate) async fn is_last_admin(
+    tx: &mut Transaction,
+    tenant: TenantId,
+    user: UserId,
+    role: Option<Role>,
+) -> Result<bool, StoreError> {
+    let others = tx.query(OTHER_ADMINS).bind(tenant).bind(user).fetch_one::<i64>().await?;
+    Ok(role == Some(Role::Admin) && others == 0)
+}
+
 /// Gives an existing account a role in an existing tenant.
 pub(crate) async fn put(
     tx: &mut Transaction,
@@ -52,11 +71,10 @@ pub(crate) async fn put(
     user: UserId,
     role: Role,
 ) -> Result<MembershipChange, StoreError> {
-    let before = tx.query(ROLE).bind(tenant).bind(user).fetch_optional::<RoleRow>().await?;
-    let change = match before {
+    let change = match role_in(tx, tenant, user).await? {
         None => MembershipChange::Added,
-        Some(RoleRow(from)) if from == role => return Ok(MembershipChange::Unchanged),
-        Some(RoleRow(from)) => MembershipChange::Moved { from },
+        Some(from) if from == role => return Ok(MembershipChange::Unchanged),
+        Some(from) => MembershipChange::Moved { from },
     };
     tx.query(PUT).bind(tenant).bind(user).bind(role).bind(now).execute().await?;
     Ok(change)
