@@ -265,6 +265,7 @@ mod tests {
         assert_eq!(said("tenant.apply", Value::Null, updated), ["plan: free → pro", "password"]);
         let created = json!({ "change": "created", "fields": [] });
         assert_eq!(said("model.apply", Value::Null, created), ["created"]);
+        // As logs have it that are older than the fields of it.
         assert_eq!(said("model.reorder", Value::Null, json!(["targets: a, b → b, a"])), ["targets: a, b → b, a"]);
     }
 

@@ -6,7 +6,6 @@
 use crate::{Gateway, GatewayError};
 use contract::MoveDirection;
 use registry::{ModelConfig, Registry};
-use serde_json::json;
 use tenancy::{Change, OperatorScope};
 
 impl Gateway {
@@ -26,8 +25,11 @@ impl Gateway {
         let mut tx = self.control.begin().await?;
         let mut config = Registry::model_in(&mut tx, model).await?;
         moved(&mut config, at, route, to)?;
-        if let Change::Updated(changes) = Registry::apply_model(&mut tx, now, &config).await? {
-            operator.record(&mut tx, now, "model.reorder", &config.name, json!(changes)).await?;
+        let before = Registry::model_told(&mut tx, model).await?;
+        let change = Registry::apply_model(&mut tx, now, &config).await?;
+        if change != Change::Unchanged {
+            let values = change.values(before, Registry::model_told(&mut tx, model).await?);
+            operator.record_change(&mut tx, now, "model.reorder", &config.name, values).await?;
         }
         tx.commit().await?;
         self.registry.invalidate().await;

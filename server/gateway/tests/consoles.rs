@@ -64,7 +64,10 @@ async fn a_target_that_is_moved_is_asked_in_its_new_place_and_the_log_says_who_m
     let log = house.tenancy.audit_list_of_platform(&operator(), None, "model.").await.unwrap();
     assert_eq!(log.len(), 1);
     assert_eq!((log[0].action.as_str(), log[0].target.as_str()), ("model.reorder", "assistant"));
-    assert!(log[0].change.contains("first/m×1, second/m×1 → second/m×1, first/m×1"), "{}", log[0].change);
+    let change: serde_json::Value = serde_json::from_str(&log[0].change).unwrap();
+    let order = |targets: &str| json!({ "targets": targets });
+    assert_eq!(change["before"], order("first/m×1, second/m×1"));
+    assert_eq!(change["after"], order("second/m×1, first/m×1"));
 }
 
 #[tokio::test]
