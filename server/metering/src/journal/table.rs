@@ -2,33 +2,42 @@
 
 use super::entry::{Changes, Ended, Entry, New};
 use crate::{CacheHit, Intent, Settlement, ledger::SETTLE};
-use contract::{NodeId, Timestamp};
-use serde_json::{Map, Value, json};
+use contract::{AttemptNo, NanoUsd, NodeId, Timestamp};
+use std::sync::LazyLock;
 use store::{ControlStore, Statement, StoreError, Transaction};
 
-/// Many rows at once: the columns of each in their order, under a number. After a crash entries are written again: of a
-/// row that is there already its end is all that may be missing.
-const ROWS_INSERT: &str = "
+/// One row. After a crash entries are written again: of a row that is there already its end is all that may be missing.
+const ROW_INSERT: &str = "
 INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
     prompt_name, prompt_version, dispatched_at, own_key, node_id,
     status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version, measured,
     first_token_ms, total_ms, settled_at, cache, saved
 )
-SELECT e.value ->> 0, e.value ->> 1, CAST(e.value ->> 2 AS BIGINT), e.value ->> 3, e.value ->> 4, e.value ->> 5,
-    e.value ->> 6, e.value ->> 7, e.value ->> 8, CAST(e.value ->> 9 AS BIGINT), CAST(e.value ->> 10 AS BIGINT),
-    CAST(e.value ->> 11 AS BOOLEAN), e.value ->> 12, e.value ->> 13, e.value ->> 14, CAST(e.value ->> 15 AS BIGINT),
-    CAST(e.value ->> 16 AS BIGINT), CAST(e.value ->> 17 AS BIGINT), CAST(e.value ->> 18 AS BIGINT),
-    CAST(e.value ->> 19 AS BIGINT), CAST(e.value ->> 20 AS BOOLEAN), CAST(e.value ->> 21 AS BIGINT),
-    CAST(e.value ->> 22 AS BIGINT), CAST(e.value ->> 23 AS BIGINT), e.value ->> 24, CAST(e.value ->> 25 AS BIGINT)
-FROM jsonb_each($1) AS e
-WHERE TRUE
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    $25, $26)
 ON CONFLICT (tenant_id, request_id, attempt) DO UPDATE
 SET status = excluded.status, error_code = excluded.error_code, input_tokens = excluded.input_tokens,
     cached_input_tokens = excluded.cached_input_tokens, output_tokens = excluded.output_tokens, cost = excluded.cost,
     price_version = excluded.price_version, measured = excluded.measured, first_token_ms = excluded.first_token_ms,
     total_ms = excluded.total_ms, settled_at = excluded.settled_at
 WHERE ledger_attempt.settled_at IS NULL AND excluded.settled_at IS NOT NULL AND excluded.cache IS NULL";
+
+/// Columns of a row.
+const WIDTH: usize = 26;
+/// Most rows of a statement, as a power of two. SQLite takes 32,766 values.
+const LARGEST: u32 = 8;
+/// The same for 1, 2, 4, … rows: each statement costs a hand-over to SQLite's thread, and any number of rows is a sum of
+/// few of these, so that they stay prepared.
+static ROWS_INSERT: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..=LARGEST).map(|power| rows_insert(1 << power)).collect());
+
+fn rows_insert(rows: usize) -> String {
+    let (head, rest) = ROW_INSERT.split_once("VALUES (").unwrap_or_default();
+    let (_, tail) = rest.split_once(")\n").unwrap_or_default();
+    let row = format!("({})", ["?"; WIDTH].join(", "));
+    format!("{head}VALUES {}\n{tail}", vec![row; rows].join(", "))
+}
 
 /// Writes entries, all or none; durable when this returns.
 pub(super) async fn write(control: &ControlStore, entries: &[Entry]) -> Result<(), StoreError> {
@@ -60,10 +69,13 @@ async fn one_by_one(control: &ControlStore, entries: &[Entry]) -> Result<(), Sto
 }
 
 async fn apply(tx: &mut Transaction, changes: &Changes<'_>) -> Result<(), StoreError> {
-    if !changes.new.is_empty() {
-        let rows: Map<String, Value> =
-            changes.new.iter().enumerate().map(|(number, new)| (number.to_string(), row(new))).collect();
-        tx.query(ROWS_INSERT).bind(Value::Object(rows).to_string()).execute().await?;
+    let mut left = changes.new.as_slice();
+    while let Some(power) = left.len().checked_ilog2() {
+        let power = power.min(LARGEST) as usize;
+        let (lot, others) = left.split_at(1 << power);
+        left = others;
+        let Some(sql) = ROWS_INSERT.get(power) else { break };
+        lot.iter().fold(tx.query(sql), row).execute().await?;
     }
     for ended in &changes.ended {
         if settle(tx, ended).execute().await? == 0 {
@@ -74,81 +86,41 @@ async fn apply(tx: &mut Transaction, changes: &Changes<'_>) -> Result<(), StoreE
     Ok(())
 }
 
-fn row(new: &New<'_>) -> Value {
+/// Binds the columns of a row, in their order.
+fn row<'t>(into: Statement<'t>, new: &New<'_>) -> Statement<'t> {
     match new {
-        New::Attempt { intent, node, ended } => of_attempt(intent, *node, *ended),
-        New::Hit { hit, at } => of_hit(hit, *at),
+        New::Attempt { intent, node, ended } => of_attempt(into, intent, *node, *ended),
+        New::Hit { hit, at } => of_hit(into, hit, *at),
     }
 }
 
-fn of_attempt(intent: &Intent, node: NodeId, ended: Option<&Ended>) -> Value {
-    let (prompt, version) = intent.prompt.as_ref().map(|(name, version)| (name, version)).unzip();
-    let end = ended.map(|ended| (&ended.settlement, ended.settled, ended.at));
-    let (settlement, settled, at) = match end {
-        Some((settlement, settled, at)) => (Some(settlement), Some(settled), Some(at)),
-        None => (None, None, None),
-    };
+fn of_attempt<'t>(into: Statement<'t>, intent: &Intent, node: NodeId, ended: Option<&Ended>) -> Statement<'t> {
+    let (prompt, version) = intent.prompt.as_ref().map(|(name, version)| (name.as_str(), *version)).unzip();
+    let (settlement, settled) = ended.map(|ended| (&ended.settlement, ended.settled)).unzip();
     let usage = settlement.map(|settlement| settlement.usage).unwrap_or_default();
-    json!([
-        intent.tenant,
-        intent.request,
-        intent.attempt,
-        intent.user,
-        intent.feature,
-        intent.requested_model,
-        intent.provider,
-        intent.provider_model,
-        prompt,
-        version,
-        intent.dispatched_at,
-        intent.own_key,
-        node,
-        settlement.map_or("dispatched", |settlement| settlement.status.as_str()),
-        settlement.and_then(|settlement| settlement.error_code.as_ref()),
-        usage.input,
-        usage.cached_input,
-        usage.output,
-        settled.and_then(|settled| settled.cost),
-        settled.and_then(|settled| settled.price_version),
-        settlement.is_some_and(|settlement| settlement.measured),
-        settlement.and_then(|settlement| settlement.first_token_ms),
-        settlement.map(|settlement| settlement.total_ms),
-        at,
-        Value::Null,
-        Value::Null,
-    ])
+    let into = into.bind(intent.tenant).bind(intent.request).bind(intent.attempt).bind(intent.user);
+    let into = into.bind(intent.feature.as_str()).bind(intent.requested_model.as_str());
+    let into = into.bind(intent.provider.as_str()).bind(intent.provider_model.as_str()).bind(prompt).bind(version);
+    let into = into.bind(intent.dispatched_at).bind(intent.own_key).bind(node);
+    let into = into.bind(settlement.map_or("dispatched", |settlement| settlement.status.as_str()));
+    let into = into.bind(settlement.and_then(|settlement| settlement.error_code.as_deref()));
+    let into = into.bind(usage.input).bind(usage.cached_input).bind(usage.output);
+    let into = into.bind(settled.and_then(|settled| settled.cost));
+    let into = into.bind(settled.and_then(|settled| settled.price_version));
+    let into = into.bind(settlement.is_some_and(|settlement| settlement.measured));
+    let into = into.bind(settlement.and_then(|settlement| settlement.first_token_ms));
+    let into = into.bind(settlement.map(|settlement| settlement.total_ms)).bind(ended.map(|ended| ended.at));
+    into.bind(None::<&str>).bind(None::<NanoUsd>)
 }
 
-fn of_hit(hit: &CacheHit, at: Timestamp) -> Value {
-    let (prompt, version) = hit.prompt.as_ref().map(|(name, version)| (name, version)).unzip();
-    json!([
-        hit.tenant,
-        hit.request,
-        1,
-        hit.user,
-        hit.feature,
-        hit.requested_model,
-        hit.provider,
-        hit.provider_model,
-        prompt,
-        version,
-        at,
-        false,
-        Value::Null,
-        "succeeded",
-        Value::Null,
-        0,
-        0,
-        0,
-        0,
-        Value::Null,
-        true,
-        0,
-        0,
-        at,
-        hit.kind.as_str(),
-        hit.saved,
-    ])
+fn of_hit<'t>(into: Statement<'t>, hit: &CacheHit, at: Timestamp) -> Statement<'t> {
+    let (prompt, version) = hit.prompt.as_ref().map(|(name, version)| (name.as_str(), *version)).unzip();
+    let into = into.bind(hit.tenant).bind(hit.request).bind(AttemptNo(1)).bind(hit.user);
+    let into = into.bind(hit.feature.as_str()).bind(hit.requested_model.as_str());
+    let into = into.bind(hit.provider.as_str()).bind(hit.provider_model.as_str()).bind(prompt).bind(version);
+    let into = into.bind(at).bind(false).bind(None::<NodeId>).bind("succeeded").bind(None::<&str>);
+    let into = into.bind(0_i64).bind(0_i64).bind(0_i64).bind(NanoUsd::ZERO).bind(None::<i64>).bind(true);
+    into.bind(0_i64).bind(0_i64).bind(at).bind(hit.kind.as_str()).bind(hit.saved)
 }
 
 fn settle<'t>(tx: &'t mut Transaction, ended: &Ended) -> Statement<'t> {
