@@ -7,6 +7,7 @@
 use crate::{health::Asker, route::Leg};
 use contract::{AttemptNo, NanoUsd, RequestId, TenantId, TokenUsage, UserId};
 use metering::{AttemptStatus, CacheHit, Feature, Intent, LedgerRow, Metering, MeteringError, Settlement};
+use std::sync::LazyLock;
 use tenancy::SharedClock;
 use tokio::time::Instant;
 
@@ -127,6 +128,11 @@ pub(crate) struct OpenAttempt {
     first_token_ms: Option<i64>,
 }
 
+/// Looked up once: each look makes a key with labels of its own.
+static TOKENS: LazyLock<[metrics::Counter; 2]> = LazyLock::new(|| {
+    ["input", "output"].map(|direction| metrics::counter!("seam_tokens_total", "direction" => direction))
+});
+
 impl OpenAttempt {
     pub const fn dispatched(&self) -> Instant {
         self.dispatched
@@ -164,9 +170,8 @@ impl OpenAttempt {
             "status" => status.as_str(),
         )
         .increment(1);
-        for (direction, tokens) in [("input", usage.input), ("output", usage.output)] {
-            let tokens = tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(0);
-            metrics::counter!("seam_tokens_total", "direction" => direction).increment(tokens);
+        for (counter, tokens) in TOKENS.iter().zip([usage.input, usage.output]) {
+            counter.increment(tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(0));
         }
         Ok(Receipt { usage, cost: settled.cost, measured, first_token_ms: self.first_token_ms, total_ms })
     }

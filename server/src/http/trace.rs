@@ -9,8 +9,13 @@ use axum::{
 use contract::{Problem, ProblemCode};
 use futures::FutureExt;
 use http::{HeaderName, HeaderValue};
-use metrics::{counter, histogram};
-use std::{panic::AssertUnwindSafe, time::Instant};
+use metrics::{Counter, Histogram, counter, histogram};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{LazyLock, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
 use tracing::Instrument;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -38,9 +43,7 @@ pub(super) async fn follow(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
-    counter!("seam_http_requests_total", "method" => bounded(&method), "route" => route.clone(), "status" => status.to_string())
-        .increment(1);
-    histogram!("seam_http_request_seconds", "route" => route.clone()).record(elapsed.as_secs_f64());
+    counted(bounded(&method), &route, status, elapsed);
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| match route.as_str() {
         // Asked for every few seconds by machines, and by every page.
@@ -48,6 +51,41 @@ pub(super) async fn follow(request: Request, next: Next) -> Response {
         _ => tracing::info!(status, milliseconds, "answered"),
     });
     response
+}
+
+/// What is counted of the answers of one route, looked up once: a look costs a key with labels of its own.
+struct Counted {
+    seconds: Histogram,
+    /// By method and status; a route has few of either.
+    requests: Vec<(&'static str, u16, Counter)>,
+}
+
+/// By route. Routes are the program's, so that there are as many as it has.
+static COUNTED: LazyLock<RwLock<HashMap<String, Counted>>> = LazyLock::new(RwLock::default);
+
+fn counted(method: &'static str, route: &str, status: u16, elapsed: Duration) {
+    let seconds = elapsed.as_secs_f64();
+    let is_this = |(of, with, _): &&(&'static str, u16, Counter)| *of == method && *with == status;
+    // Nothing panics between two changes that belong together.
+    let known = COUNTED.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(counted) = known.get(route)
+        && let Some((_, _, requests)) = counted.requests.iter().find(is_this)
+    {
+        requests.increment(1);
+        counted.seconds.record(seconds);
+        return;
+    }
+    drop(known);
+    let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
+    let requests = counter!("seam_http_requests_total", &labels);
+    requests.increment(1);
+    let mut known = COUNTED.write().unwrap_or_else(PoisonError::into_inner);
+    let counted = known.entry(route.to_owned()).or_insert_with(|| Counted {
+        seconds: histogram!("seam_http_request_seconds", "route" => route.to_owned()),
+        requests: Vec::new(),
+    });
+    counted.seconds.record(seconds);
+    counted.requests.push((method, status, requests));
 }
 
 fn is_plain(id: &str) -> bool {

@@ -8,6 +8,7 @@ mod gemini;
 mod http;
 pub mod local;
 mod openai;
+mod outgoing;
 mod simulated;
 mod sse;
 mod unusable;

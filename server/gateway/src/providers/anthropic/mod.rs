@@ -11,6 +11,7 @@ mod request;
 use super::{
     estimate,
     http::{Connection, ErrorObject, KeyHeader},
+    outgoing::Outgoing,
 };
 use crate::{
     conversation::Need,
@@ -132,12 +133,17 @@ impl Provider for Anthropic {
 
     async fn count(&self, call: ChatCall) -> Result<Option<i64>, ProviderError> {
         let path = "/v1/messages/count_tokens";
-        let (request, mut body) = match &call.native {
-            Some(native) => (native::asked(&self.connection, path, native)?, native::outgoing(native, &call.model)),
-            None => (self.connection.post(path)?, request::read(&call)),
+        let request = match &call.native {
+            Some(native) => {
+                let body = Outgoing::of(native, &call.model).without("stream");
+                native::asked(&self.connection, path, native)?.json(&body)
+            }
+            None => {
+                let mut body = request::read(&call);
+                body.remove("stream");
+                self.connection.post(path)?.json(&body)
+            }
         };
-        body.remove("stream");
-        let request = request.json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         Ok(Some(self.connection.json::<Counted>(response).await?.input_tokens))
     }

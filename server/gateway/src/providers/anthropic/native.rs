@@ -5,20 +5,23 @@
 use super::{Answer, MessageUsage, read, stop_reason};
 use crate::{
     provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError, WHOLE_ANSWER},
-    providers::http::{Connection, ErrorObject},
+    providers::{
+        http::{Connection, ErrorObject},
+        outgoing::Outgoing,
+    },
 };
 use async_stream::try_stream;
 use contract::FinishReason;
 use futures::{StreamExt, stream};
 use reqwest::RequestBuilder;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub(super) async fn chat(
     connection: &Connection,
     call: &ChatCall,
     native: &Native,
 ) -> Result<ChatParts, ProviderError> {
-    let request = asked(connection, "/v1/messages", native)?.json(&outgoing(native, &call.model));
+    let request = asked(connection, "/v1/messages", native)?.json(&Outgoing::of(native, &call.model));
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
         return whole(connection.json(response).await?);
@@ -57,14 +60,6 @@ pub(super) fn asked(connection: &Connection, path: &str, native: &Native) -> Res
         Some(betas) => request.header("anthropic-beta", &**betas),
         None => request,
     })
-}
-
-/// The request with the provider's name of the model.
-pub(super) fn outgoing(native: &Native, model: &str) -> Map<String, Value> {
-    let mut body = Map::clone(&native.body);
-    body.insert("model".to_owned(), model.into());
-    body.insert("stream".to_owned(), native.streamed.into());
-    body
 }
 
 fn hear(answer: &mut Answer, event: Value) -> Result<NativePart, ProviderError> {

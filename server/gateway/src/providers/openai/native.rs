@@ -5,12 +5,15 @@
 use super::{Usage, finish_reason};
 use crate::{
     provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError, WHOLE_ANSWER},
-    providers::http::{Connection, ErrorObject},
+    providers::{
+        http::{Connection, ErrorObject},
+        outgoing::Outgoing,
+    },
 };
 use async_stream::try_stream;
 use contract::{FinishReason, TokenUsage};
 use futures::{StreamExt, stream};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(super) async fn chat(
@@ -51,24 +54,19 @@ pub(super) async fn chat(
 }
 
 /// The request with the provider's name of the model, and with the usage that a stream otherwise leaves out.
-fn outgoing(native: &Native, model: &str) -> Map<String, Value> {
-    let mut body = Map::clone(&native.body);
-    body.insert("model".to_owned(), model.into());
-    body.insert("stream".to_owned(), native.streamed.into());
+fn outgoing<'n>(native: &'n Native, model: &str) -> Outgoing<'n> {
+    let mut body = Outgoing::of(native, model);
     // What is kept there is kept where all tenants look alike.
-    if body.contains_key("store") {
-        body.insert("store".to_owned(), false.into());
+    if native.body.contains_key("store") {
+        body = body.with("store", false.into());
     }
-    if native.streamed {
-        let options = body.entry("stream_options").or_insert_with(|| json!({}));
-        match options.as_object_mut() {
-            Some(options) => drop(options.insert("include_usage".to_owned(), true.into())),
-            None => *options = json!({ "include_usage": true }),
-        }
-    } else {
-        body.remove("stream_options");
+    if !native.streamed {
+        return body.without("stream_options");
     }
-    body
+    let options = native.body.get("stream_options").and_then(Value::as_object);
+    let mut options = options.cloned().unwrap_or_default();
+    options.insert("include_usage".to_owned(), true.into());
+    body.with("stream_options", options.into())
 }
 
 /// What is known of a streamed answer so far.
@@ -161,6 +159,7 @@ fn whole(answer: Value) -> Result<ChatParts, ProviderError> {
 mod tests {
     use super::*;
     use crate::provider::Dialect;
+    use serde_json::json;
     use std::sync::Arc;
 
     fn native(body: Value, streamed: bool) -> Native {
@@ -176,15 +175,22 @@ mod tests {
     fn a_request_goes_out_as_it_came_but_for_model_and_usage() {
         let asked = json!({ "model": "assistant", "messages": [], "stream": true, "tools": [{ "type": "function" }],
             "stream_options": { "include_obfuscation": false }, "a_field_of_tomorrow": [1] });
-        let sent = Value::Object(outgoing(&native(asked, true), "gpt-5"));
+        let sent = json!(outgoing(&native(asked, true), "gpt-5"));
         assert_eq!(
             sent,
             json!({ "model": "gpt-5", "messages": [], "stream": true, "tools": [{ "type": "function" }],
                 "stream_options": { "include_obfuscation": false, "include_usage": true }, "a_field_of_tomorrow": [1] })
         );
         let asked = json!({ "model": "assistant", "messages": [], "stream_options": {} });
-        let sent = Value::Object(outgoing(&native(asked, false), "gpt-5"));
+        let sent = json!(outgoing(&native(asked, false), "gpt-5"));
         assert_eq!(sent, json!({ "model": "gpt-5", "messages": [], "stream": false }));
+        let kept = json!({ "model": "assistant", "messages": [], "store": true, "stream_options": null });
+        let sent = json!(outgoing(&native(kept, true), "gpt-5"));
+        assert_eq!(
+            sent,
+            json!({ "model": "gpt-5", "messages": [], "stream": true, "store": false,
+                "stream_options": { "include_usage": true } })
+        );
     }
 
     #[test]

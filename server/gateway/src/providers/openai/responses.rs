@@ -4,22 +4,22 @@
 
 use crate::{
     provider::{ChatCall, ChatPart, ChatParts, Native, NativePart, ProviderError, WHOLE_ANSWER},
-    providers::http::{Connection, ErrorObject},
+    providers::{
+        http::{Connection, ErrorObject},
+        outgoing::Outgoing,
+    },
 };
 use async_stream::try_stream;
 use contract::{FinishReason, TokenUsage};
 use futures::{StreamExt, stream};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub(super) async fn chat(
     connection: &Connection,
     call: &ChatCall,
     native: &Native,
 ) -> Result<ChatParts, ProviderError> {
-    let mut body = Map::clone(&native.body);
-    body.insert("model".to_owned(), call.model.as_str().into());
-    body.insert("stream".to_owned(), native.streamed.into());
-    let request = connection.post("/responses")?.json(&body);
+    let request = connection.post("/responses")?.json(&Outgoing::of(native, &call.model));
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
         return whole(connection.json(response).await?, connection, &call.model);
