@@ -131,7 +131,8 @@ for (const slug of document.querySelectorAll('[data-follows]')) {
   let own = slug.value !== '';
   slug.addEventListener('input', () => (own = slug.value !== ''));
   name?.addEventListener('input', () => {
-    const words = name.value.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^[-0-9]+/, '').slice(0, 40);
+    const plain = name.value.toLowerCase().normalize('NFKD').replace(/\p{M}+/gu, '').replaceAll('ß', 'ss');
+    const words = plain.replace(/[^a-z0-9]+/g, '-').replace(/^[-0-9]+/, '').slice(0, 40);
     if (!own) slug.value = words.replace(/-+$/, '');
   });
 }

@@ -66,6 +66,24 @@ test('a viewer is told who can let them write, and a stranger page keeps the rai
   await expect(said(ada)).toHaveText('bob@acme.test is now a member.');
 });
 
+test('one’s own role is changed with a question, and the last admin stays', async ({ chat: page, complaints }) => {
+  complaints.expected.push(/status of 409/);
+  await open(page, '/admin/members');
+  await page.getByRole('button', { name: 'Change your own role' }).click();
+  const question = page.locator('.question:popover-open');
+  await expect(question).toContainText('only another admin can make you one again');
+  await question.getByLabel('Your role').selectOption('viewer');
+  await accessible(page, 'the question about one’s own role');
+  await question.getByRole('button', { name: 'Change', exact: true }).click();
+  await expect(question.getByRole('alert')).toContainText('admin');
+  for (const [width, colorScheme] of [[1440, 'light'], [390, 'dark']] as const) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: `test-results/pictures/own-role-${width}-${colorScheme}.png` });
+  }
+  await question.getByRole('button', { name: 'Cancel' }).click();
+});
+
 test('what is refused in a question is said in it, and a question can be left', async ({ world, browser, complaints }) => {
   complaints.expected.push(/status of 409/);
   const page = await operator(world, browser, complaints, '/operator/users');

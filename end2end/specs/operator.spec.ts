@@ -28,6 +28,8 @@ async function operator(
 test('a tenant is opened, found, sorted, closed for a while and opened again', async ({ world, browser, complaints }) => {
   complaints.expected.push(/status of 4(09|22)/);
   const [context, page] = await operator(world, browser, complaints);
+  await page.getByLabel('Name', { exact: true }).fill('Größe & Söhne Åland');
+  await expect(page.getByLabel('Short name')).toHaveValue('grosse-sohne-aland');
   await page.getByLabel('Name', { exact: true }).fill('Initech Ltd');
   await expect(page.getByLabel('Short name')).toHaveValue('initech-ltd');
   await page.getByLabel('First admin’s e-mail').fill('tom@initech.test');

@@ -46,10 +46,10 @@ pub async fn operator_create(token: String, email: String, password: String) -> 
 #[server(prefix = "/api/ui", endpoint = "start", input = Json)]
 pub async fn start() -> Result<StartView, ServerProblem> {
     let (platform, principal) = (context::platform()?, context::principal()?);
-    principal.require_operator()?;
+    let operator = principal.operator_scope()?;
     let local = platform.gateway.models().await?.into_iter().find(|model| model.route.starts_with("local/"));
     let tenant = principal.view().current.map(|membership| membership.display_name);
-    let first = platform.tenancy.tenant_page(&principal.operator_scope()?, &ListQuery::default()).await?.total == 0;
+    let first = platform.tenancy.tenant_page(&operator, &ListQuery::default()).await?.total == 0;
     Ok(StartView { first, tenant, local_unavailable: local.and_then(|model| model.unavailable_reason) })
 }
 

@@ -8,18 +8,24 @@ use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
 
 /// What `/login` offers beside the password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntranceWays {
     /// Whether links to new passwords are sent by mail.
     pub mail: bool,
     /// Whether any tenant has an identity provider of its own.
     pub single_sign_on: bool,
+    /// Who is signed in already.
+    pub signed_in: Option<String>,
 }
 
 #[server(prefix = "/api/ui", endpoint = "ways-in", input = Json)]
 pub async fn ways_in() -> Result<EntranceWays, ServerProblem> {
-    let platform = context::platform()?;
-    Ok(EntranceWays { mail: platform.sends_mail(), single_sign_on: platform.tenancy.single_sign_on_exists().await? })
+    let (platform, visitor) = (context::platform()?, context::visitor());
+    Ok(EntranceWays {
+        mail: platform.sends_mail(),
+        single_sign_on: platform.tenancy.single_sign_on_exists().await?,
+        signed_in: visitor.map(|visitor| visitor.view().email.to_string()),
+    })
 }
 
 /// Answers the same for every address, at once: what happens then happens later.

@@ -20,6 +20,8 @@ pub struct MembersView {
     pub link: Option<String>,
     /// Whether invitations are sent by mail as well.
     pub mail: bool,
+    /// Who reads it.
+    pub reader: UserId,
 }
 
 /// What the page of keys shows.
@@ -35,13 +37,14 @@ pub struct KeysView {
 
 #[server(prefix = "/api/ui", endpoint = "members", input = Json)]
 pub async fn members(query: ListQuery) -> Result<MembersView, ServerProblem> {
-    let (platform, scope) = (context::platform()?, context::scope()?);
+    let (platform, scope, reader) = (context::platform()?, context::scope()?, context::principal()?.user());
     let link = once::take(&platform, "invitation");
     Ok(MembersView {
         members: platform.tenancy.member_list(&scope, &query).await?,
         invitations: platform.tenancy.invitation_list(&scope).await?,
         link,
         mail: platform.sends_mail(),
+        reader,
     })
 }
 
@@ -73,9 +76,14 @@ pub async fn invitation_withdraw(id: String, email: String, typed: String) -> Re
 
 #[server(prefix = "/api/ui", endpoint = "member-role-set")]
 pub async fn member_role_set(user: UserId, role: String, email: Option<String>) -> Result<(), ServerProblem> {
-    let (platform, scope) = (context::platform()?, context::scope()?);
+    let (platform, scope, reader) = (context::platform()?, context::scope()?, context::principal()?.user());
     let role: contract::Role = role.parse().map_err(|error| contract::Problem::field("role", format!("{error}")))?;
     platform.tenancy.member_role_set(&scope, user, role).await?;
+    // Whoever gave up being an admin has no place on that page.
+    if user == reader && role != contract::Role::Admin {
+        context::go("/chat");
+        return Ok(());
+    }
     once::say(&platform, &format!("{} is now {}.", email.as_deref().unwrap_or("This person"), a_role(role)))?;
     context::go_back("/admin/members");
     Ok(())

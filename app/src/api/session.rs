@@ -90,8 +90,12 @@ pub async fn frame() -> Result<FrameView, ServerProblem> {
     let session = principal.view();
     let over = session.impersonation.as_ref().is_some_and(|time| time.over);
     // An operator who works in no tenant has nothing to do on a tenant's pages: they name the first one, or run the platform.
-    if session.current.is_none() && session.operator && !over && tenants_page {
-        let first = platform.tenancy.tenant_page(&principal.operator_scope()?, &ListQuery::default()).await?.total == 0;
+    if session.current.is_none()
+        && !over
+        && tenants_page
+        && let Ok(operator) = principal.operator_scope()
+    {
+        let first = platform.tenancy.tenant_page(&operator, &ListQuery::default()).await?.total == 0;
         context::go(if first { "/start" } else { "/operator/tenants" });
     }
     let (visits, shut) = match principal.scope() {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Why a name is refused, in words for the person who typed it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,20 +26,39 @@ pub enum NameError {
 /// The first character that nobody sees, or that turns the direction of what stands around it: with these a name reads
 /// as another. Blanks and what joins emoji to one picture's colour are no such.
 pub fn unseen(text: &str) -> Option<char> {
-    text.chars().find(|c| {
-        matches!(*c,
-            // Soft hyphen, Arabic letter mark, and letters that are drawn as nothing.
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
-            // Of no width, and marks of direction.
-            | '\u{200b}'..='\u{200f}'
-            // Separators of lines; embeddings and overrides.
-            | '\u{2028}'..='\u{202e}'
-            // Joiners, invisible operators, isolates, and what is deprecated.
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-            // Tags.
-            | '\u{e0000}'..='\u{e007f}')
-    })
+    text.chars().find(|c| is_unseen(*c))
+}
+
+const fn is_unseen(c: char) -> bool {
+    matches!(c,
+        // Soft hyphen, Arabic letter mark, and letters that are drawn as nothing.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+        // Of no width, and marks of direction.
+        | '\u{200b}'..='\u{200f}'
+        // Separators of lines; embeddings and overrides.
+        | '\u{2028}'..='\u{202e}'
+        // Joiners, invisible operators, isolates, and what is deprecated.
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+        // Tags.
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The same for what people call a thing: Persian and the scripts of India are spelled with joiners, and many emoji are
+/// made with them. Between letters that stand alone in any case, as ours do, they only make a name read as another.
+fn unseen_in_name(text: &str) -> Option<char> {
+    let joined = |c: &char| *c >= '\u{590}' && !is_unseen(*c);
+    let mut before = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_joiner = matches!(c, '\u{200c}' | '\u{200d}');
+        let spells = is_joiner && before.as_ref().is_some_and(joined) && chars.peek().is_some_and(joined);
+        if is_unseen(c) && !spells {
+            return Some(c);
+        }
+        before = Some(c);
+    }
+    None
 }
 
 /// What people call a thing: one line, trimmed, and nothing in it that nobody sees.
@@ -53,7 +73,7 @@ impl DisplayName {
 
     /// Takes at most so many characters.
     pub fn new(text: &str, most: usize) -> Result<Self, NameError> {
-        if let Some(unseen) = unseen(text) {
+        if let Some(unseen) = unseen_in_name(text) {
             return Err(NameError::Unseen(unseen));
         }
         let trimmed = text.trim();
@@ -111,10 +131,12 @@ impl Slug {
         &self.0
     }
 
-    /// A slug made from a person's words: “Acme Labs, Inc.” becomes `acme-labs-inc`.
+    /// A slug made from a person's words: “Acme Labs, Inc.” becomes `acme-labs-inc`, “Größe” `grosse`. `forms.js` suggests
+    /// the same while they are typed.
     pub fn suggest(words: &str) -> Option<Self> {
         let mut slug = String::new();
-        for c in words.trim().to_lowercase().chars() {
+        let plain = words.to_lowercase().replace('ß', "ss");
+        for c in plain.nfkd().filter(|c| !is_combining_mark(*c)) {
             if c.is_ascii_alphanumeric() {
                 slug.push(c);
             } else if !slug.is_empty() && !slug.ends_with('-') {
@@ -211,6 +233,7 @@ mod tests {
             assert_eq!(bad.parse::<Slug>(), Err(NameError::Slug), "{bad}");
         }
         assert_eq!(Slug::suggest(" Acme Labs, Inc. ").unwrap().as_str(), "acme-labs-inc");
+        assert_eq!(Slug::suggest("Größe & Söhne Åland").unwrap().as_str(), "grosse-sohne-aland");
         assert_eq!(Slug::suggest("???"), None);
     }
 
@@ -223,7 +246,12 @@ mod tests {
         }
         let said = DisplayName::new("Acme\u{202e}", 60).unwrap_err().to_string();
         assert!(said.contains("U+202E"), "{said}");
-        for good in ["Acme", " Größe & Söhne ", "株式会社", "עברית", "❤️ Labs"] {
+        for doubled in ["می\u{200c}\u{200c}خواهم", "\u{200d}می", "می\u{200d}", "م\u{200d}a", "a\u{200c}م"]
+        {
+            assert!(matches!(DisplayName::new(doubled, 60), Err(NameError::Unseen(_))), "{doubled}");
+        }
+        for good in ["Acme", " Größe & Söhne ", "株式会社", "עברית", "❤️ Labs", "می\u{200c}خواهم", "👩\u{200d}🔬"]
+        {
             assert_eq!(DisplayName::new(good, 60).unwrap().as_str(), good.trim());
         }
         for bad in ["", "   ", "two\nlines", "\u{7}", &"x".repeat(61)] {

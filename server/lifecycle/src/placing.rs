@@ -9,14 +9,14 @@ use crate::{
     archive::{PRICE, Piece, TableHead, plane as plane_of, value},
     coverage::{Known, Meaning, Rows, meaning, pair},
 };
-use contract::{AuditEntry, Email, NodeId, Slug, TenantId, Timestamp, UserId};
+use contract::{AuditEntry, Email, NanoUsd, NodeId, Slug, TenantId, Timestamp, UserId};
 use serde_json::Value as Json;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
 };
 use store::{Insertion, StoreError, TenantStore, Transaction, Value};
-use tenancy::{ChainCheck, ChainReport, SealedEntry, audit_link};
+use tenancy::{ChainCheck, ChainReport, NewTenant, SealedEntry, audit_link};
 
 const ACCOUNT_OF: &str = "SELECT id AS value FROM account WHERE email = $1";
 const ACCOUNT_TAKEN: &str = "SELECT email AS value FROM account WHERE id = $1";
@@ -213,10 +213,28 @@ impl<'a> Placing<'a> {
                     *self.sealed.entry(format!("{}.{column}", current.known.table.name())).or_default() += 1;
                 }
             }
-            if current.known.table.name() == "run" && named.text("status") == Some("running") {
-                self.running += 1;
+            match current.known.table.name() {
+                "run" if named.text("status") == Some("running") => self.running += 1,
+                "tenant" => self.notes.extend(self.faults(&named)),
+                _ => {}
             }
         }
+    }
+
+    /// What nobody could enter here. It is restored as it was, and told: an archive of former days must open.
+    fn faults(&self, tenant: &Named<'_>) -> Vec<String> {
+        let money = |name: &str| tenant.get(name).and_then(Json::as_i64).map(NanoUsd::from_nanos);
+        let stored = NewTenant {
+            slug: self.slug.clone(),
+            display_name: tenant.text("display_name").unwrap_or_default().to_owned(),
+            plan: None,
+            monthly_budget: money("monthly_budget"),
+            soft_budget: money("soft_budget"),
+            region: tenant.text("region").map(str::to_owned),
+            zero_retention: false,
+        };
+        let faults = stored.faults().into_iter();
+        faults.map(|(field, reason)| format!("the tenant's {field} could not be entered here: {reason}")).collect()
     }
 
     async fn insert(

@@ -479,6 +479,50 @@ async fn an_operator_without_a_tenant_runs_the_platform_and_keeps_their_account(
 }
 
 #[tokio::test]
+async fn who_belongs_to_no_tenant_is_told_so_and_not_led_to_the_operators_pages() {
+    let server = Server::start().await;
+    let (acme, ada) = server.tenant("acme", "ada@acme.test").await;
+    let browser = server.browser();
+    browser.sign_in("ada@acme.test", PASSWORD).await;
+    let tenancy = &server.platform.tenancy;
+    tenancy.member_remove(&tenancy.command_line_scope(acme), ada).await.unwrap();
+    for path in ["/chat", "/admin/members"] {
+        let page = browser.page(path).await;
+        let led = page.header(header::LOCATION);
+        assert!(led != "/start" && !led.starts_with("/operator"), "{path}: {led}");
+    }
+}
+
+#[tokio::test]
+async fn the_sign_in_says_who_is_signed_in_and_where_they_go_on() {
+    let server = Server::start().await;
+    assert!(!server.browser().page("/login").await.text().contains("You are signed in as"));
+    let bob = server.member("acme", "bob@acme.test").await;
+    let page = bob.page("/login?next=/settings").await.text();
+    assert!(page.contains("You are signed in as") && page.contains("bob@acme.test"), "{page}");
+    assert!(page.contains("<a href=\"/settings\""), "{page}");
+    let elsewhere = bob.page("/login?next=//evil.test").await.text();
+    assert!(elsewhere.contains("<a href=\"/\"") && !elsewhere.contains("evil.test"), "{elsewhere}");
+}
+
+#[tokio::test]
+async fn ones_own_role_is_given_up_with_a_question_and_leads_out_of_the_console() {
+    let server = Server::start().await;
+    let ada = admin(&server, "acme", "ada@acme.test").await;
+    let page = ada.page("/admin/members").await.text();
+    assert!(page.contains("Change your own role") && page.contains("only another admin can make you one again"));
+    let tenancy = &server.platform.tenancy;
+    let user = tenancy.user_by_email(&"ada@acme.test".parse().unwrap()).await.unwrap().unwrap();
+    let fields = [("user", &*user.id.to_string()), ("email", "ada@acme.test"), ("role", "viewer")];
+    let last = ada.form("/api/ui/member-role-set", &fields).await;
+    assert_ne!(last.header(header::LOCATION), "/chat", "she is the only admin");
+    admin(&server, "acme", "eve@acme.test").await;
+    let given_up = ada.form("/api/ui/member-role-set", &fields).await;
+    assert_eq!(given_up.header(header::LOCATION), "/chat", "{}", given_up.text());
+    assert_eq!(ada.page("/admin/members").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn who_is_signed_in_finds_the_way_on_from_a_page_that_is_not_there() {
     let server = Server::start().await;
     let bob = server.member("acme", "bob@acme.test").await;

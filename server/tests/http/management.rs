@@ -2,11 +2,11 @@
 
 use crate::browser::{Answer, Server, get, post};
 use axum::body::{Body, HttpBody};
-use contract::{KeyScope, Role, TenantId};
+use contract::{KeyId, KeyScope, Role, TenantId};
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use tenancy::{NewKey, OperatorScope, TenancyError};
+use tenancy::{NewKey, OperatorScope, Secret, TenancyError};
 
 pub const NOBODY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 pub const PROBLEM: &str = "application/problem+json";
@@ -25,28 +25,17 @@ impl<'s> Program<'s> {
     }
 
     pub async fn operator(server: &'s Server) -> Self {
-        let key = new_key("billing", &KeyScope::ALL);
         let operator = OperatorScope::command_line();
-        let (_, secret) = server.platform.tenancy.operator_key_create(&operator, &key).await.unwrap();
-        Self::with(server, Some(secret.expose().to_owned())).await
+        let make = async |key: NewKey| server.platform.tenancy.operator_key_create(&operator, &key).await;
+        Self::with(server, Some(made("billing", &KeyScope::ALL, make).await)).await
     }
 
     /// A key of a tenant, which is made if need be.
     pub async fn tenant(server: &'s Server, slug: &str, may: &[KeyScope]) -> Self {
         let tenant = tenant(server, slug).await;
         let scope = server.platform.tenancy.command_line_scope(tenant);
-        // Keys that work have different names.
-        let mut made = server.platform.tenancy.key_create(&scope, &new_key("ci", may)).await;
-        for number in 2.. {
-            match made {
-                Err(TenancyError::AlreadyExists { .. }) => {
-                    made = server.platform.tenancy.key_create(&scope, &new_key(&format!("ci {number}"), may)).await;
-                }
-                Ok(_) | Err(_) => break,
-            }
-        }
-        let (_, secret) = made.unwrap();
-        Self::with(server, Some(secret.expose().to_owned())).await
+        let make = async |key: NewKey| server.platform.tenancy.key_create(&scope, &key).await;
+        Self::with(server, Some(made("ci", may, make).await)).await
     }
 
     pub async fn manager(server: &'s Server, slug: &str) -> Self {
@@ -143,6 +132,22 @@ impl<'s> Program<'s> {
         let security = &self.document["paths"][path][method.as_str().to_lowercase()]["security"];
         security.as_array().unwrap().iter().any(|one| one.get("tenant_key").is_some())
     }
+}
+
+/// The secret of a new key: those that work have different names, so that the second of a test has a number.
+async fn made(
+    name: &str,
+    may: &[KeyScope],
+    make: impl AsyncFn(NewKey) -> Result<(KeyId, Secret), TenancyError>,
+) -> String {
+    let mut key = make(new_key(name, may)).await;
+    for number in 2.. {
+        match key {
+            Err(TenancyError::AlreadyExists { .. }) => key = make(new_key(&format!("{name} {number}"), may)).await,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    key.unwrap().1.expose().to_owned()
 }
 
 fn new_key(name: &str, may: &[KeyScope]) -> NewKey {
@@ -322,6 +327,8 @@ async fn an_operator_opens_changes_and_suspends_a_tenant() {
         (json!({ "soft_budget": "-1" }), "soft_budget"),
         (json!({ "zero_retention": "yes" }), "zero_retention"),
         (json!({ "display_name": "" }), "display_name"),
+        (json!({ "display_name": null }), "display_name"),
+        (json!({ "zero_retention": null }), "zero_retention"),
         (json!({ "regoin": "eu" }), "regoin"),
     ] {
         assert_eq!(field(&operator.patch("/api/v1/tenants/acme", bad).await), name);
@@ -502,6 +509,12 @@ async fn queries_and_bodies_are_bounded_and_every_field_is_known() {
     assert_eq!(wild["total"], 0, "a wildcard is taken literally");
     let near = own.post("/api/v1/keys", json!({ "nmae": "x" })).await;
     assert!(near.text().contains("did you mean “name”"), "{}", near.text());
+    let two = own.post("/api/v1/keys", json!({ "nmae": "x", "name": "x", "scope": [] })).await.json();
+    let fields: Vec<_> = two["errors"].as_array().unwrap().iter().map(|error| error["field"].clone()).collect();
+    assert_eq!(fields, ["nmae", "scope"], "{two}");
+    for bad in ["before=0", "before=-1", "before=x"] {
+        assert_eq!(field(&own.get(&format!("/api/v1/audit?{bad}")).await), "before", "{bad}");
+    }
     for body in ["", "{", "[]", "null", "\"x\"", "{\"name\": 3}"] {
         let mut request = post("/api/v1/keys", "application/json", body);
         let key = format!("Bearer {}", own.key.as_deref().unwrap());

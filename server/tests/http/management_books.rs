@@ -142,6 +142,11 @@ async fn the_document_is_whole_and_describes_every_route() {
             for parameter in parameters {
                 assert!(!parameter["description"].as_str().unwrap_or_default().is_empty(), "{place}: {parameter}");
             }
+            let bodies = operation["requestBody"]["content"].as_object().into_iter().flatten();
+            for schema in bodies.filter_map(|(_, content)| content["schema"]["$ref"].as_str()) {
+                let closed = &document.pointer(schema.trim_start_matches('#')).unwrap()["additionalProperties"];
+                assert_eq!(*closed, false, "{place}: {schema}");
+            }
             assert!(
                 operation["responses"].as_object().unwrap().keys().any(|status| status.starts_with('2')),
                 "{place}"

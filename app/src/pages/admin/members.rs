@@ -3,13 +3,13 @@
 use crate::{
     api::people::{InvitationWithdraw, MemberInvite, MemberRemove, MemberRoleSet, MembersView, members},
     components::{
-        console::{Console, Once, Question, loaded},
+        console::{Consent, Console, Once, Question, loaded},
         form::{Field, PlainForm, Submit, of_page},
         list::{NoRows, OnDay, Pages, Search, SortHead, list_query},
     },
     wording::absolute,
 };
-use contract::{InvitationView, ListOrder, ListQuery, MailState, MemberView, Role};
+use contract::{InvitationView, ListOrder, ListQuery, MailState, MemberView, Role, UserId};
 use leptos::{either::Either, prelude::*};
 use server_fn::ServerFn;
 
@@ -25,7 +25,7 @@ pub fn MembersShow() -> impl IntoView {
 
 #[component]
 fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
-    let MembersView { members, invitations, link, mail } = found;
+    let MembersView { members, invitations, link, mail, reader } = found;
     let about = if mail {
         "A mail with this link is on its way. You may also hand it on yourself: it works once, within seven days, and is shown only now."
     } else {
@@ -36,7 +36,7 @@ fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
     let rows = if members.items.is_empty() {
         Either::Left(view! { <NoRows query=query.clone() total none="Nobody belongs to this tenant yet." /> })
     } else {
-        Either::Right(view! { <Table members=members.items query=query.clone() /> })
+        Either::Right(view! { <Table members=members.items query=query.clone() reader /> })
     };
     view! {
         <Console title="Members" lead="Admins manage the tenant, members chat, viewers read what is shared.">
@@ -67,7 +67,7 @@ fn Shown(found: MembersView, query: ListQuery) -> impl IntoView {
 }
 
 #[component]
-fn Table(members: Vec<MemberView>, query: ListQuery) -> impl IntoView {
+fn Table(members: Vec<MemberView>, query: ListQuery, reader: UserId) -> impl IntoView {
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label="List of people">
             <table>
@@ -76,7 +76,7 @@ fn Table(members: Vec<MemberView>, query: ListQuery) -> impl IntoView {
                     <th>"Role"</th>
                     <SortHead label="Since" query=query.clone() up=ListOrder::Created down=ListOrder::CreatedDown />
                     <th><span class="visually-hidden">"Acts"</span></th></tr></thead>
-                <tbody>{members.into_iter().map(row).collect_view()}</tbody>
+                <tbody>{members.into_iter().map(|member| row(member, reader)).collect_view()}</tbody>
             </table>
         </div>
     }
@@ -89,20 +89,50 @@ fn options(chosen: Role) -> impl IntoView {
         .collect_view()
 }
 
-fn row(member: MemberView) -> impl IntoView {
-    let (user, email) = (member.user.to_string(), member.email.to_string());
+/// A role is set at once, but for one's own: whoever is no admin any more cannot take that back.
+fn role(member: &MemberView, reader: UserId) -> impl IntoView + use<> {
+    let (user, email, role) = (member.user.to_string(), member.email.to_string(), member.role);
+    if member.user == reader {
+        return view! {
+            <span class="row-form">
+                {role.as_str()}
+                <Consent
+                    id="own-role".to_owned()
+                    act="Change"
+                    label="Change your own role".to_owned()
+                    consequence="Once you are no admin you no longer manage this tenant, and only another admin can make you one again.".to_owned()
+                    to=MemberRoleSet::PATH
+                >
+                    <input r#type="hidden" name="user" value=user />
+                    <input r#type="hidden" name="email" value=email />
+                    <div class="field">
+                        <label for="own-role-chosen">"Your role"</label>
+                        <select id="own-role-chosen" name="role">{options(role)}</select>
+                    </div>
+                </Consent>
+            </span>
+        }
+        .into_any();
+    }
     let label = format!("Role of {email}");
+    view! {
+        <form method="post" action=of_page(MemberRoleSet::PATH) class="row-form">
+            <input r#type="hidden" name="user" value=user />
+            <input r#type="hidden" name="email" value=email />
+            <select name="role" aria-label=label>{options(role)}</select>
+            <button class="button button-small">"Set"</button>
+        </form>
+    }
+    .into_any()
+}
+
+fn row(member: MemberView, reader: UserId) -> impl IntoView {
+    let role = role(&member, reader);
+    let (user, email) = (member.user.to_string(), member.email.to_string());
     view! {
         <tr>
             <td class="cell-name">{email.clone()}</td>
-            <td data-label="Role">
-                <form method="post" action=of_page(MemberRoleSet::PATH) class="row-form">
-                    <input r#type="hidden" name="user" value=user.clone() />
-                    <input r#type="hidden" name="email" value=email.clone() />
-                    <select name="role" aria-label=label>{options(member.role)}</select>
-                    <button class="button button-small">"Set"</button>
-                </form>
-            </td>
+            <td data-label="Role">{role}</td>
             <td data-label="Since"><OnDay at=member.joined_at /></td>
             <td>
                 <Question

@@ -21,11 +21,27 @@ pub fn SessionCreate() -> impl IntoView {
         "reset" => Some("Your new password is set. Sign in with it."),
         _ => None,
     });
+    let on = if next.is_empty() { "/".to_owned() } else { next.clone() };
     let sso = if next.is_empty() { "/sso".to_owned() } else { format!("/sso?next={next}") };
     let ways = Resource::new_blocking(|| (), |()| ways_in());
     view! {
         <Entrance title="Sign in">
             {ended.map(|ended| view! { <p class="note" role="status">{ended}</p> })}
+            <Suspense>
+                {move || {
+                    let on = on.clone();
+                    Suspend::new(async move {
+                        let signed_in = ways.await.ok().and_then(|ways| ways.signed_in);
+                        signed_in.map(|email| view! {
+                            <p class="note">
+                                "You are signed in as " <strong>{email}</strong> ". "
+                                <a href=on rel="external">"Go on"</a>
+                                ", or sign in as somebody else."
+                            </p>
+                        })
+                    })
+                }}
+            </Suspense>
             <PlainForm to=SignIn::PATH class="form">
                 <Field name="email" label="E-mail" kind="email" autocomplete="username" autofocus=true />
                 <Field name="password" label="Password" kind="password" autocomplete="current-password" />
@@ -37,11 +53,12 @@ pub fn SessionCreate() -> impl IntoView {
                     let sso = sso.clone();
                     Suspend::new(async move {
                     let ways = ways.await.ok();
+                    let (sso_offered, mail) = ways.map_or((false, false), |ways| (ways.single_sign_on, ways.mail));
                     view! {
-                        {ways.is_some_and(|ways| ways.single_sign_on).then(|| view! {
+                        {sso_offered.then(|| view! {
                             <a class="button" href=sso rel="external">"Sign in with single sign-on"</a>
                         })}
-                        {ways.is_some_and(|ways| ways.mail).then(|| view! {
+                        {mail.then(|| view! {
                             <p><a href="/reset" rel="external">"Forgot your password?"</a></p>
                         })}
                     }

@@ -34,6 +34,7 @@ INSERT INTO run (tenant_id, id, conversation_id, message_id, request_id, account
 VALUES ($1, 'r9', 'c9', 'm9', 'q9', 'a', 'running', 1, '01990000-0000-7000-8000-00000000000a')";
 const PLACE: &str = "SELECT node_id AS value FROM run_place WHERE tenant_id = $1";
 const DRIVEN_BY: &str = "SELECT node_id AS value FROM run WHERE tenant_id = $1 AND status = 'running'";
+const UNUSUAL: &str = "UPDATE tenant SET display_name = $2, monthly_budget = -1 WHERE id = $1";
 const CUT: &str = "
 DELETE FROM audit_entry WHERE chain = $1 AND seq = (SELECT MAX(seq) FROM audit_entry WHERE chain = $1)";
 
@@ -100,6 +101,25 @@ testbase::on_each_engine! {
         assert_ne!(driven, "01990000-0000-7000-8000-00000000000a");
         assert!(copy.notes.iter().any(|note| note.contains("1 answers were being written")), "{:?}", copy.notes);
         drop(plane);
+        world.close().await;
+    }
+
+    /// It may have been made before there was a rule, or by hand.
+    async fn what_nobody_could_enter_here_is_restored_and_told(scratch: Scratch) {
+        let source = World::on(Engine::Sqlite).await;
+        let acme = source.furnish("acme").await;
+        source.control.write(UNUSUAL).bind(acme.id).bind("Ac\u{202e}me").execute().await.unwrap();
+        let file = source.file("acme.seam");
+        source.export("acme", &file).await;
+
+        let world = World::at(scratch).await;
+        let options = ImportOptions { name: None, missing_plan: MissingPlan::LeaveOut };
+        let imported = world.import(&file, options).await.unwrap();
+        for told in ["display_name could not be entered here: leave out the character U+202E", "monthly_budget could not"] {
+            assert!(imported.notes.iter().any(|note| note.contains(told)), "{told}: {:?}", imported.notes);
+        }
+        assert_eq!(world.content("acme").await, source.content("acme").await);
+        source.close().await;
         world.close().await;
     }
 

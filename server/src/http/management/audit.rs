@@ -9,7 +9,7 @@ use super::{
     wire::PartOf,
 };
 use axum::{Json, extract::State, response::Response};
-use contract::AuditEntry;
+use contract::{AuditEntry, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -77,6 +77,10 @@ pub(super) async fn list(
     Asked(query): Asked<AuditQuery>,
 ) -> Result<Json<PartOf<Entry>>, Refusal> {
     let (_, size) = window(None, query.per_page)?;
+    if query.before.is_some_and(|before| before < 1) {
+        let detail = "“before” is the number of an entry, from 1: take it from “next” of the answer before.";
+        return Err(Problem::field("before", detail).into());
+    }
     let (tenancy, words) = (&state.platform().tenancy, query.q.unwrap_or_default());
     let entries = match (&caller, query.tenant.as_deref()) {
         (Caller::Operator(operator), None) => {

@@ -5,8 +5,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, header};
 use std::sync::OnceLock;
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem,
+    ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr,
     path::Operation,
+    schema::{AdditionalProperties, Schema},
     security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     tag::TagBuilder,
 };
@@ -84,6 +85,33 @@ pub(super) fn name_operations(document: &mut OpenApi) {
                 operation.operation_id = Some(name(&method, path));
             }
         }
+    }
+}
+
+/// Says of each body that it has no other fields than those: what is not known is refused.
+pub(super) fn close_bodies(document: &mut OpenApi) {
+    let operations = document.paths.paths.values().flat_map(operations);
+    let bodies = operations.filter_map(|(_, operation)| match operation.request_body.as_ref()? {
+        RefOr::T(body) => Some(&body.content),
+        RefOr::Ref(_) => None,
+    });
+    let schemas = bodies.flatten().filter_map(|(_, content)| match content {
+        RefOr::T(content) => content.schema.as_ref(),
+        RefOr::Ref(_) => None,
+    });
+    let names: Vec<String> = schemas.filter_map(named).collect();
+    let known = document.components.iter_mut().flat_map(|components| &mut components.schemas);
+    for (_, schema) in known.filter(|(name, _)| names.contains(name)) {
+        if let RefOr::T(Schema::Object(object)) = schema {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+}
+
+fn named(schema: &RefOr<Schema>) -> Option<String> {
+    match schema {
+        RefOr::Ref(place) => place.ref_location.rsplit('/').next().map(str::to_owned),
+        RefOr::T(_) => None,
     }
 }
 

@@ -83,9 +83,7 @@ impl<T: DeserializeOwned + ToSchema> FromRequest<WebState> for Sent<T> {
         })?;
         let fields = value.as_object().ok_or_else(|| unreadable("The body must be a JSON object: {…}.".to_owned()))?;
         let known = properties::<T>();
-        for name in fields.keys() {
-            require_known("field", name, &known)?;
-        }
+        require_all_known(fields.keys(), &known)?;
         let read = serde_path_to_error::deserialize(value);
         Ok(Self(read.map_err(|error| unusable(&error.path().to_string(), error.inner()))?))
     }
@@ -119,6 +117,16 @@ fn properties<T: ToSchema>() -> Vec<String> {
     } else {
         Vec::new()
     }
+}
+
+/// Every field that is not known, not the first alone: whoever wrote them mends them all at once.
+fn require_all_known<'f>(fields: impl Iterator<Item = &'f String>, known: &[String]) -> Result<(), Problem> {
+    let unknown = fields.filter_map(|name| require_known("field", name, known).err());
+    let all = unknown.reduce(|mut all, next| {
+        all.errors.extend(next.errors);
+        all
+    });
+    all.map_or(Ok(()), Err)
 }
 
 fn require_known(what: &str, name: &str, known: &[String]) -> Result<(), Problem> {

@@ -100,6 +100,7 @@ pub(super) fn document() -> OpenApi {
     let mut document = described().into_openapi();
     document.merge(sse::document());
     document::name_operations(&mut document);
+    document::close_bodies(&mut document);
     document
 }
 

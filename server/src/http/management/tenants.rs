@@ -180,6 +180,8 @@ pub(super) async fn show(
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct TenantChange {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String)]
     display_name: Option<String>,
     /// The name of a plan; null for none
     #[serde(default, deserialize_with = "present")]
@@ -197,6 +199,8 @@ pub(super) struct TenantChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     region: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = bool)]
     zero_retention: Option<bool>,
 }
 

@@ -44,6 +44,9 @@ WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_a
 const WORKING_OF_NAME: &str = "
 SELECT id AS value FROM api_key
 WHERE tenant_id = $1 AND name = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) LIMIT 1";
+const WORKING_OF_OPERATOR: &str = "
+SELECT id AS value FROM api_key
+WHERE tenant_id IS NULL AND name = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2) LIMIT 1";
 const INSERT: &str = "
 INSERT INTO api_key
     (tenant_id, id, name, secret_hash, prefix, scopes, models, expires_at, created_by, created_at)
@@ -149,6 +152,13 @@ fn unknown() -> TenancyError {
     TenancyError::NotFound { what: "such key that works".to_owned() }
 }
 
+fn refuse_taken(name: &str, by: Option<String>) -> Result<(), TenancyError> {
+    match by {
+        Some(_) => Err(TenancyError::AlreadyExists { what: "key", name: name.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 impl NewKey {
     /// Everything about it that cannot be, whenever it is made, by the name of the field.
     pub fn faults(&self) -> Vec<Fault> {
@@ -231,9 +241,7 @@ impl Tenancy {
         // Two of one name could not be told apart, in lists and by `seam apply`.
         let name = new.name.trim();
         let taken = tx.query(WORKING_OF_NAME).bind(scope.tenant()).bind(name).bind(self.now());
-        if taken.fetch_optional::<String>().await?.is_some() {
-            return Err(TenancyError::AlreadyExists { what: "key", name: name.to_owned() });
-        }
+        refuse_taken(name, taken.fetch_optional().await?)?;
         let made = self.key_insert(&mut tx, Some(scope.tenant()), scope.author(), KEY_PREFIX, new).await?;
         tx.commit().await?;
         self.forget_keys();
@@ -241,12 +249,17 @@ impl Tenancy {
     }
 
     /// Makes a key that may do what the operator may.
+    ///
+    /// Errors: `AlreadyExists` while a key of this name works; `Invalid`.
     pub async fn operator_key_create(
         &self,
         operator: &OperatorScope,
         new: &NewKey,
     ) -> Result<(KeyId, Secret), TenancyError> {
         let mut tx = self.control.begin().await?;
+        let name = new.name.trim();
+        let taken = tx.query(WORKING_OF_OPERATOR).bind(name).bind(self.now());
+        refuse_taken(name, taken.fetch_optional().await?)?;
         let made = self.key_insert(&mut tx, None, operator.author(), OPERATOR_KEY_PREFIX, new).await?;
         tx.commit().await?;
         Ok(made)

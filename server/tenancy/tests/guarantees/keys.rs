@@ -185,6 +185,23 @@ async fn the_operators_key_is_no_tenants() {
 }
 
 #[tokio::test]
+async fn two_keys_of_the_operator_that_work_have_two_names() {
+    let fixture = Fixture::new().await;
+    let ada = admin(&fixture, "acme").await;
+    fixture.tenancy.key_create(&ada, &key("deploy")).await.unwrap();
+    let operator = OperatorScope::command_line();
+    let make = async |new: NewKey| fixture.tenancy.operator_key_create(&operator, &new).await;
+    let until = fixture.tenancy.clock().now().plus_millis(60_000);
+    make(NewKey { expires_at: Some(until), ..key("deploy") }).await.unwrap();
+    let taken = make(key(" deploy ")).await;
+    assert!(matches!(taken, Err(TenancyError::AlreadyExists { .. })), "{taken:?}");
+    fixture.clock.advance(Duration::from_secs(60));
+    let (id, _) = make(key("deploy")).await.unwrap();
+    fixture.tenancy.operator_key_revoke(&operator, id).await.unwrap();
+    make(key("deploy")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_suspended_tenant_is_closed_to_people_and_keys_until_it_is_resumed() {
     let fixture = Fixture::new().await;
     let ada = admin(&fixture, "acme").await;
