@@ -32,6 +32,8 @@ SAME_WITHOUT = {
 # Told by the place of whoever called: that place is a mutant of its own.
 PASSED_ON = {"server/tenancy/src/principal.rs self.require_operator()?;"}
 AND, NEXT = "\x1f", "\x1e"
+# The statements that a run takes away, for as long as it lasts.
+SCRATCH = tempfile.TemporaryDirectory(prefix="seam-mutants-")
 
 CONSTANT = re.compile(r'const ([A-Z_0-9]+): &str =\s*"((?:[^"\\]|\\.)*)"', re.S)
 PREDICATES = [
@@ -168,7 +170,7 @@ class Suite:
 
 
 def statements_file(pairs):
-    file = tempfile.NamedTemporaryFile("w", suffix=".mutant", delete=False)
+    file = tempfile.NamedTemporaryFile("w", suffix=".mutant", delete=False, dir=SCRATCH.name)
     file.write(NEXT.join(f"{before}{AND}{after}" for before, after in pairs))
     file.close()
     return {"SEAM_MUTANT_STATEMENTS": file.name}
