@@ -192,6 +192,7 @@ impl Lifecycle {
             return Err(LifecycleError::SlugTaken { slug });
         }
         placing.place_held(&mut tx).await?;
+        placing.prove_namesakes(&mut tx, self.now()).await?;
         placing.leave_running(&mut tx).await?;
         audit_seal_tenant(&mut tx, tenant).await?;
         let manifest = placing.manifest();

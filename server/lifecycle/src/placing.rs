@@ -16,7 +16,7 @@ use std::{
     path::Path,
 };
 use store::{Insertion, StoreError, TenantStore, Transaction, Value};
-use tenancy::{ChainCheck, ChainReport, NewTenant, SealedEntry, audit_link};
+use tenancy::{ChainCheck, ChainReport, NewTenant, SealedEntry, Tenancy, audit_link};
 
 const ACCOUNT_OF: &str = "SELECT id AS value FROM account WHERE email = $1";
 const ACCOUNT_TAKEN: &str = "SELECT email AS value FROM account WHERE id = $1";
@@ -72,6 +72,8 @@ pub(crate) struct Placing<'a> {
     /// By their ids in the archive.
     accounts: HashMap<String, String>,
     linked: HashSet<String>,
+    /// Accounts here of another id and the same address.
+    namesakes: Vec<UserId>,
     created: u64,
     /// By what an archive says of them.
     prices: HashMap<String, i64>,
@@ -106,6 +108,7 @@ impl<'a> Placing<'a> {
             held: Vec::new(),
             accounts: HashMap::new(),
             linked: HashSet::new(),
+            namesakes: Vec::new(),
             created: 0,
             prices: HashMap::new(),
             plan_left_out: false,
@@ -341,6 +344,11 @@ impl<'a> Placing<'a> {
             let here: Option<String> = control.read(ACCOUNT_OF).bind(email).fetch_optional().await?;
             let becomes = if let Some(here) = here {
                 self.linked.insert(id.to_owned());
+                if here != id
+                    && let Ok(namesake) = here.parse()
+                {
+                    self.namesakes.push(namesake);
+                }
                 here
             } else if control.read(ACCOUNT_TAKEN).bind(id).fetch_optional::<String>().await?.is_some() {
                 UserId::new().to_string()
@@ -421,6 +429,23 @@ impl<'a> Placing<'a> {
     pub(crate) async fn leave_running(&self, tx: &mut Transaction) -> Result<(), StoreError> {
         if self.running > 0 {
             tx.query(RUNS_LEFT).bind(self.nobody).bind(self.tenant).execute().await?;
+        }
+        Ok(())
+    }
+
+    /// Who came here under the address of a member of the archive, and has not shown that it is theirs, does not become
+    /// that member.
+    pub(crate) async fn prove_namesakes(&mut self, tx: &mut Transaction, now: Timestamp) -> Result<(), StoreError> {
+        let mut removed = 0;
+        for namesake in &self.namesakes {
+            removed += u64::from(Tenancy::account_prove(tx, now, *namesake).await?);
+        }
+        if removed > 0 {
+            self.notes.push(format!(
+                "{removed} accounts that were here had a password of whoever joined first under the address, which nobody \
+                 had proved; it opens nothing any more: let them sign in by their identity provider, or make them a link \
+                 to a new one"
+            ));
         }
         Ok(())
     }

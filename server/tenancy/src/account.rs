@@ -4,22 +4,26 @@ use crate::{
     Change, PasswordHash, Tenancy, TenancyError,
     change::note_difference,
     membership::{self, MembershipChange},
-    tenant,
+    password_reset, tenant,
 };
 use contract::{Email, Password, Role, Slug, TenantId, Timestamp, UserId};
 use serde_json::{Value, json};
 use store::{FromRow, Row, StoreError, Transaction};
 
 const BY_EMAIL: &str = "
-SELECT id, email, password_hash, operator, session_epoch, created_at FROM account WHERE email = $1";
+SELECT id, email, password_hash, operator, session_epoch, address_proved, created_at FROM account WHERE email = $1";
 const BY_ID: &str = "
-SELECT id, email, password_hash, operator, session_epoch, created_at FROM account WHERE id = $1";
+SELECT id, email, password_hash, operator, session_epoch, address_proved, created_at FROM account WHERE id = $1";
 const INSERT: &str = "
-INSERT INTO account (id, email, password_hash, operator, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $5)
+INSERT INTO account (id, email, password_hash, operator, address_proved, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6)
 ON CONFLICT (email) DO NOTHING";
 const SET_FIRST_PASSWORD: &str = "
-UPDATE account SET password_hash = $2, updated_at = $3 WHERE id = $1 AND password_hash IS NULL";
+UPDATE account SET password_hash = $2, address_proved = TRUE, updated_at = $3 WHERE id = $1 AND password_hash IS NULL";
+/// Whoever chose the password may have been somebody else: it opens nothing any more, and no session lasts.
+const PROVE: &str = "
+UPDATE account SET password_hash = NULL, session_epoch = session_epoch + 1, address_proved = TRUE, updated_at = $2
+WHERE id = $1 AND address_proved = FALSE";
 const PROMOTE: &str = "UPDATE account SET operator = TRUE, updated_at = $2 WHERE id = $1";
 
 /// An account, as listings show it.
@@ -53,7 +57,17 @@ pub(crate) struct AccountRow {
     pub(crate) password_hash: Option<PasswordHash>,
     pub(crate) operator: bool,
     pub(crate) session_epoch: i64,
+    pub(crate) address_proved: bool,
     created_at: Timestamp,
+}
+
+/// Whose an account's address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// An operator, or the identity provider of its domain, says that it is theirs.
+    Proved,
+    /// They say so themselves.
+    Claimed,
 }
 
 impl FromRow for AccountRow {
@@ -68,6 +82,7 @@ impl FromRow for AccountRow {
             password_hash,
             operator: row.get("operator")?,
             session_epoch: row.get("session_epoch")?,
+            address_proved: row.get("address_proved")?,
             created_at: row.get("created_at")?,
         })
     }
@@ -86,11 +101,23 @@ pub(crate) async fn insert(
     email: &Email,
     password: Option<&PasswordHash>,
     operator: bool,
+    address: Address,
 ) -> Result<Option<UserId>, StoreError> {
     let id = UserId::new();
     let insert = tx.query(INSERT).bind(id).bind(email.clone()).bind(password.map(PasswordHash::as_str));
-    let inserted = insert.bind(operator).bind(now).execute().await?;
+    let inserted = insert.bind(operator).bind(address == Address::Proved).bind(now).execute().await?;
     Ok((inserted == 1).then_some(id))
+}
+
+/// From now on the address is known to be this person's. If it was not before, a password that somebody chose for it is
+/// gone, with its sessions and links; returns whether there was one.
+pub(crate) async fn prove(tx: &mut Transaction, now: Timestamp, account: &AccountRow) -> Result<bool, StoreError> {
+    if account.address_proved {
+        return Ok(false);
+    }
+    tx.query(PROVE).bind(account.id).bind(now).execute().await?;
+    tx.query(password_reset::OTHERS_VOID).bind(account.id).execute().await?;
+    Ok(account.password_hash.is_some())
 }
 
 pub(crate) async fn by_email(tx: &mut Transaction, email: &Email) -> Result<Option<AccountRow>, StoreError> {
@@ -125,6 +152,15 @@ pub(crate) fn taken(email: &Email) -> TenancyError {
 }
 
 impl Tenancy {
+    /// The account is its address's owner's from now on, as whoever runs the platform says; whether a password that somebody
+    /// else may have chosen is gone.
+    pub async fn account_prove(tx: &mut Transaction, now: Timestamp, user: UserId) -> Result<bool, StoreError> {
+        match by_id(tx, user).await? {
+            Some(account) => prove(tx, now, &account).await,
+            None => Ok(false),
+        }
+    }
+
     /// Creates an account. Without a password nobody can sign in to it yet.
     pub async fn user_create(
         &self,
@@ -137,7 +173,7 @@ impl Tenancy {
             None => None,
         };
         let mut tx = self.control.begin().await?;
-        let created = insert(&mut tx, self.now(), &email, hash.as_ref(), operator).await?;
+        let created = insert(&mut tx, self.now(), &email, hash.as_ref(), operator, Address::Proved).await?;
         let user = created.ok_or_else(|| taken(&email))?;
         tx.commit().await?;
         Ok(user)
@@ -158,15 +194,24 @@ impl Tenancy {
             Some(slug) => Some((tenant::declared(tx, slug).await?.id, slug)),
             None => None,
         };
-        let created = insert(tx, now, &user.email, hash, user.operator).await?;
+        let created = insert(tx, now, &user.email, hash, user.operator, Address::Proved).await?;
         let account = by_email(tx, &user.email)
             .await?
             .ok_or_else(|| TenancyError::NotFound { what: format!("account “{}”", user.email) })?;
         if created.is_none() {
+            let gains = match tenant {
+                Some((tenant, _)) => membership::role_in(tx, tenant, account.id).await? != Some(user.role),
+                None => false,
+            };
+            let promoted = user.operator && !account.operator;
+            // Whoever joined under this address by somebody else's invitation must not gain what is declared for its owner.
+            let removed = (gains || promoted) && prove(tx, now, &account).await?;
             if let Some(hash) = hash
                 && tx.query(SET_FIRST_PASSWORD).bind(account.id).bind(hash.as_str()).bind(now).execute().await? == 1
             {
-                differences.push("password: none → set".to_owned());
+                differences.push(if removed { "password: replaced" } else { "password: none → set" }.to_owned());
+            } else if removed {
+                differences.push("password: set → none, since nobody had proved the address".to_owned());
             }
             if user.operator {
                 note_difference(&mut differences, "operator", &account.operator, &true);

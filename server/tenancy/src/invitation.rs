@@ -5,7 +5,8 @@
 //! does not work says the same whether it never was, was used, withdrawn or ran out.
 
 use crate::{
-    Author, Manages, OneTimeToken, Principal, Tenancy, TenancyError, account,
+    Author, Manages, OneTimeToken, Principal, Tenancy, TenancyError,
+    account::{self, Address},
     audit::{self, Chain, Deed},
     clock::millis,
     customer::refuse_going,
@@ -50,7 +51,7 @@ WHERE invitation.token_hash = $1 AND invitation.expires_at > $2 AND tenant.suspe
 const USE: &str = "DELETE FROM invitation WHERE token_hash = $1 AND expires_at > $2";
 /// Never over an account that opens something already: whoever invites an address need not be its owner.
 const PASSWORD_FIRST: &str = "
-UPDATE account SET password_hash = $2, updated_at = $3
+UPDATE account SET password_hash = $2, address_proved = FALSE, updated_at = $3
 WHERE id = $1 AND password_hash IS NULL AND operator = FALSE
     AND NOT EXISTS (SELECT 1 FROM membership WHERE membership.account_id = $1)";
 
@@ -148,6 +149,11 @@ impl Tenancy {
         scope.require_manager()?;
         scope.require_lasting("an invitation")?;
         let mut tx = self.control.begin().await?;
+        if scope.is_operators() && account::by_email(&mut tx, email).await?.is_some_and(|account| account.operator) {
+            let reason =
+                "runs the platform, and enters a tenant for a while, with a reason that its admins see".to_owned();
+            return Err(TenancyError::Invalid { field: "email", reason });
+        }
         let token = put(&mut tx, self.now(), scope.tenant(), scope.author(), email, role).await?;
         tx.commit().await?;
         Ok(token)
@@ -217,19 +223,21 @@ impl Tenancy {
         }
         let user = match (known, &hash) {
             (Some(user), _) => user,
-            (None, hash) => match account::insert(&mut tx, now, &offer.email, hash.as_ref(), false).await? {
-                Some(user) => user,
-                // Made without a password, by `seam apply` say: now it gets one.
-                None => {
-                    let account = account::by_email(&mut tx, &offer.email).await?.ok_or_else(another)?;
-                    let first = tx.query(PASSWORD_FIRST).bind(account.id);
-                    let first = first.bind(hash.as_ref().map(|hash| hash.as_str())).bind(now);
-                    if first.execute().await? != 1 {
-                        return Err(another());
+            (None, hash) => {
+                match account::insert(&mut tx, now, &offer.email, hash.as_ref(), false, Address::Claimed).await? {
+                    Some(user) => user,
+                    // Made without a password, by `seam apply` say: now it gets one.
+                    None => {
+                        let account = account::by_email(&mut tx, &offer.email).await?.ok_or_else(another)?;
+                        let first = tx.query(PASSWORD_FIRST).bind(account.id);
+                        let first = first.bind(hash.as_ref().map(|hash| hash.as_str())).bind(now);
+                        if first.execute().await? != 1 {
+                            return Err(another());
+                        }
+                        account.id
                     }
-                    account.id
                 }
-            },
+            }
         };
         membership::put(&mut tx, now, tenant, user, offer.role).await?;
         let author = Author::user(user, &offer.email, address);

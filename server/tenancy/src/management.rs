@@ -41,6 +41,11 @@ pub trait Manages: sealed::Sealed + Sync {
 
     /// Refuses whoever is in the tenant for a while only: `what` would let them in afterwards.
     fn require_lasting(&self, what: &'static str) -> Result<(), TenancyError>;
+
+    /// Whether a program of the operator acts here, and not one of the tenant.
+    fn is_operators(&self) -> bool {
+        false
+    }
 }
 
 impl Manages for Scope {
@@ -74,9 +79,14 @@ impl Manages for Scope {
 pub struct Management {
     tenant: TenantId,
     author: Arc<Author>,
+    operators: bool,
 }
 
 impl Manages for Management {
+    fn is_operators(&self) -> bool {
+        self.operators
+    }
+
     fn tenant(&self) -> TenantId {
         self.tenant
     }
@@ -100,7 +110,7 @@ impl Scope {
         self.require(Role::Admin)?;
         // Who is here for a while only stays bound by it, so this is for programs and members.
         Self::require_lasting(self, "a right to manage")?;
-        Ok(Management { tenant: Self::tenant(self), author: Arc::new(Self::author(self).clone()) })
+        Ok(Management { tenant: Self::tenant(self), author: Arc::new(Self::author(self).clone()), operators: false })
     }
 }
 
@@ -121,7 +131,7 @@ impl Tenancy {
     /// Errors: `NotFound`.
     pub async fn management(&self, operator: &OperatorScope, tenant: &str) -> Result<Management, TenancyError> {
         let found = self.tenant_find(operator, tenant).await?;
-        Ok(Management { tenant: found.id, author: Arc::new(operator.author().clone()) })
+        Ok(Management { tenant: found.id, author: Arc::new(operator.author().clone()), operators: true })
     }
 
     /// A tenant by its short name or its id.

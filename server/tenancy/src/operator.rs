@@ -4,7 +4,8 @@
 //! account however often it is opened at once; it expires; making an operator voids every other link.
 
 use crate::{
-    Author, PasswordHash, Tenancy, TenancyError, account,
+    Author, PasswordHash, Tenancy, TenancyError,
+    account::{self, Address},
     audit::{self, Chain, Deed},
     clock::millis,
     digest,
@@ -31,7 +32,8 @@ UPDATE one_time_link SET used_at = $3
 WHERE token_hash = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3";
 /// Sessions and password of whoever had the account before end with the promotion.
 const ACCOUNT_TAKE: &str = "
-UPDATE account SET operator = TRUE, password_hash = $2, session_epoch = session_epoch + 1, updated_at = $3
+UPDATE account SET operator = TRUE, password_hash = $2, session_epoch = session_epoch + 1, address_proved = TRUE,
+    updated_at = $3
 WHERE id = $1";
 
 /// The secret part of a one-time link: 32 random bytes in base64url. Shown once, to whoever starts Seam.
@@ -120,7 +122,7 @@ impl Tenancy {
         if link.execute().await? != 1 {
             return Err(TenancyError::LinkExpired);
         }
-        let created = account::insert(&mut tx, now, &email, Some(&hash), true).await?;
+        let created = account::insert(&mut tx, now, &email, Some(&hash), true, Address::Proved).await?;
         let user = created.ok_or_else(|| account::taken(&email))?;
         void_unused_links(&mut tx).await?;
         let author = Author::user(user, &email, Some(address));
@@ -157,7 +159,7 @@ impl Tenancy {
         hash: &PasswordHash,
     ) -> Result<UserId, TenancyError> {
         let now = self.now();
-        if let Some(user) = account::insert(tx, now, email, Some(hash), true).await? {
+        if let Some(user) = account::insert(tx, now, email, Some(hash), true, Address::Proved).await? {
             return Ok(user);
         }
         let missing = || TenancyError::NotFound { what: format!("account “{email}”") };

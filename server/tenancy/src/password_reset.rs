@@ -32,7 +32,8 @@ WHERE password_reset.token_hash = $1 AND password_reset.expires_at > $2";
 const USE: &str = "DELETE FROM password_reset WHERE token_hash = $1 AND expires_at > $2";
 pub(crate) const OTHERS_VOID: &str = "DELETE FROM password_reset WHERE account_id = $1";
 const PASSWORD_SET: &str = "
-UPDATE account SET password_hash = $2, session_epoch = session_epoch + 1, updated_at = $3 WHERE id = $1";
+UPDATE account SET password_hash = $2, session_epoch = session_epoch + 1, address_proved = TRUE, updated_at = $3
+WHERE id = $1";
 
 struct Owner {
     user: UserId,

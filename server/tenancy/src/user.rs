@@ -4,8 +4,8 @@
 //! platform never loses its last operator.
 
 use crate::{
-    OneTimeToken, OperatorScope, PasswordHash, Tenancy, TenancyError,
-    account::{self, AccountRow},
+    Actor, OneTimeToken, OperatorScope, PasswordHash, Tenancy, TenancyError,
+    account::{self, AccountRow, Address},
     audit::{self, Chain, Deed, pattern},
     customer::refuse_going,
     impersonation,
@@ -165,7 +165,12 @@ impl Tenancy {
         membership: Option<(TenantId, Role)>,
     ) -> Result<UserId, TenancyError> {
         let (now, author) = (self.now(), operator.author());
-        let created = account::insert(tx, now, email, password, runs_the_platform).await?;
+        // Who may run commands here owns the data in any case.
+        if runs_the_platform && membership.is_some() && author.actor() != Actor::CommandLine {
+            let reason = "who runs the platform enters a tenant for a while only; leave out one of both".to_owned();
+            return Err(TenancyError::Invalid { field: "operator", reason });
+        }
+        let created = account::insert(tx, now, email, password, runs_the_platform, Address::Proved).await?;
         let user = created.ok_or_else(|| account::taken(email))?;
         let after = json!({ "operator": runs_the_platform });
         let id = user.to_string();
@@ -211,6 +216,11 @@ impl Tenancy {
         let account = account(&mut tx, user).await?;
         if account.operator == may {
             return Ok(());
+        }
+        if may && !account.address_proved {
+            let reason =
+                "nobody has shown that the address is theirs: make a link to a new password, and let them use it";
+            return Err(TenancyError::Invalid { field: "operator", reason: reason.to_owned() });
         }
         if !may && tx.query(OTHER_OPERATORS).bind(user).fetch_one::<i64>().await? == 0 {
             return Err(TenancyError::LastOperator { email: account.email });

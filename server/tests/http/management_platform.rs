@@ -4,7 +4,7 @@ use crate::{
     browser::Server,
     management::{Program, field},
 };
-use contract::{KeyScope, Role};
+use contract::{KeyScope, Password, Role};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -202,6 +202,23 @@ async fn another_reason_of_a_suspension_is_told_and_logged() {
     assert_eq!(changes, expected);
     let refused = operator.post("/api/v1/tenants/acme/suspend", json!({ "reason": "un\u{200b}paid" })).await;
     assert_eq!(field(&refused), "reason");
+}
+
+#[tokio::test]
+async fn who_runs_the_platform_is_made_nobodys_member_with_an_operators_key() {
+    let server = Server::start().await;
+    let operator = Program::operator(&server).await;
+    let own = Program::manager(&server, "acme").await;
+    let password = Password::chosen("operate this seam".to_owned()).unwrap();
+    server.platform.tenancy.operator_create("olga@seam.test".parse().unwrap(), password).await.unwrap();
+    let olga = json!({ "email": "olga@seam.test", "role": "admin" });
+    let refused = operator.post("/api/v1/invitations?tenant=acme", olga.clone()).await;
+    assert_eq!(field(&refused), "email");
+    assert!(refused.text().contains("enters a tenant for a while"), "{}", refused.text());
+    let both = json!({ "email": "both@seam.test", "operator": true, "tenant": "acme" });
+    assert_eq!(field(&operator.post("/api/v1/users", both).await), "operator");
+    // The tenant's own admins may have whom they like.
+    assert_eq!(own.post("/api/v1/invitations", olga).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

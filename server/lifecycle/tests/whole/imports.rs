@@ -123,6 +123,38 @@ testbase::on_each_engine! {
         world.close().await;
     }
 
+    /// Another tenant's admin invited the address and opened the link, before its owner came with the archive.
+    async fn whoever_came_first_under_an_address_does_not_become_the_member_of_the_archive(scratch: Scratch) {
+        let source = World::on(Engine::Sqlite).await;
+        let acme = source.furnish("acme").await;
+        let ada = format!("ada-{}@seam.test", acme.marker);
+        let file = source.file("acme.seam");
+        source.export("acme", &file).await;
+
+        let world = World::at(scratch).await;
+        let umbrella = world.furnish("umbrella").await;
+        let scope = world.tenancy.command_line_scope(umbrella.id);
+        let token = world.tenancy.invitation_create(&scope, &email(&ada), Role::Viewer).await.unwrap();
+        let who = tenancy::Invited::New { password: password(), address: [192, 0, 2, 1].into() };
+        world.tenancy.invitation_accept(token.as_str(), who).await.unwrap();
+        let opens = async || world.tenancy.sign_in(&ada, password(), std::net::IpAddr::from([192, 0, 2, 1])).await;
+        let claims = opens().await.unwrap().claims;
+        let options = ImportOptions { name: None, missing_plan: MissingPlan::LeaveOut };
+        let imported = world.import(&file, options).await.unwrap();
+        assert_eq!(imported.accounts_linked, 1);
+        assert!(imported.notes.iter().any(|note| note.starts_with("1 accounts that were here")), "{:?}", imported.notes);
+        assert!(opens().await.is_err() && world.tenancy.authenticate(&claims).await.unwrap().is_none());
+
+        // A copy beside the tenant is of the same people.
+        let bob = format!("bob-{}@seam.test", umbrella.marker);
+        let copy = world.file("umbrella.seam");
+        world.export("umbrella", &copy).await;
+        world.import(&copy, named("umbrella-two")).await.unwrap();
+        world.tenancy.sign_in(&bob, password(), std::net::IpAddr::from([192, 0, 2, 1])).await.unwrap();
+        source.close().await;
+        world.close().await;
+    }
+
     async fn who_has_an_account_here_keeps_it_and_nobody_becomes_an_operator(scratch: Scratch) {
         let source = World::on(Engine::Sqlite).await;
         let acme = source.furnish("acme").await;

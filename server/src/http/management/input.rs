@@ -10,9 +10,12 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},
 };
-use contract::{ListOrder, ListQuery, NanoUsd, Problem, ProblemCode, Timestamp};
+use contract::{Day, ListOrder, ListQuery, NanoUsd, Problem, ProblemCode, Timestamp};
 use http::{header, request::Parts};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 use std::{fmt, str::FromStr};
 use tenancy::TenancyError;
 use utoipa::{
@@ -26,6 +29,9 @@ const MOST: i64 = 200;
 /// So many pages that nobody reads on, and no product of numbers overflows.
 const LAST_PAGE: i64 = 1_000_000;
 const MOST_CHARS: usize = 200;
+/// The end of the year 9999, the last that RFC 3339 can write.
+const LAST_MOMENT: i64 = 253_402_300_799_999;
+const WHEN: &str = "write milliseconds since 1970, or text such as 2027-01-01T00:00:00Z or 2027-01-01";
 
 /// A query of which every field is known.
 pub(super) struct Asked<T>(pub T);
@@ -207,20 +213,37 @@ pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
     })
 }
 
-/// A moment in a body: milliseconds since 1970, as answers have them, or RFC 3339.
-#[derive(Debug, Deserialize, ToSchema)]
+/// When something ends, in a body: milliseconds since 1970, as answers have them, RFC 3339, or a day of UTC with whose
+/// last moment it ends.
+#[derive(Debug, ToSchema)]
+#[schema(as = Moment)]
 #[serde(untagged)]
 pub(super) enum Moment {
     Millis(i64),
     Text(String),
 }
 
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(given)?;
+        let known = value.as_i64().map(Self::Millis).or_else(|| value.as_str().map(|text| Self::Text(text.to_owned())));
+        known.ok_or_else(|| D::Error::custom(WHEN))
+    }
+}
+
 impl Moment {
-    pub fn timestamp(&self, field: &str) -> Result<Timestamp, Problem> {
-        match self {
-            Self::Millis(millis) => Ok(Timestamp::from_millis(*millis)),
-            Self::Text(text) => moment(field, text),
+    pub fn end(&self, field: &str) -> Result<Timestamp, Problem> {
+        let end = match self {
+            Self::Millis(millis) => Timestamp::from_millis(*millis),
+            Self::Text(text) => match text.parse::<Day>() {
+                Ok(day) => day.end(),
+                Err(_) => moment(field, text)?,
+            },
+        };
+        if end.as_millis() > LAST_MOMENT {
+            return Err(Problem::field(field, format!("“{field}” lies after the year 9999; leave it out for no end.")));
         }
+        Ok(end)
     }
 }
 
@@ -240,6 +263,19 @@ mod tests {
         }
         let refused = moment("from", "yesterday").unwrap_err();
         assert_eq!(refused.errors.first().map(|error| error.field.as_str()), Some("from"));
+    }
+
+    #[test]
+    fn what_ends_with_a_day_ends_with_its_last_moment() {
+        let end = |value: serde_json::Value| serde_json::from_value::<Moment>(value).unwrap().end("expires_at");
+        assert_eq!(end("2026-01-01".into()).unwrap().as_millis(), 1_767_311_999_999);
+        assert_eq!(end("2026-01-01T00:00:00Z".into()).unwrap().as_millis(), 1_767_225_600_000);
+        assert_eq!(end(1_767_225_600_000_i64.into()).unwrap().as_millis(), 1_767_225_600_000);
+        assert!(end(i64::MAX.into()).unwrap_err().detail.contains("9999"));
+        for wrong in [serde_json::json!(true), serde_json::json!(1.5), serde_json::json!(9e18), serde_json::json!([])] {
+            let said = serde_json::from_value::<Moment>(wrong).unwrap_err().to_string();
+            assert_eq!(said, WHEN);
+        }
     }
 
     #[test]

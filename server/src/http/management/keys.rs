@@ -112,7 +112,7 @@ impl NewKeyBody {
                 scopes.push(scope);
             }
         }
-        let expires_at = self.expires_at.map(|at| at.timestamp("expires_at")).transpose()?;
+        let expires_at = self.expires_at.map(|at| at.end("expires_at")).transpose()?;
         Ok(NewKey { name: self.name, scopes, models: self.models, expires_at })
     }
 }

@@ -59,7 +59,7 @@ pub(super) async fn create(
     Asked(NoQuery {}): Asked<NoQuery>,
     Sent(body): Sent<NewOperatorKey>,
 ) -> Result<(StatusCode, [(header::HeaderName, String); 1], Json<KeyMade>), Refusal> {
-    let expires_at = body.expires_at.map(|at| at.timestamp("expires_at")).transpose()?;
+    let expires_at = body.expires_at.map(|at| at.end("expires_at")).transpose()?;
     let new = NewKey { name: body.name, scopes: KeyScope::ALL.to_vec(), models: None, expires_at };
     let (id, secret) = state.platform().tenancy.operator_key_create(&operator, &new).await?;
     let made = KeyMade { id: id.to_string(), name: new.name.trim().to_owned(), secret: secret.expose().to_owned() };

@@ -94,8 +94,8 @@ pub(super) struct UserMade {
 
 /// Make a person
 ///
-/// They choose their password by the link, which is in the answer and is sent to nobody. To let somebody into a tenant
-/// who proves their address, invite them instead.
+/// They choose their password by the link, which is in the answer and is sent to nobody: hand it to the owner of the
+/// address, whom you vouch for. Who runs the platform belongs to no tenant by it.
 #[utoipa::path(post, path = "/api/v1/users", tag = "People", request_body = NewUserBody,
     security(("operator_key" = [])),
     responses((status = 201, description = "They can choose a password", body = UserMade), Refused, Conflicting))]

@@ -3,12 +3,13 @@
 //! What always holds: once known, a person is known by the provider's subject, whatever address they come with
 //! later. An address leads to an account only the first time, only inside the tenant's confirmed domains, never to
 //! an operator's, and never to an account that another person of the provider holds already. Who was removed from
-//! the tenant stays outside until they are invited.
+//! the tenant stays outside until they are invited. Who came under the address before its owner is out with the
+//! owner's first coming: their password and their sessions end.
 
 use super::SingleSignOnError;
 use crate::{
     Author, Chain, Client, SessionClaims, Tenancy, TenancyError,
-    account::{self, AccountRow},
+    account::{self, AccountRow, Address},
     audit::{self, Deed},
     history, membership,
 };
@@ -76,7 +77,12 @@ impl Tenancy {
         }
         let known = tx.query(LINKED).bind(vouched.tenant).bind(vouched.issuer.as_str()).bind(vouched.subject.as_str());
         let known = known.fetch_optional::<AccountOf>().await?.map(|row| row.0);
-        let account = account_of(&mut tx, now, vouched, known).await?;
+        let mut account = account_of(&mut tx, now, vouched, known).await?;
+        // Whoever came first under this address, by an invitation of another tenant say, is not in it any more.
+        let removed = account::prove(&mut tx, now, &account).await?;
+        if !account.address_proved {
+            account = account::by_id(&mut tx, account.id).await?.ok_or(SingleSignOnError::NotThisAddress)?;
+        }
         let author = Author::user(account.id, &account.email, Some(client.address()));
         if known.is_none() {
             let link = tx.query(LINK).bind(vouched.tenant).bind(vouched.issuer.as_str());
@@ -91,6 +97,12 @@ impl Tenancy {
         } else {
             let used = tx.query(USED).bind(vouched.tenant).bind(vouched.issuer.as_str());
             used.bind(vouched.subject.as_str()).bind(now).execute().await?;
+        }
+        if removed {
+            let (before, after) =
+                (json!({ "password": "set by whoever came first" }), json!({ "password": Value::Null }));
+            let deed = Deed { action: "identity.prove", target: account.email.as_str(), before, after };
+            audit::record(&mut tx, now, Chain::Tenant(vouched.tenant), &author, deed).await?;
         }
         join(&mut tx, now, vouched, known.is_some(), &account, &author).await?;
         history::note(&mut tx, now, account.id, client, SignInHow::SingleSignOn, Some(vouched.tenant)).await?;
@@ -118,7 +130,7 @@ async fn account_of(
     let account = match known {
         Some(user) => account::by_id(tx, user).await?.ok_or_else(unusable)?,
         None => {
-            account::insert(tx, now, &vouched.email, None, false).await?;
+            account::insert(tx, now, &vouched.email, None, false, Address::Proved).await?;
             let account = account::by_email(tx, &vouched.email).await?.ok_or_else(unusable)?;
             let held = tx.query(HELD).bind(vouched.tenant).bind(vouched.issuer.as_str()).bind(account.id);
             if held.fetch_optional::<String>().await?.is_some() {

@@ -1,6 +1,7 @@
 //! What tenancy promises, against the real database in a directory of its own. One module a promise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // also in helper functions
 
+mod addresses;
 mod apply;
 mod audit;
 mod fixture;

@@ -15,11 +15,11 @@ use tenancy::{
 const CALLBACK: &str = "http://seam.test/oidc/callback";
 
 /// Tenant Acme with its admin Ada, its domain and its provider.
-struct World {
-    fixture: Fixture,
+pub struct World {
+    pub fixture: Fixture,
     provider: Provider,
-    acme: TenantRecord,
-    ada: Scope,
+    pub acme: TenantRecord,
+    pub ada: Scope,
 }
 
 fn domain(text: &str) -> EmailDomain {
@@ -38,7 +38,7 @@ fn setting(provider: &Provider) -> NewSingleSignOn {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let mut fixture = Fixture::new().await;
         fixture.tenancy = fixture.tenancy.clone().private_identity_providers(true);
         let acme = fixture.tenant("acme").await;
@@ -62,7 +62,7 @@ impl World {
         done.await.map(|(signed_in, _)| signed_in.claims)
     }
 
-    async fn enter(&self, subject: &str, address: &str) -> Result<SessionClaims, TenancyError> {
+    pub async fn enter(&self, subject: &str, address: &str) -> Result<SessionClaims, TenancyError> {
         let departure = self.begin().await;
         self.provider.vouch(&departure.url, subject, address);
         self.finish(&departure).await
