@@ -113,7 +113,7 @@ testbase::on_each_engine! {
         source.export("acme", &file).await;
 
         let world = World::at(scratch).await;
-        let options = ImportOptions { name: None, missing_plan: MissingPlan::LeaveOut };
+        let options = ImportOptions { name: None, missing_plan: MissingPlan::Create };
         let imported = world.import(&file, options).await.unwrap();
         for told in ["display_name could not be entered here: leave out the character U+202E", "monthly_budget could not"] {
             assert!(imported.notes.iter().any(|note| note.contains(told)), "{told}: {:?}", imported.notes);
