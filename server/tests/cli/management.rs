@@ -19,7 +19,7 @@ fn examples(page: &str) -> Vec<String> {
 #[test]
 fn the_examples_of_the_readable_page_work_as_they_stand() {
     let dir = tempfile::tempdir().unwrap();
-    let key = succeed(seam(dir.path()).args(["key", "create", "billing", "--operator"]));
+    let key = succeed(seam(dir.path()).args(["key", "create", "reader", "--operator"]));
     let serving = Serving::start(dir.path(), &[]);
     let page = serving.ask("GET /api/docs HTTP/1.1", "");
     let examples = examples(&page);
