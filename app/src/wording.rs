@@ -167,7 +167,12 @@ mod tests {
         AnswerDetails {
             model: "assistant".into(),
             route: "local/smollm2-135m-instruct".into(),
-            usage: TokenUsage { input: Some(1_200), cached_input: Some(1_000), output: Some(34) },
+            usage: TokenUsage {
+                input: Some(1_200),
+                cached_input: Some(1_000),
+                output: Some(34),
+                ..TokenUsage::default()
+            },
             cost: Some(NanoUsd::from_nanos(15_300)),
             measured: true,
             first_token_ms: Some(420),

@@ -13,8 +13,17 @@ pub struct TokenUsage {
     pub input: Option<i64>,
     /// Those of `input` that the provider read from its cache.
     pub cached_input: Option<i64>,
+    /// Those of `input` that the provider put into its cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<i64>,
+    /// Those of `cache_write` that it keeps for an hour, and not for minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<i64>,
     /// All tokens produced, reasoning included.
     pub output: Option<i64>,
+    /// Those of `output` that the model thought with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<i64>,
 }
 
 /// Why the model stopped.

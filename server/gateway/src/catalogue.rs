@@ -20,6 +20,7 @@ struct KnownPrice {
     input: TokenPrice,
     cached_input: Option<TokenPrice>,
     cache_write: Option<TokenPrice>,
+    cache_write_1h: Option<TokenPrice>,
     output: TokenPrice,
 }
 
@@ -32,6 +33,7 @@ impl KnownModel {
             input: self.price.input,
             cached_input: self.price.cached_input,
             cache_write: self.price.cache_write,
+            cache_write_1h: self.price.cache_write_1h,
             output: self.price.output,
             reasoning: None,
             batch_discount_millionths: None,
@@ -68,6 +70,7 @@ struct Entry {
     input: String,
     cached_input: Option<String>,
     cache_write: Option<String>,
+    cache_write_1h: Option<String>,
     output: String,
 }
 
@@ -80,6 +83,7 @@ impl Entry {
                 input: price(&self.input)?,
                 cached_input: self.cached_input.as_ref().map(price).transpose()?,
                 cache_write: self.cache_write.as_ref().map(price).transpose()?,
+                cache_write_1h: self.cache_write_1h.as_ref().map(price).transpose()?,
                 output: price(&self.output)?,
             },
             as_of,

@@ -237,7 +237,10 @@ impl FromRow for LedgerRow {
             usage: TokenUsage {
                 input: row.get("input_tokens")?,
                 cached_input: row.get("cached_input_tokens")?,
+                cache_write: row.get("cache_write_tokens")?,
+                cache_write_1h: row.get("cache_write_1h_tokens")?,
                 output: row.get("output_tokens")?,
+                reasoning: row.get("reasoning_tokens")?,
             },
             cost: row.get("cost")?,
             price_version: row.get("price_version")?,

@@ -32,7 +32,8 @@ const TENANT_HERE: &str = "SELECT id AS value FROM tenant WHERE id = $1";
 
 // The price is looked up by the row's own time of dispatch, in the transaction that writes the cost.
 const ATTEMPT_WITH_PRICE: &str = "
-SELECT a.settled_at, a.own_key, p.id AS price_id, p.input, p.cached_input, p.output
+SELECT a.settled_at, a.own_key, p.id AS price_id, p.input, p.cached_input, p.cache_write, p.cache_write_1h, p.output,
+    p.reasoning
 FROM ledger_attempt AS a
 LEFT JOIN price_version AS p ON p.id = (
     SELECT v.id
@@ -46,7 +47,8 @@ WHERE a.tenant_id = $1 AND a.request_id = $2 AND a.attempt = $3";
 pub(crate) const SETTLE: &str = "
 UPDATE ledger_attempt
 SET status = $4, error_code = $5, input_tokens = $6, cached_input_tokens = $7, output_tokens = $8,
-    cost = $9, price_version = $10, measured = $11, first_token_ms = $12, total_ms = $13, settled_at = $14
+    cost = $9, price_version = $10, measured = $11, first_token_ms = $12, total_ms = $13, settled_at = $14,
+    cache_write_tokens = $15, cache_write_1h_tokens = $16, reasoning_tokens = $17
 WHERE tenant_id = $1 AND request_id = $2 AND attempt = $3 AND settled_at IS NULL";
 
 // Reads ledger_unsettled, a partial index that holds only what is open. A node that has gone never comes back under its
@@ -84,8 +86,8 @@ ON CONFLICT (tenant_id, request_id, attempt) DO NOTHING";
 
 const ROWS_OF_TENANT: &str = "
 SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
-    prompt_version, status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version,
-    measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
+    prompt_version, status, error_code, input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens,
+    output_tokens, reasoning_tokens, cost, price_version, measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
 FROM ledger_attempt
 WHERE tenant_id = $1
 ORDER BY dispatched_at DESC, request_id DESC, attempt DESC
@@ -93,8 +95,8 @@ LIMIT $2";
 
 const ROWS_OF_REQUEST: &str = "
 SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
-    prompt_version, status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version,
-    measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
+    prompt_version, status, error_code, input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens,
+    output_tokens, reasoning_tokens, cost, price_version, measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
 FROM ledger_attempt
 WHERE tenant_id = $1 AND request_id = $2
 ORDER BY attempt
@@ -126,7 +128,10 @@ impl FromRow for Attempt {
                 version,
                 input: row.get("input")?,
                 cached_input: row.get("cached_input")?,
+                cache_write: row.get("cache_write")?,
+                cache_write_1h: row.get("cache_write_1h")?,
                 output: row.get("output")?,
+                reasoning: row.get("reasoning")?,
             }),
         };
         Ok(Self { settled_at: row.get("settled_at")?, own_key: row.get("own_key")?, price })
@@ -363,6 +368,9 @@ async fn settle_in(
         .bind(settlement.first_token_ms)
         .bind(settlement.total_ms)
         .bind(now)
+        .bind(usage.cache_write)
+        .bind(usage.cache_write_1h)
+        .bind(usage.reasoning)
         .execute()
         .await?;
     // Where writers run side by side, another may have settled between the two statements.

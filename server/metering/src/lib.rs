@@ -243,6 +243,19 @@ impl Metering {
         plan::apply(tx, now, plan).await
     }
 
+    /// The names of all plans, inside a transaction.
+    pub async fn plan_names(tx: &mut Transaction) -> Result<Vec<String>, StoreError> {
+        plan::names(tx).await
+    }
+
+    /// Takes a plan away that is on nobody, for `seam apply`, which tells the log itself.
+    ///
+    /// # Errors
+    /// `PlanInUse` while tenants are on it.
+    pub async fn remove_plan(tx: &mut Transaction, name: &str) -> Result<(), MeteringError> {
+        plan::remove(tx, name).await.map(drop)
+    }
+
     /// What is told of a plan as it is now, for the log; none where there is none.
     pub async fn plan_told(tx: &mut Transaction, name: &str) -> Result<Option<Value>, StoreError> {
         plan::told_now(tx, name).await

@@ -168,6 +168,13 @@ pub(crate) async fn delete(
     operator: &OperatorScope,
     name: &str,
 ) -> Result<(), MeteringError> {
+    let before = remove(tx, name).await?;
+    operator.record_change(tx, now, "plan.delete", name, (as_values(told(&before)), Value::Null)).await?;
+    Ok(())
+}
+
+/// Takes a plan away that no tenant is on; it as it was.
+pub(crate) async fn remove(tx: &mut Transaction, name: &str) -> Result<NewPlan, MeteringError> {
     let before: Option<NewPlan> = tx.query(PLAN_BY_NAME).bind(name).fetch_optional().await?;
     let before = before.ok_or_else(|| unknown(name))?;
     let on: Vec<String> = tx.query(TENANTS_ON).bind(name).fetch_all().await?;
@@ -178,8 +185,12 @@ pub(crate) async fn delete(
         return Err(MeteringError::PlanInUse { plan: before.name, tenants });
     }
     tx.query(DELETE).bind(name).execute().await?;
-    operator.record_change(tx, now, "plan.delete", name, (as_values(told(&before)), Value::Null)).await?;
-    Ok(())
+    Ok(before)
+}
+
+pub(crate) async fn names(tx: &mut Transaction) -> Result<Vec<String>, StoreError> {
+    let plans: Vec<NewPlan> = tx.query(PLANS).fetch_all().await?;
+    Ok(plans.into_iter().map(|plan| plan.name).collect())
 }
 
 /// As the log has it.

@@ -7,22 +7,23 @@ use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::{Change, Fault, Told, as_values, differences};
 
 const VERSION_AT: &str = "
-SELECT id, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from
+SELECT id, input, cached_input, cache_write, cache_write_1h, output, reasoning, batch_discount, effective_from
 FROM price_version
 WHERE provider = $1 AND model = $2 AND effective_from <= $3
 ORDER BY effective_from DESC
 LIMIT 1";
 
 const VERSIONS: &str = "
-SELECT id, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from
+SELECT id, input, cached_input, cache_write, cache_write_1h, output, reasoning, batch_discount, effective_from
 FROM price_version
 WHERE provider = $1 AND model = $2
 ORDER BY effective_from DESC";
 
 const VERSION_INSERT: &str = "
 INSERT INTO price_version (
-    provider, model, input, cached_input, cache_write, output, reasoning, batch_discount, effective_from, created_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    provider, model, input, cached_input, cache_write, cache_write_1h, output, reasoning, batch_discount, effective_from,
+    created_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 /// A dollar a token. Whoever types more has the unit wrong.
 const HIGHEST: TokenPrice = TokenPrice::per_million(NanoUsd::from_nanos(1_000_000_000_000_000));
@@ -38,8 +39,10 @@ pub struct NewPrice {
     pub input: TokenPrice,
     /// None: as `input`.
     pub cached_input: Option<TokenPrice>,
-    /// None: as `input`.
+    /// What the provider takes into its cache. None: as `input`.
     pub cache_write: Option<TokenPrice>,
+    /// What it keeps there for an hour. None: as `cache_write`.
+    pub cache_write_1h: Option<TokenPrice>,
     pub output: TokenPrice,
     /// None: as `output`.
     pub reasoning: Option<TokenPrice>,
@@ -54,6 +57,7 @@ struct Version {
     input: TokenPrice,
     cached_input: Option<TokenPrice>,
     cache_write: Option<TokenPrice>,
+    cache_write_1h: Option<TokenPrice>,
     output: TokenPrice,
     reasoning: Option<TokenPrice>,
     batch_discount: Option<i64>,
@@ -67,6 +71,7 @@ impl FromRow for Version {
             input: row.get("input")?,
             cached_input: row.get("cached_input")?,
             cache_write: row.get("cache_write")?,
+            cache_write_1h: row.get("cache_write_1h")?,
             output: row.get("output")?,
             reasoning: row.get("reasoning")?,
             batch_discount: row.get("batch_discount")?,
@@ -127,6 +132,7 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, price: &NewPrice
         .bind(price.input)
         .bind(price.cached_input)
         .bind(price.cache_write)
+        .bind(price.cache_write_1h)
         .bind(price.output)
         .bind(price.reasoning)
         .bind(price.batch_discount_millionths)
@@ -163,13 +169,28 @@ pub(crate) async fn told_now(tx: &mut Transaction, price: &NewPrice) -> Result<O
 
 impl Version {
     const fn as_attempts(&self) -> AttemptPrice {
-        AttemptPrice { version: self.id, input: self.input, cached_input: self.cached_input, output: self.output }
+        AttemptPrice {
+            version: self.id,
+            input: self.input,
+            cached_input: self.cached_input,
+            cache_write: self.cache_write,
+            cache_write_1h: self.cache_write_1h,
+            output: self.output,
+            reasoning: self.reasoning,
+        }
     }
 
     /// As it was declared.
     fn told(&self) -> Told {
         told(
-            [Some(self.input), self.cached_input, self.cache_write, Some(self.output), self.reasoning],
+            [
+                Some(self.input),
+                self.cached_input,
+                self.cache_write,
+                self.cache_write_1h,
+                Some(self.output),
+                self.reasoning,
+            ],
             self.batch_discount,
         )
     }
@@ -178,7 +199,14 @@ impl Version {
 impl NewPrice {
     fn told(&self) -> Told {
         told(
-            [Some(self.input), self.cached_input, self.cache_write, Some(self.output), self.reasoning],
+            [
+                Some(self.input),
+                self.cached_input,
+                self.cache_write,
+                self.cache_write_1h,
+                Some(self.output),
+                self.reasoning,
+            ],
             self.batch_discount_millionths,
         )
     }
@@ -198,6 +226,7 @@ impl NewPrice {
             ("input", Some(self.input)),
             ("cached_input", self.cached_input),
             ("cache_write", self.cache_write),
+            ("cache_write_1h", self.cache_write_1h),
             ("output", Some(self.output)),
             ("reasoning", self.reasoning),
         ];
@@ -218,10 +247,10 @@ impl NewPrice {
 }
 
 /// In the words of the file that it comes from.
-fn told(prices: [Option<TokenPrice>; 5], batch_discount: Option<i64>) -> Told {
+fn told(prices: [Option<TokenPrice>; 6], batch_discount: Option<i64>) -> Told {
     let money = |price: Option<TokenPrice>| price.map(|price| price.as_per_million().to_string());
     let fraction = |millionths: i64| Millionths(millionths).to_string();
-    let names = ["input", "cached_input", "cache_write", "output", "reasoning"];
+    let names = ["input", "cached_input", "cache_write", "cache_write_1h", "output", "reasoning"];
     let mut told: Told = names.into_iter().zip(prices.map(money)).collect();
     told.push(("batch_discount", batch_discount.map(fraction)));
     told

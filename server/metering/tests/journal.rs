@@ -4,7 +4,7 @@
 
 mod fixture;
 
-use contract::{AttemptNo, RequestId, TenantId, Timestamp};
+use contract::{AttemptNo, NanoUsd, RequestId, TenantId, Timestamp, TokenUsage};
 use fixture::{FIRST, NOW, hit, intent, journaled, metering_on, price_from, settle_tenants, succeeded, tokens, usd};
 use metering::{AttemptStatus, Intent, LedgerRow, Metering, MeteringError};
 use std::{
@@ -34,6 +34,10 @@ fn found_again() -> RequestId {
 
 fn numbered(tenant: TenantId, number: i64) -> Intent {
     Intent { tenant, dispatched_at: NOW.plus_millis(number), ..intent() }
+}
+
+fn of_all_kinds() -> TokenUsage {
+    TokenUsage { cache_write: Some(2), cache_write_1h: Some(1), reasoning: Some(9), ..tokens(3, 0, 1_000_000) }
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -73,9 +77,11 @@ async fn what_a_killed_process_had_written_is_in_the_table_after_the_next_start(
     assert_eq!(metering.resolve_abandoned().await.unwrap(), u64::try_from(OPEN).unwrap());
     let usage = metering.usage_by_tenant(NOW, NOW.plus_millis(i64::from(u16::MAX))).await.unwrap();
     let acme = usage.iter().find(|usage| usage.tenant == whose("01")).unwrap();
-    // A million tokens out at $2 each, but for those that were open.
-    assert_eq!(acme.cost, usd(&format!("{}", 2 * (ATTEMPTS - OPEN))), "{acme:?}");
+    // A million tokens out at $2 and three in at $1 a million, but for those that were open.
+    assert_eq!(acme.cost, NanoUsd::from_nanos(2_000_003_000 * (ATTEMPTS - OPEN)), "{acme:?}");
     let rows = metering.ledger_rows(whose("01"), None, 1_000).await.unwrap();
+    let mut answered = rows.iter().filter(|row| row.status == AttemptStatus::Succeeded && row.cache.is_none());
+    assert!(answered.all(|row| row.usage == of_all_kinds()), "{rows:?}");
     let open = rows.iter().filter(|row| row.status == AttemptStatus::Interrupted).count();
     assert_eq!(open, usize::try_from(OPEN).unwrap());
     let found = &metering.ledger_rows(whose("01"), Some(found_again()), 10).await.unwrap()[0];
@@ -105,8 +111,7 @@ async fn die_in(address: &str, journal: &Path) {
         if number >= ATTEMPTS - OPEN {
             continue;
         }
-        let usage = succeeded(tokens(0, 0, 1_000_000));
-        metering.settle(intent.tenant, intent.request, FIRST, &usage).await.unwrap();
+        metering.settle(intent.tenant, intent.request, FIRST, &succeeded(of_all_kinds())).await.unwrap();
         if number % 100 == 0 {
             // Some of it is in the table already, in part or as a whole.
             tokio::time::sleep(Duration::from_millis(7)).await;

@@ -5,10 +5,10 @@ mod fixture;
 
 use contract::{AttemptNo, RequestId, TenantId, Timestamp, TokenUsage, UserId};
 use fixture::{
-    FIRST, Fixture, NOW, acme, globex, hit, intent, metering_beside, metering_on, price_from, reopened, settle_tenants,
-    succeeded, tenant_goes, tokens, usd,
+    FIRST, Fixture, NOW, acme, globex, hit, intent, metering_beside, metering_on, per_million, price_from, reopened,
+    settle_tenants, succeeded, tenant_goes, tokens, usd,
 };
-use metering::{AttemptStatus, CacheHit, CacheKind, Intent, MeteringError, Settlement};
+use metering::{AttemptStatus, CacheHit, CacheKind, Intent, MeteringError, NewPrice, Settlement};
 use nodes::NodeSettings;
 use store::{ControlStore, Location};
 use testbase::{Scratch, location_from, on_each_engine};
@@ -44,6 +44,26 @@ async fn a_settlement_completes_the_row() {
     );
     assert_eq!((row.usage, row.measured), (tokens(1_000, 400, 200), true));
     assert_eq!((row.settled_at, row.first_token_ms, row.total_ms), (Some(NOW), Some(120), Some(900)));
+}
+
+#[tokio::test]
+async fn every_kind_of_token_has_its_column_and_its_price() {
+    let fixture = Fixture::inhabited().await;
+    let [cache_write, cache_write_1h, reasoning] = ["1.25", "2", "3"].map(|price| Some(per_million(price)));
+    fixture.price(&NewPrice { cache_write, cache_write_1h, reasoning, ..price_from(NOW) }).await.unwrap();
+    let intent = intent();
+    fixture.metering.intent(&intent).await.unwrap();
+    let usage = TokenUsage {
+        cache_write: Some(300),
+        cache_write_1h: Some(100),
+        reasoning: Some(50),
+        ..tokens(1_000, 400, 200)
+    };
+    let settled = fixture.metering.settle(intent.tenant, intent.request, FIRST, &succeeded(usage)).await.unwrap();
+    // 300 · $1 + 400 · $0.50 + 200 · $1.25 + 100 · $2 + 150 · $2 + 50 · $3, per million.
+    assert_eq!(settled.cost, Some(usd("0.0014")));
+    let row = fixture.only_row(&intent).await;
+    assert_eq!((row.usage, row.cost), (usage, settled.cost));
 }
 
 #[tokio::test]
@@ -127,7 +147,7 @@ async fn unknown_usage_and_a_missing_price_cost_unknown_and_never_zero() {
     assert_eq!(fixture.only_row(&unpriced).await.cost, None);
 
     fixture.price(&price_from(NOW)).await.unwrap();
-    let half_known = TokenUsage { input: Some(10), cached_input: None, output: None };
+    let half_known = TokenUsage { input: Some(10), cached_input: None, output: None, ..TokenUsage::default() };
     for usage in [TokenUsage::default(), half_known] {
         let uncounted = intent();
         fixture.metering.intent(&uncounted).await.unwrap();

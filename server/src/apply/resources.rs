@@ -208,6 +208,7 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &m
     let key_field = if written_key.is_some() { "api_key" } else { "api_key_env" };
     let (region, zero_retention) = (fields.text("region"), fields.truth("zero_retention"));
     let (timeout_ms, max_retries) = (fields.integer("timeout_ms"), fields.integer("max_retries"));
+    let whole_timeout_ms = fields.integer("whole_timeout_ms");
     let (options, enabled, own_keys) = (fields.json("options"), fields.truth("enabled"), fields.truth("own_keys"));
     // Of a kind that cannot be read, one that has an address and a key.
     let assumed = kind.unwrap_or(ProviderKind::Openai);
@@ -217,6 +218,7 @@ fn provider(fields: &mut Fields<'_, '_>, environment: Environment<'_>, names: &m
     provider.region = region;
     provider.zero_retention = zero_retention.unwrap_or(provider.zero_retention);
     provider.timeout_ms = timeout_ms.unwrap_or(provider.timeout_ms);
+    provider.whole_timeout_ms = whole_timeout_ms.unwrap_or(provider.whole_timeout_ms);
     provider.max_retries = max_retries.unwrap_or(provider.max_retries);
     provider.options = options.unwrap_or(provider.options);
     provider.enabled = enabled;
@@ -310,6 +312,7 @@ fn price(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPrice> {
     let input = fields.required::<NanoUsd>("input");
     let cached_input = fields.parsed::<NanoUsd>("cached_input");
     let cache_write = fields.parsed::<NanoUsd>("cache_write");
+    let cache_write_1h = fields.parsed::<NanoUsd>("cache_write_1h");
     let output = fields.required::<NanoUsd>("output");
     let reasoning = fields.parsed::<NanoUsd>("reasoning");
     let batch_discount = fields.parsed::<Millionths>("batch_discount");
@@ -331,6 +334,7 @@ fn price(fields: &mut Fields<'_, '_>, names: &mut Names) -> Option<NewPrice> {
         input: TokenPrice::per_million(input.unwrap_or_default()),
         cached_input: cached_input.map(TokenPrice::per_million),
         cache_write: cache_write.map(TokenPrice::per_million),
+        cache_write_1h: cache_write_1h.map(TokenPrice::per_million),
         output: TokenPrice::per_million(output.unwrap_or_default()),
         reasoning: reasoning.map(TokenPrice::per_million),
         batch_discount_millionths: batch_discount.map(|discount| discount.0),

@@ -12,19 +12,20 @@ INSERT INTO ledger_attempt (
     tenant_id, request_id, attempt, account_id, feature, requested_model, provider, provider_model,
     prompt_name, prompt_version, dispatched_at, own_key, node_id,
     status, error_code, input_tokens, cached_input_tokens, output_tokens, cost, price_version, measured,
-    first_token_ms, total_ms, settled_at, cache, saved
+    first_token_ms, total_ms, settled_at, cache, saved, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens
 )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-    $25, $26)
+    $25, $26, $27, $28, $29)
 ON CONFLICT (tenant_id, request_id, attempt) DO UPDATE
 SET status = excluded.status, error_code = excluded.error_code, input_tokens = excluded.input_tokens,
     cached_input_tokens = excluded.cached_input_tokens, output_tokens = excluded.output_tokens, cost = excluded.cost,
     price_version = excluded.price_version, measured = excluded.measured, first_token_ms = excluded.first_token_ms,
-    total_ms = excluded.total_ms, settled_at = excluded.settled_at
+    total_ms = excluded.total_ms, settled_at = excluded.settled_at, cache_write_tokens = excluded.cache_write_tokens,
+    cache_write_1h_tokens = excluded.cache_write_1h_tokens, reasoning_tokens = excluded.reasoning_tokens
 WHERE ledger_attempt.settled_at IS NULL AND excluded.settled_at IS NOT NULL AND excluded.cache IS NULL";
 
 /// Columns of a row.
-const WIDTH: usize = 26;
+const WIDTH: usize = 29;
 /// Most rows of a statement, as a power of two. SQLite takes 32,766 values.
 const LARGEST: u32 = 8;
 /// The same for 1, 2, 4, … rows: each statement costs a hand-over to SQLite's thread, and any number of rows is a sum of
@@ -110,7 +111,8 @@ fn of_attempt<'t>(into: Statement<'t>, intent: &Intent, node: NodeId, ended: Opt
     let into = into.bind(settlement.is_some_and(|settlement| settlement.measured));
     let into = into.bind(settlement.and_then(|settlement| settlement.first_token_ms));
     let into = into.bind(settlement.map(|settlement| settlement.total_ms)).bind(ended.map(|ended| ended.at));
-    into.bind(None::<&str>).bind(None::<NanoUsd>)
+    let into = into.bind(None::<&str>).bind(None::<NanoUsd>);
+    into.bind(usage.cache_write).bind(usage.cache_write_1h).bind(usage.reasoning)
 }
 
 fn of_hit<'t>(into: Statement<'t>, hit: &CacheHit, at: Timestamp) -> Statement<'t> {
@@ -120,7 +122,8 @@ fn of_hit<'t>(into: Statement<'t>, hit: &CacheHit, at: Timestamp) -> Statement<'
     let into = into.bind(hit.provider.as_str()).bind(hit.provider_model.as_str()).bind(prompt).bind(version);
     let into = into.bind(at).bind(false).bind(None::<NodeId>).bind("succeeded").bind(None::<&str>);
     let into = into.bind(0_i64).bind(0_i64).bind(0_i64).bind(NanoUsd::ZERO).bind(None::<i64>).bind(true);
-    into.bind(0_i64).bind(0_i64).bind(at).bind(hit.kind.as_str()).bind(hit.saved)
+    let into = into.bind(0_i64).bind(0_i64).bind(at).bind(hit.kind.as_str()).bind(hit.saved);
+    into.bind(None::<i64>).bind(None::<i64>).bind(None::<i64>)
 }
 
 fn settle<'t>(tx: &'t mut Transaction, ended: &Ended) -> Statement<'t> {
@@ -129,5 +132,6 @@ fn settle<'t>(tx: &'t mut Transaction, ended: &Ended) -> Statement<'t> {
     let row = row.bind(status.as_str()).bind(error_code.as_deref());
     let row = row.bind(usage.input).bind(usage.cached_input).bind(usage.output);
     let row = row.bind(ended.settled.cost).bind(ended.settled.price_version).bind(*measured);
-    row.bind(*first_token_ms).bind(*total_ms).bind(ended.at)
+    let row = row.bind(*first_token_ms).bind(*total_ms).bind(ended.at);
+    row.bind(usage.cache_write).bind(usage.cache_write_1h).bind(usage.reasoning)
 }

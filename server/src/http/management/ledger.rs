@@ -28,8 +28,15 @@ pub(super) struct Attempt {
     /// What was asked for.
     requested_model: String,
     input_tokens: Option<i64>,
+    /// Those of `input_tokens` that the provider read from its cache.
     cached_input_tokens: Option<i64>,
+    /// Those of `input_tokens` that the provider took into its cache.
+    cache_write_tokens: Option<i64>,
+    /// Those of `cache_write_tokens` that it keeps for an hour.
+    cache_write_1h_tokens: Option<i64>,
     output_tokens: Option<i64>,
+    /// Those of `output_tokens` that the model thought with, where the provider tells.
+    reasoning_tokens: Option<i64>,
     /// Billionths of a US dollar; none is unknown, never zero.
     cost_nanousd: Option<i64>,
     /// The same as decimal text in dollars.
@@ -72,7 +79,10 @@ impl From<LedgerRow> for Attempt {
             requested_model: row.requested_model,
             input_tokens: row.usage.input,
             cached_input_tokens: row.usage.cached_input,
+            cache_write_tokens: row.usage.cache_write,
+            cache_write_1h_tokens: row.usage.cache_write_1h,
             output_tokens: row.usage.output,
+            reasoning_tokens: row.usage.reasoning,
             cost_nanousd: row.cost.map(contract::NanoUsd::as_nanos),
             cost_usd: row.cost.map(|cost| cost.to_string()),
             price_version: row.price_version,

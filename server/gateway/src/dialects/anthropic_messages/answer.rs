@@ -169,13 +169,13 @@ const fn stop_reason(reason: FinishReason, called: bool) -> &'static str {
     }
 }
 
-/// The dialect counts what came from a cache apart from the rest of what was read, and knows no unknown.
+/// The dialect counts what a cache read and took in apart from the rest of what was read, and knows no unknown.
 fn usage(usage: &TokenUsage) -> Value {
-    let cached = usage.cached_input.unwrap_or(0);
+    let (cached, written) = (usage.cached_input.unwrap_or(0), usage.cache_write.unwrap_or(0));
     json!({
-        "input_tokens": usage.input.unwrap_or(0).saturating_sub(cached).max(0),
+        "input_tokens": usage.input.unwrap_or(0).saturating_sub(cached.saturating_add(written)).max(0),
         "cache_read_input_tokens": cached,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": written,
         "output_tokens": usage.output.unwrap_or(0),
     })
 }
@@ -188,7 +188,7 @@ mod tests {
     fn outcome() -> Outcome {
         Outcome {
             reason: FinishReason::Stop,
-            usage: TokenUsage { input: Some(5), cached_input: Some(4), output: Some(2) },
+            usage: TokenUsage { input: Some(5), cached_input: Some(4), output: Some(2), ..TokenUsage::default() },
             cost: None,
             measured: true,
             route: "local/m".to_owned(),

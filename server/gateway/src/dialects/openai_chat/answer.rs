@@ -166,6 +166,7 @@ fn usage(usage: &TokenUsage) -> Value {
         "completion_tokens": output,
         "total_tokens": input.saturating_add(output),
         "prompt_tokens_details": { "cached_tokens": usage.cached_input.unwrap_or(0) },
+        "completion_tokens_details": { "reasoning_tokens": usage.reasoning.unwrap_or(0) },
     })
 }
 
@@ -177,7 +178,7 @@ mod tests {
     fn outcome() -> Outcome {
         Outcome {
             reason: FinishReason::Length,
-            usage: TokenUsage { input: Some(5), cached_input: None, output: Some(2) },
+            usage: TokenUsage { input: Some(5), cached_input: None, output: Some(2), ..TokenUsage::default() },
             cost: None,
             measured: true,
             route: "local/m".to_owned(),

@@ -6,6 +6,7 @@
 //! <https://docs.anthropic.com/en/api/messages-streaming>
 
 mod native;
+mod prefix;
 mod request;
 
 use super::{
@@ -21,6 +22,7 @@ use async_stream::try_stream;
 use async_trait::async_trait;
 use contract::{FinishReason, ProviderKind, TokenUsage};
 use futures::StreamExt;
+use prefix::Prefixes;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,7 @@ const VERSION: &str = "2023-06-01";
 /// A server that speaks Anthropic's protocol.
 pub struct Anthropic {
     connection: Connection,
+    prefixes: Prefixes,
 }
 
 impl Anthropic {
@@ -39,7 +42,8 @@ impl Anthropic {
         // With or without the version in its path: people paste both.
         let base_url = base_url.unwrap_or(DEFAULT_BASE_URL).trim_end_matches('/').trim_end_matches("/v1");
         let connection = Connection::new(base_url, key, KeyHeader::XApiKey, timeout)?;
-        Ok(Self { connection: connection.with_header("anthropic-version", VERSION) })
+        let connection = connection.with_header("anthropic-version", VERSION);
+        Ok(Self { connection, prefixes: Prefixes::default() })
     }
 
     /// The models this server offers; costs nothing, so it also tries a key.
@@ -65,7 +69,9 @@ impl Provider for Anthropic {
         if let Some(native) = &call.native {
             return native::chat(&self.connection, &call, native).await;
         }
-        let request = self.connection.post("/v1/messages")?.json(&request::written(&call));
+        let mut body = request::written(&call);
+        self.prefixes.mark(&call, &mut body);
+        let request = self.connection.post("/v1/messages")?.json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await?;
         let mut events = Box::pin(self.connection.events(response, call.cancel.clone())?);
         let connection = self.connection.clone();
@@ -186,18 +192,23 @@ impl Answer {
             input_tokens: input.input_tokens.or(self.input.input_tokens),
             cache_creation_input_tokens: input.cache_creation_input_tokens.or(self.input.cache_creation_input_tokens),
             cache_read_input_tokens: input.cache_read_input_tokens.or(self.input.cache_read_input_tokens),
+            cache_creation: input.cache_creation.or(self.input.cache_creation),
         };
     }
 
-    /// Anthropic counts cached tokens apart; here `input` is all that was read.
+    /// Anthropic counts apart what its cache read and took in; here `input` is all that was read.
     fn usage(&self) -> TokenUsage {
-        let InputUsage { input_tokens, cache_creation_input_tokens, cache_read_input_tokens } = self.input;
-        let cached = cache_read_input_tokens.unwrap_or(0);
+        let InputUsage { input_tokens, cache_creation_input_tokens, cache_read_input_tokens, cache_creation } =
+            self.input;
+        let (cached, written) = (cache_read_input_tokens.unwrap_or(0), cache_creation_input_tokens.unwrap_or(0));
         TokenUsage {
-            input: input_tokens
-                .map(|fresh| fresh.saturating_add(cached).saturating_add(cache_creation_input_tokens.unwrap_or(0))),
+            input: input_tokens.map(|fresh| fresh.saturating_add(cached).saturating_add(written)),
             cached_input: cache_read_input_tokens,
+            cache_write: cache_creation_input_tokens,
+            cache_write_1h: cache_creation.and_then(|creation| creation.ephemeral_1h_input_tokens),
             output: self.output,
+            // Thoughts are part of what was said, and not told apart.
+            reasoning: None,
         }
     }
 }
@@ -241,6 +252,15 @@ struct InputUsage {
     cache_creation_input_tokens: Option<i64>,
     #[serde(default)]
     cache_read_input_tokens: Option<i64>,
+    #[serde(default)]
+    cache_creation: Option<CacheCreation>,
+}
+
+/// For how long the cache keeps what it took in.
+#[derive(Deserialize, Clone, Copy)]
+struct CacheCreation {
+    #[serde(default)]
+    ephemeral_1h_input_tokens: Option<i64>,
 }
 
 #[derive(Deserialize)]

@@ -24,7 +24,7 @@ pub(super) async fn chat(
     let request = asked(connection, "/v1/messages", native)?.json(&Outgoing::of(native, &call.model));
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
-        return whole(connection.json(response).await?);
+        return whole(connection.json_within(WHOLE_ANSWER, response).await?);
     }
     let response = connection.send(request, &call.model, &call.cancel).await?;
     let mut events = Box::pin(connection.events(response, call.cancel.clone())?);
@@ -106,9 +106,9 @@ fn written(part: &Value, said: &mut String) {
     }
 }
 
-/// Every reason is an end, also one that Seam has no name for.
+/// Every reason is an end, also one that Seam has no name for: nobody knows then whether the answer is all there is.
 fn ended(reason: &str) -> FinishReason {
-    stop_reason(reason).unwrap_or(FinishReason::Stop)
+    stop_reason(reason).unwrap_or(FinishReason::Length)
 }
 
 /// An answer that was not streamed, as a stream of one part.
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(hear(thought).said, "Hm");
         let end = json!({ "type": "message_delta", "delta": { "stop_reason": "a_new_one" }, "usage": { "output_tokens": 9 } });
         assert!(hear(end).begins);
-        assert_eq!(answer.reason, Some(FinishReason::Stop));
+        assert_eq!(answer.reason, Some(FinishReason::Length));
         let usage = answer.usage();
         assert_eq!((usage.input, usage.output), (Some(3), Some(9)));
     }

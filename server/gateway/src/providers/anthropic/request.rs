@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 /// The protocol demands a limit; this is what an answer gets that names none.
 const DEFAULT_MAX_TOKENS: i64 = 4096;
 
-pub(super) fn written(call: &ChatCall) -> Value {
+pub(super) fn written(call: &ChatCall) -> Map<String, Value> {
     let parameters = &call.conversation.parameters;
     let mut body = read(call);
     let mut put = |name: &str, value: Option<Value>| {
@@ -25,7 +25,7 @@ pub(super) fn written(call: &ChatCall) -> Value {
     // Newer models refuse a call that sets both.
     put("top_p", parameters.top_p.filter(|_| parameters.temperature.is_none()).map(Value::from));
     put("stop_sequences", (!parameters.stop.is_empty()).then(|| json!(parameters.stop)));
-    body.into()
+    body
 }
 
 /// What the model reads of a call; all that is needed to count it.

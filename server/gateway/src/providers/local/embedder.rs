@@ -74,7 +74,12 @@ impl<'model> Embedder<'model> {
     pub fn step(&mut self, mut job: EmbedJob, one: bool, counters: &Counters) -> Option<EmbedJob> {
         match self.embed_some(&mut job, one, counters) {
             Ok(()) if job.inputs.is_empty() => {
-                let usage = TokenUsage { input: Some(job.tokens), cached_input: Some(0), output: Some(0) };
+                let usage = TokenUsage {
+                    input: Some(job.tokens),
+                    cached_input: Some(0),
+                    output: Some(0),
+                    ..TokenUsage::default()
+                };
                 // Fails only when nobody waits for it.
                 let _ = job.reply.send(Ok(Embeddings { vectors: job.vectors, usage }));
                 None

@@ -125,6 +125,7 @@ impl Generation {
             input: count(self.prompt.len()),
             cached_input: count(self.cached),
             output: Some(self.produced),
+            ..TokenUsage::default()
         };
         self.ended = true;
         self.next = None;
