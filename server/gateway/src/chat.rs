@@ -55,9 +55,10 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
     let reader = chat.interest.wanted.clone().drop_guard();
     tasks.spawn(share::split(async move {
         let telling = Telling { chat, texts };
-        let Chat { places, asked, deadline, hedge_after, interest, .. } = &telling.chat;
-        let round =
-            Round { legs: &legs, places, by: asked.asker(), deadline: *deadline, hedge_after: *hedge_after, interest };
+        let Chat { places, asked, request, deadline, hedge_after, interest, .. } = &telling.chat;
+        let (by, whole) = (asked.asker(), request.is_whole());
+        let (deadline, hedge_after) = (*deadline, *hedge_after);
+        let round = Round { legs: &legs, places, by, deadline, whole, hedge_after, interest };
         let outcome = router::answer(&telling, round).await;
         // A reader that is gone needs no end.
         let _ = end.send(outcome);
@@ -150,7 +151,8 @@ impl Operation for Telling {
                 let status = if said.is_empty() { AttemptStatus::Failed } else { AttemptStatus::Cut };
                 let mut ending = self.broken(leg, &said, status, Some(&cause)).await;
                 if said.is_empty() && !cause.may_have_used_tokens() {
-                    ending.usage = TokenUsage { input: Some(0), cached_input: Some(0), output: Some(0) };
+                    ending.usage =
+                        TokenUsage { input: Some(0), cached_input: Some(0), output: Some(0), ..TokenUsage::default() };
                     ending.measured = true;
                 }
                 open.settle(ending).await?;
@@ -192,11 +194,7 @@ impl Telling {
             usage
         } else {
             let estimate = Box::pin(estimates::chat(leg, &self.chat.request, said)).await;
-            TokenUsage {
-                input: usage.input.or(estimate.input),
-                cached_input: usage.cached_input,
-                output: usage.output.or(estimate.output),
-            }
+            TokenUsage { input: usage.input.or(estimate.input), output: usage.output.or(estimate.output), ..usage }
         };
         Ending { status: AttemptStatus::Succeeded, error_code: None, usage, measured }
     }

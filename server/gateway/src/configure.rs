@@ -6,24 +6,26 @@ use crate::{
     providers::{SimulatedOptions, check_base_url, is_key},
 };
 use contract::{ProviderKind, Slug, Timestamp};
+use registry::{ModelConfig, Registry};
 use serde_json::{Value, json};
 use store::{ControlStore, FromRow, Row, StoreError, Transaction};
 use tenancy::{Change, Fault, NewTenant, Told, Vault, differences};
 
 const BY_NAME: &str = "
-SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys
+SELECT kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys,
+    whole_timeout_ms
 FROM provider WHERE name = $1";
 
 const UPSERT: &str = "
 INSERT INTO provider
     (name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled,
-     own_keys, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+     own_keys, whole_timeout_ms, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
 ON CONFLICT (name) DO UPDATE SET
     kind = excluded.kind, base_url = excluded.base_url, api_key_sealed = excluded.api_key_sealed,
     region = excluded.region, zero_retention = excluded.zero_retention, timeout_ms = excluded.timeout_ms,
     max_retries = excluded.max_retries, options = excluded.options, enabled = excluded.enabled,
-    own_keys = excluded.own_keys, updated_at = excluded.updated_at";
+    own_keys = excluded.own_keys, whole_timeout_ms = excluded.whole_timeout_ms, updated_at = excluded.updated_at";
 const SWITCH: &str = "UPDATE provider SET enabled = $2, updated_at = $3 WHERE name = $1 AND enabled <> $2";
 const NAMES: &str = "SELECT name AS value FROM provider ORDER BY name";
 
@@ -48,6 +50,8 @@ pub struct NewProvider {
     pub zero_retention: bool,
     /// How long the first part of an answer may take, and the silence between two parts.
     pub timeout_ms: i64,
+    /// How long an answer may take that it sends at once and whole.
+    pub whole_timeout_ms: i64,
     /// How often it is asked again before the next provider is.
     pub max_retries: i64,
     /// What only one kind needs; an object.
@@ -80,6 +84,7 @@ impl NewProvider {
             region: None,
             zero_retention: false,
             timeout_ms: 60_000,
+            whole_timeout_ms: LONGEST_TIMEOUT_MS,
             max_retries: 1,
             options: Value::Object(serde_json::Map::new()),
             enabled: None,
@@ -93,8 +98,10 @@ impl NewProvider {
         if let Err(error) = self.name.parse::<Slug>() {
             faults.push(("name", format!("cannot be used: {error}")));
         }
-        if !(1..=LONGEST_TIMEOUT_MS).contains(&self.timeout_ms) {
-            faults.push(("timeout_ms", format!("must be between 1 and {LONGEST_TIMEOUT_MS}")));
+        for (field, timeout) in [("timeout_ms", self.timeout_ms), ("whole_timeout_ms", self.whole_timeout_ms)] {
+            if !(1..=LONGEST_TIMEOUT_MS).contains(&timeout) {
+                faults.push((field, format!("must be between 1 and {LONGEST_TIMEOUT_MS}")));
+            }
         }
         if !(0..=MOST_RETRIES).contains(&self.max_retries) {
             faults.push(("max_retries", format!("must be between 0 and {MOST_RETRIES}")));
@@ -150,6 +157,7 @@ struct Stored {
     options: String,
     enabled: bool,
     own_keys: Option<bool>,
+    whole_timeout_ms: i64,
 }
 
 impl FromRow for Stored {
@@ -165,6 +173,7 @@ impl FromRow for Stored {
             options: row.get("options")?,
             enabled: row.get("enabled")?,
             own_keys: row.get("own_keys")?,
+            whole_timeout_ms: row.get("whole_timeout_ms")?,
         })
     }
 }
@@ -225,13 +234,37 @@ pub(crate) async fn apply(
         .bind(provider.options.to_string())
         .bind(enabled(before.as_ref(), provider))
         .bind(provider.own_keys)
+        .bind(provider.whole_timeout_ms)
         .bind(now)
         .execute()
         .await?;
     Ok(change)
 }
 
+const DELETE: &str = "DELETE FROM provider WHERE name = $1";
+const KEYS_AT: &str = "SELECT COUNT(*) AS value FROM tenant_provider_key WHERE provider = $1";
+
 impl Gateway {
+    /// The names of all providers, inside a transaction.
+    pub async fn provider_names(tx: &mut Transaction) -> Result<Vec<String>, StoreError> {
+        tx.query(NAMES).fetch_all().await
+    }
+
+    /// Takes a provider away with its key, unless somebody needs it: the inner error says who.
+    pub async fn remove_provider(tx: &mut Transaction, name: &str) -> Result<Result<(), String>, StoreError> {
+        let models = Registry::models_in(tx).await?;
+        let asks = |model: &&ModelConfig| model.targets.iter().any(|target| target.provider == name);
+        if let Some(model) = models.iter().find(asks) {
+            return Ok(Err(format!("the model “{}” has a target there", model.name)));
+        }
+        let keys: i64 = tx.query(KEYS_AT).bind(name).fetch_one().await?;
+        if keys > 0 {
+            return Ok(Err(format!("{keys} tenants have keys of their own there; they must remove them first")));
+        }
+        tx.query(DELETE).bind(name).execute().await?;
+        Ok(Ok(()))
+    }
+
     /// What is told of a provider as it is now, for the log; none where there is none.
     pub async fn provider_told(tx: &mut Transaction, name: &str) -> Result<Option<Value>, StoreError> {
         let stored: Option<Stored> = tx.query(BY_NAME).bind(name).fetch_optional().await?;
@@ -243,6 +276,7 @@ impl Gateway {
                 "region": stored.region,
                 "zero_retention": stored.zero_retention,
                 "timeout_ms": stored.timeout_ms,
+                "whole_timeout_ms": stored.whole_timeout_ms,
                 "max_retries": stored.max_retries,
                 // As values: the order of keys says nothing.
                 "options": serde_json::from_str(&stored.options).unwrap_or(Value::String(stored.options)),
@@ -358,6 +392,7 @@ fn stored(before: Option<&Stored>, after: &NewProvider) -> Stored {
         options: after.options.to_string(),
         enabled: enabled(before, after),
         own_keys: after.own_keys,
+        whole_timeout_ms: after.whole_timeout_ms,
     }
 }
 
@@ -368,6 +403,7 @@ fn told(provider: &Stored) -> Told {
         ("region", provider.region.clone()),
         ("zero_retention", Some(provider.zero_retention.to_string())),
         ("timeout_ms", Some(provider.timeout_ms.to_string())),
+        ("whole_timeout_ms", Some(provider.whole_timeout_ms.to_string())),
         ("max_retries", Some(provider.max_retries.to_string())),
         ("options", Some(provider.options.clone())),
         ("enabled", Some(provider.enabled.to_string())),

@@ -9,7 +9,7 @@ use crate::{
     health::Health,
     left_out::LeftOut,
     onboarding::offered_models,
-    own_keys::SealedKey,
+    own_keys::{SealedKey, takes_keys},
     provider::{Provider, ProviderError},
     providers::{Anthropic, Gemini, OpenAi, Simulated, SimulatedOptions, Unusable},
 };
@@ -31,7 +31,8 @@ const RELOAD_PATIENCE: Duration = Duration::from_millis(250);
 const MOST_OWNED: usize = 10_000;
 
 const PROVIDERS: &str = "
-SELECT name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys
+SELECT name, kind, base_url, api_key_sealed, region, zero_retention, timeout_ms, max_retries, options, enabled, own_keys,
+    whole_timeout_ms
 FROM provider ORDER BY name";
 
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +48,7 @@ struct ProviderRow {
     options: String,
     enabled: bool,
     own_keys: Option<bool>,
+    whole_timeout_ms: i64,
 }
 
 impl FromRow for ProviderRow {
@@ -63,6 +65,7 @@ impl FromRow for ProviderRow {
             options: row.get("options")?,
             enabled: row.get("enabled")?,
             own_keys: row.get("own_keys")?,
+            whole_timeout_ms: row.get("whole_timeout_ms")?,
         })
     }
 }
@@ -72,6 +75,8 @@ pub(crate) struct Configured {
     pub name: String,
     /// How long the first part of an answer may take.
     pub timeout: Duration,
+    /// How long an answer may take that the provider sends at once and whole.
+    pub whole_timeout: Duration,
     pub max_retries: u32,
     pub instance: Arc<dyn Provider>,
     pub region: Option<String>,
@@ -93,6 +98,11 @@ impl Configured {
         self.instance.unavailable_reason(model).map(LeftOut::NotReady)
     }
 
+    /// Whether tenants may use keys of their own here. As `own_keys.rs` asks the table.
+    pub fn takes_own_keys(&self) -> bool {
+        takes_keys(self.row.kind) && self.row.own_keys.unwrap_or(self.row.base_url.is_none())
+    }
+
     #[cfg(test)]
     pub fn of_test(name: &str, instance: Arc<dyn Provider>) -> Self {
         let row = ProviderRow {
@@ -107,11 +117,13 @@ impl Configured {
             options: "{}".to_owned(),
             enabled: true,
             own_keys: None,
+            whole_timeout_ms: 1_000,
         };
         let timeout = Duration::from_secs(1);
         Self {
             name: name.to_owned(),
             timeout,
+            whole_timeout: timeout,
             max_retries: 0,
             instance,
             region: None,
@@ -260,6 +272,7 @@ impl Directory {
         Configured {
             name: row.name.clone(),
             timeout,
+            whole_timeout: Duration::from_millis(u64::try_from(row.whole_timeout_ms).unwrap_or(0)),
             max_retries,
             instance,
             region: row.region.clone(),

@@ -34,7 +34,8 @@ pub(crate) async fn run(embedding: Embedding, legs: Vec<Leg>, tasks: &TaskTracke
     let _waiting = embedding.interest.wanted.clone().drop_guard();
     tasks.spawn(share::split(async move {
         let Embedding { places, asked, deadline, interest, .. } = &embedding;
-        let round = Round { legs: &legs, places, by: asked.asker(), deadline: *deadline, hedge_after: None, interest };
+        let (by, deadline) = (asked.asker(), *deadline);
+        let round = Round { legs: &legs, places, by, deadline, whole: true, hedge_after: None, interest };
         let embedded = router::answer(&embedding, round).await;
         // Whoever went away needs no vectors.
         let _ = end.send(embedded);
@@ -57,7 +58,7 @@ impl Operation for Embedding {
         };
         let _end = call.cancel.clone().drop_guard();
         let own = open.dispatched() + leg.provider.timeout;
-        let timeout = self.deadline.map_or(own, |in_all| in_all.min(own)) - open.dispatched();
+        let timeout = turn.deadline.map_or(own, |share| share.min(own)) - open.dispatched();
         let embedded = tokio::select! {
             biased;
             () = self.interest.lost() => None,
@@ -72,7 +73,7 @@ impl Operation for Embedding {
                     Some(input) => Some(input),
                     None => estimates::texts(leg, &self.request.inputs).await,
                 };
-                let usage = TokenUsage { input, cached_input: usage.cached_input, output: Some(0) };
+                let usage = TokenUsage { input, output: Some(0), ..usage };
                 let ending = Ending { status: AttemptStatus::Succeeded, error_code: None, usage, measured };
                 let receipt = open.settle(ending).await?;
                 let route = leg.route();
@@ -81,14 +82,14 @@ impl Operation for Embedding {
             Some(Err(cause)) => {
                 let used = cause.may_have_used_tokens();
                 let input = if used { estimates::texts(leg, &self.request.inputs).await } else { Some(0) };
-                let usage = TokenUsage { input, cached_input: None, output: Some(0) };
+                let usage = TokenUsage { input, output: Some(0), ..TokenUsage::default() };
                 let status = AttemptStatus::Failed;
                 open.settle(Ending { status, error_code: Some(cause.code()), usage, measured: !used }).await?;
                 Ok(Attempted::Unheard(cause))
             }
             None => {
                 let input = estimates::texts(leg, &self.request.inputs).await;
-                let usage = TokenUsage { input, cached_input: None, output: Some(0) };
+                let usage = TokenUsage { input, output: Some(0), ..TokenUsage::default() };
                 let ending = Ending { status: AttemptStatus::Stopped, error_code: None, usage, measured: false };
                 let receipt = open.settle(ending).await?;
                 let outcome = PartialOutcome {

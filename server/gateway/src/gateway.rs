@@ -298,7 +298,8 @@ impl Gateway {
             Strategy::Cheapest => self.prices.of(&legs, amount, self.now()).await?,
             Strategy::Fallback | Strategy::Weighted | Strategy::Fastest => Vec::new(),
         };
-        Ok(route::ordered(strategy, legs, &costs, rand::random))
+        let whole = amount.is_whole();
+        Ok(route::ordered(strategy, legs, &costs, whole, rand::random))
     }
 
     /// The places that may answer, in the order of the config.

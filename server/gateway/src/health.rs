@@ -22,6 +22,8 @@ const WINDOW: Duration = Duration::from_secs(30);
 const FAILURES: usize = 5;
 const FIRST_REST: Duration = Duration::from_secs(5);
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// A place that asks for more time than this means something else.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// A shorter pause is over before anybody is at the door again.
 const WORTH_WAITING: Duration = Duration::from_millis(100);
 /// How many outcomes are kept of each place.
@@ -143,7 +145,7 @@ impl Health {
 
     /// How a place is doing, for whoever runs the platform.
     pub fn seen(&self, model: &str) -> PlaceHealth {
-        let (p50, p95) = (self.first_token(model), self.percentile(model, 95, false));
+        let (p50, p95) = (self.usual(model, false), self.percentile(model, 95, false));
         let place = self.place(model);
         let known = lock(&place);
         let recent = || known.outcomes.iter().filter(|outcome| outcome.at.elapsed() < PACE_AGE);
@@ -160,9 +162,9 @@ impl Health {
         }
     }
 
-    /// How soon its first words usually come; none when nobody knows.
-    pub fn first_token(&self, model: &str) -> Option<Duration> {
-        let times = self.times(model, false);
+    /// How soon its first words usually come, or all of an answer that comes whole; none when nobody knows.
+    pub fn usual(&self, model: &str, whole: bool) -> Option<Duration> {
+        let times = self.times(model, whole);
         times.get(times.len() / 2).copied()
     }
 
@@ -273,7 +275,7 @@ impl Admission {
         }
         if let ProviderError::RateLimited { retry_after: Some(wait) } = cause {
             if *wait >= WORTH_WAITING {
-                lock(&self.place).asked_to_wait = Some(Instant::now() + (*wait).min(LONGEST_REST));
+                lock(&self.place).asked_to_wait = Some(Instant::now() + (*wait).min(LONGEST_WAIT));
             }
             return;
         }
@@ -436,19 +438,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_usual_time_to_the_first_words_is_the_middle_one() {
         let health = Health::default();
-        assert_eq!(health.first_token("m"), None);
+        assert_eq!(health.usual("m", false), None);
         for milliseconds in [900, 100, 200] {
             health.admit("m", of(1)).unwrap().answered(Pace::FirstWords(Duration::from_millis(milliseconds)));
         }
-        assert_eq!(health.first_token("m"), Some(Duration::from_millis(200)));
+        assert_eq!(health.usual("m", false), Some(Duration::from_millis(200)));
         assert_eq!(health.percentile("m", 95, false), None, "too few to tell");
         for milliseconds in 1..=97 {
             health.admit("m", of(1)).unwrap().answered(Pace::Whole(Duration::from_millis(milliseconds)));
         }
-        assert_eq!(health.first_token("m"), Some(Duration::from_millis(200)), "whole answers are another matter");
+        assert_eq!(health.usual("m", false), Some(Duration::from_millis(200)), "whole answers are another matter");
         assert_eq!(health.percentile("m", 95, true), Some(Duration::from_millis(93)));
         later(601).await;
-        assert_eq!(health.first_token("m"), None);
+        assert_eq!(health.usual("m", false), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@
 use crate::{
     accounting::OpenAttempt,
     chat::Chat,
-    provider::{ChatCall, ChatPart, ChatParts, NativePart, ProviderError, ToolPart, WHOLE_ANSWER},
+    provider::{ChatCall, ChatPart, ChatParts, NativePart, ProviderError, ToolPart},
     race::Turn,
     route::Leg,
 };
@@ -23,6 +23,8 @@ use tokio::{
 const READER_PATIENCE: Duration = Duration::from_secs(60);
 /// What may come before an answer begins: a role, an id, filters' remarks. After so much it has begun all the same.
 const MOST_KEPT_BACK: usize = 16;
+/// An answer that is asked for whole is kept until its end; one that is longer has none.
+const LONGEST_WHOLE: usize = 32 << 20;
 
 pub(crate) enum Said {
     /// Once, before the first text: who answers.
@@ -95,10 +97,10 @@ impl<'a> Hearing<'a> {
         // Whatever ends this attempt also ends the provider's work.
         let _end = call.cancel.clone().drop_guard();
         let whole = call.native.as_ref().is_some_and(|native| !native.streamed);
-        let limit = if whole { WHOLE_ANSWER } else { self.leg.provider.timeout };
-        let own = self.open.dispatched() + limit;
+        let provider = &self.leg.provider;
+        let own = self.open.dispatched() + if whole { provider.whole_timeout } else { provider.timeout };
         // Of a whole answer the first words are the last ones too.
-        let begins_by = self.chat.deadline.filter(|_| !whole).map_or(own, |in_all| in_all.min(own));
+        let begins_by = self.turn.deadline.filter(|_| !whole).map_or(own, |share| share.min(own));
         let (mut part, mut parts) = self.wait(begins_by, first_part(self.leg, call)).await?;
         let mut remarks = 0;
         loop {
@@ -179,6 +181,10 @@ impl<'a> Hearing<'a> {
     async fn tell(&mut self, said: Said) -> Result<(), Broken> {
         if self.heard {
             return self.send(said).await;
+        }
+        if self.said.len() > LONGEST_WHOLE {
+            let longer = format!("an answer of more than {LONGEST_WHOLE} bytes");
+            return Err(Broken::By(ProviderError::Malformed(longer)));
         }
         self.held.push(said);
         Ok(())

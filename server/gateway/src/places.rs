@@ -93,8 +93,9 @@ impl Places {
         };
         let rules = self.residency.of(tenant).await?;
         let provider = match self.own_keys.of(tenant).await?.get(&provider.name) {
-            Some(key) => self.directory.with_key(&provider, tenant, key),
-            None => provider,
+            // A key was entered for what the provider was then: an address of the operator's own never sees it.
+            Some(key) if provider.takes_own_keys() => self.directory.with_key(&provider, tenant, key),
+            Some(_) | None => provider,
         };
         Ok(match rules.forbid(&provider).or_else(|| provider.unavailable_reason(model)) {
             Some(reason) => Err(reason),

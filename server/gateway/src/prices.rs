@@ -14,6 +14,16 @@ pub(crate) enum Amount<'a> {
     Texts(&'a [String]),
 }
 
+impl Amount<'_> {
+    /// Whether the answer comes at once.
+    pub fn is_whole(self) -> bool {
+        match self {
+            Self::Chat(request) => request.is_whole(),
+            Self::Texts(_) => true,
+        }
+    }
+}
+
 /// The price book as routing needs it.
 pub(crate) struct Prices(Metering);
 
@@ -36,14 +46,22 @@ impl Prices {
     ) -> Result<Vec<Option<NanoUsd>>, GatewayError> {
         let mut costs = Vec::with_capacity(legs.len());
         for leg in legs {
+            if leg.provider.own_key {
+                // The tenant's own provider bills the tenant.
+                costs.push(Some(NanoUsd::ZERO));
+                continue;
+            }
             let usage = match amount {
                 Amount::Chat(request) => TokenUsage {
                     output: Some(request.max_output_tokens().unwrap_or(USUAL_ANSWER)),
                     ..estimates::chat(leg, request, "").await
                 },
-                Amount::Texts(texts) => {
-                    TokenUsage { input: estimates::texts(leg, texts).await, cached_input: None, output: Some(0) }
-                }
+                Amount::Texts(texts) => TokenUsage {
+                    input: estimates::texts(leg, texts).await,
+                    cached_input: None,
+                    output: Some(0),
+                    ..TokenUsage::default()
+                },
             };
             let price = self.0.price_in_force(&leg.provider.name, &leg.model, now).await?;
             costs.push(price.and_then(|price| price.cost_of(&usage)));

@@ -2,7 +2,7 @@
 
 use crate::health::Admission;
 use contract::AttemptNo;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// Decided once, by the attempt that is heard.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub(crate) struct Turn<'a> {
     pub number: AttemptNo,
     pub admission: &'a Admission,
     pub race: &'a Race,
+    /// When its first words must have come; none: when the place's own limit is over.
+    pub deadline: Option<Instant>,
 }
 
 impl Turn<'_> {

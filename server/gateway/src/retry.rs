@@ -19,7 +19,9 @@ pub(crate) fn pause(cause: &ProviderError, retries: u32, max_retries: u32, jitte
     let doubled = FIRST_BACKOFF.saturating_mul(2u32.saturating_pow(retries)).min(LONGEST_BACKOFF);
     let backoff = doubled.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
     let ProviderError::RateLimited { retry_after: Some(asked) } = cause else { return Some(backoff) };
-    (*asked <= LONGEST_RETRY_AFTER).then(|| backoff.max(*asked))
+    // Never sooner than it asks, and not all of them at once.
+    let asked_for = asked.saturating_add(FIRST_BACKOFF.mul_f64(jitter.clamp(0.0, 1.0)));
+    (*asked <= LONGEST_RETRY_AFTER).then(|| backoff.max(asked_for))
 }
 
 #[cfg(test)]
@@ -41,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_provider_gets_the_pause_it_asks_for_unless_that_is_too_long() {
-        assert_eq!(pause(&rate_limited(3), 0, 1, 1.0), Some(Duration::from_secs(3)));
+        assert_eq!(pause(&rate_limited(3), 0, 1, 0.0), Some(Duration::from_secs(3)));
+        assert_eq!(pause(&rate_limited(3), 0, 1, 1.0), Some(Duration::from_millis(3_200)));
         assert_eq!(pause(&rate_limited(0), 0, 1, 1.0), Some(FIRST_BACKOFF));
         assert_eq!(pause(&rate_limited(11), 0, 1, 1.0), None);
     }

@@ -43,11 +43,12 @@ pub(crate) struct Route {
 }
 
 /// Puts places into the order in which they are asked. `costs`: what the request would come to at each, where prices
-/// are known; `draw` gives numbers in 0..1.
+/// are known; `whole`: whether answers that come at once are compared; `draw` gives numbers in 0..1.
 pub(crate) fn ordered(
     strategy: Strategy,
     mut legs: Vec<Leg>,
     costs: &[Option<NanoUsd>],
+    whole: bool,
     draw: impl FnMut() -> f64,
 ) -> Vec<Leg> {
     match strategy {
@@ -64,7 +65,7 @@ pub(crate) fn ordered(
             // One that nobody has measured lately is asked first, and is measured thereby; not when it has just failed.
             legs.sort_by_cached_key(|leg| {
                 let health = &leg.provider.health;
-                (health.failed_last(&leg.model), health.first_token(&leg.model).unwrap_or(Duration::ZERO))
+                (health.failed_last(&leg.model), health.usual(&leg.model, whole).unwrap_or(Duration::ZERO))
             });
             legs
         }
@@ -114,21 +115,21 @@ mod tests {
 
     #[test]
     fn fallback_keeps_the_order() {
-        assert_eq!(names(&ordered(Strategy::Fallback, legs(), &[], || 0.9)), "abc");
+        assert_eq!(names(&ordered(Strategy::Fallback, legs(), &[], false, || 0.9)), "abc");
     }
 
     #[test]
     fn weights_decide_who_is_first_and_nobody_is_lost() {
-        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], || 0.0)), "abc");
-        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], || 0.3)), "bac");
-        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], || 1.0)), "cba");
+        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], false, || 0.0)), "abc");
+        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], false, || 0.3)), "bac");
+        assert_eq!(names(&ordered(Strategy::Weighted, legs(), &[], false, || 1.0)), "cba");
     }
 
     #[test]
     fn the_cheapest_is_first_and_the_unpriced_last() {
         let costs = [None, Some(NanoUsd::from_nanos(9)), Some(NanoUsd::from_nanos(7))];
-        assert_eq!(names(&ordered(Strategy::Cheapest, legs(), &costs, || 0.0)), "cba");
-        assert_eq!(names(&ordered(Strategy::Cheapest, legs(), &[], || 0.0)), "abc");
+        assert_eq!(names(&ordered(Strategy::Cheapest, legs(), &costs, false, || 0.0)), "cba");
+        assert_eq!(names(&ordered(Strategy::Cheapest, legs(), &[], false, || 0.0)), "abc");
     }
 
     #[tokio::test]
@@ -140,10 +141,16 @@ mod tests {
         };
         answered(0, 300);
         answered(1, 200);
-        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "cba", "who is not known yet");
+        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], false, || 0.0)), "cba", "who is not known yet");
         answered(2, 400);
-        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "bac");
+        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], false, || 0.0)), "bac");
         legs[1].provider.health.admit("m", asker()).unwrap().failed(&crate::provider::ProviderError::Cut);
-        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], || 0.0)), "acb", "who has just failed");
+        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], false, || 0.0)), "acb", "who has just failed");
+        let whole = |leg: usize, milliseconds| {
+            let admitted = legs[leg].provider.health.admit("m", asker()).unwrap();
+            admitted.answered(Pace::Whole(Duration::from_millis(milliseconds)));
+        };
+        [(0, 900), (1, 800), (2, 700)].into_iter().for_each(|(leg, milliseconds)| whole(leg, milliseconds));
+        assert_eq!(names(&ordered(Strategy::Fastest, legs.clone(), &[], true, || 0.0)), "cba", "of whole answers");
     }
 }

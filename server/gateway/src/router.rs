@@ -15,11 +15,14 @@ use crate::{
 use contract::{AttemptNo, TokenUsage};
 use std::{
     future::Future,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
     time::Duration,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// A place that nobody has measured, and that said nothing for so long, may be told to have failed.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether anybody still wants the answer.
 #[derive(Debug, Clone)]
@@ -76,38 +79,45 @@ pub(crate) struct Round<'a> {
     pub by: Asker,
     /// When the first words must have come.
     pub deadline: Option<Instant>,
+    /// Whether the answer comes at once, so that its first words are its last ones too.
+    pub whole: bool,
     /// After how long without a word the next place is asked as well.
     pub hedge_after: Option<Duration>,
     pub interest: &'a Interest,
 }
 
 impl Round<'_> {
-    fn too_late(&self, pause: Duration) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline)
+    /// Of the time that is left, what a place has that is followed by so many less one: a place that says nothing must not
+    /// use up the time of all.
+    fn share(&self, places: usize) -> Option<Instant> {
+        let deadline = self.deadline?;
+        let now = Instant::now();
+        Some(now + deadline.saturating_duration_since(now) / u32::try_from(places.max(1)).unwrap_or(u32::MAX))
     }
+}
+
+fn too_late(deadline: Option<Instant>, pause: Duration) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() + pause >= deadline)
 }
 
 /// Makes attempts until one answers, or until it would be too late.
 pub(crate) async fn answer<O: Operation>(operation: &O, round: Round<'_>) -> Result<O::Answer, GatewayError> {
-    let climb = Climb { operation, round: &round, race: Race::new(), attempts: AtomicI64::new(0) };
+    let taken = round.legs.iter().map(|_| AtomicBool::new(false)).collect();
+    let climb = Climb { operation, round: &round, race: Race::new(), attempts: AtomicI64::new(0), taken };
     let hedge = round.hedge_after.filter(|_| round.legs.len() > 1);
     match hedge {
-        None => settled(climb.up(round.legs).await, None),
+        None => settled(climb.up(Way::First).await, None),
         // On the heap, so that a request that goes one way alone is small.
-        Some(after) => Box::pin(both_ways(&climb, round.legs, after)).await,
+        Some(after) => Box::pin(both_ways(&climb, after)).await,
     }
 }
 
 /// The second way begins after so long without a word on the first.
-async fn both_ways<O: Operation>(
-    climb: &Climb<'_, O>,
-    legs: &[Leg],
-    after: Duration,
-) -> Result<O::Answer, GatewayError> {
+async fn both_ways<O: Operation>(climb: &Climb<'_, O>, after: Duration) -> Result<O::Answer, GatewayError> {
     let over = CancellationToken::new();
     let first = async {
         let _over = over.clone().drop_guard();
-        climb.up(legs).await
+        climb.up(Way::First).await
     };
     let second = async {
         tokio::select! {
@@ -116,13 +126,13 @@ async fn both_ways<O: Operation>(
             () = climb.race.decided() => return None,
             () = tokio::time::sleep(after) => {}
         }
-        Some(climb.up(&legs[1..]).await)
+        Some(climb.up(Way::Second).await)
     };
     let (first, second) = tokio::join!(first, second);
     settled(first, second)
 }
 
-/// How far one climb came; none when the other one was heard first.
+/// How far one climb came; none when the other one was heard first, or had taken every place.
 type Climbed<A> = Result<Option<A>, GatewayError>;
 
 /// Of two climbs, what the request came to: what was heard counts, and of two that came to nothing the first.
@@ -143,15 +153,28 @@ struct Climb<'a, O> {
     race: Race,
     /// How many attempts were begun, on either way.
     attempts: AtomicI64,
+    /// The places that one of the ways has come to: the other one passes them over, since nobody is asked twice at once.
+    taken: Vec<AtomicBool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    First,
+    Second,
 }
 
 impl<O: Operation> Climb<'_, O> {
-    async fn up(&self, legs: &[Leg]) -> Climbed<O::Answer> {
-        let Round { places, by, interest, .. } = *self.round;
+    async fn up(&self, way: Way) -> Climbed<O::Answer> {
+        let Round { legs, places, by, interest, .. } = *self.round;
         let mut last = None;
-        for leg in legs {
+        for (leg, taken) in legs.iter().zip(&self.taken) {
+            if taken.swap(true, Ordering::Relaxed) {
+                continue;
+            }
+            let after = self.taken.iter().filter(|taken| !taken.load(Ordering::Relaxed)).count();
+            let deadline = self.round.share(after + 1);
             let mut retries = 0;
-            while !self.round.too_late(Duration::ZERO) {
+            while !too_late(deadline, Duration::ZERO) {
                 if self.race.is_decided() {
                     return Ok(None);
                 }
@@ -169,7 +192,7 @@ impl<O: Operation> Climb<'_, O> {
                         break;
                     }
                 };
-                let cause = match self.attempt(&leg, admission).await? {
+                let cause = match self.attempt(&leg, admission, deadline).await? {
                     Attempted::Answered(answer) => return Ok(Some(answer)),
                     Attempted::Beaten => return Ok(None),
                     Attempted::Unheard(cause) => cause,
@@ -180,7 +203,7 @@ impl<O: Operation> Climb<'_, O> {
                 }
                 let pause = retry::pause(&cause, retries, leg.provider.max_retries, rand::random());
                 last = Some(cause);
-                let Some(pause) = pause.filter(|pause| !self.round.too_late(*pause)) else { break };
+                let Some(pause) = pause.filter(|pause| !too_late(deadline, *pause)) else { break };
                 retries += 1;
                 tokio::select! {
                     biased;
@@ -190,14 +213,29 @@ impl<O: Operation> Climb<'_, O> {
                 }
             }
         }
+        if last.is_none() && way == Way::Second {
+            return Ok(None);
+        }
         let last = last.unwrap_or_else(|| ProviderError::NotReady("there is no place to ask".to_owned()));
         Err(GatewayError::AllAttemptsFailed { last, attempts: self.attempts.load(Ordering::Relaxed) })
     }
 
+    /// By when nearly all answers of a place have begun.
+    fn usual(&self, leg: &Leg) -> Duration {
+        let measured = leg.provider.health.percentile(&leg.model, 95, self.round.whole);
+        measured.unwrap_or(PATIENCE).min(leg.provider.timeout)
+    }
+
     /// One attempt, and what it says about the place.
-    async fn attempt(&self, leg: &Leg, admission: Admission) -> Result<Attempted<O::Answer>, GatewayError> {
+    async fn attempt(
+        &self,
+        leg: &Leg,
+        admission: Admission,
+        deadline: Option<Instant>,
+    ) -> Result<Attempted<O::Answer>, GatewayError> {
         let number = AttemptNo(self.attempts.fetch_add(1, Ordering::Relaxed) + 1);
-        let turn = Turn { number, admission: &admission, race: &self.race };
+        let began = Instant::now();
+        let turn = Turn { number, admission: &admission, race: &self.race, deadline };
         let attempted = self.operation.attempt(leg, turn).await;
         match &attempted {
             Ok(Attempted::Answered(answer)) => {
@@ -206,8 +244,10 @@ impl<O: Operation> Climb<'_, O> {
                 }
                 admission.answered(self.operation.pace(answer));
             }
-            // The model's limit ran out, which is not the place's fault.
-            Ok(Attempted::Unheard(ProviderError::TimedOut(_))) if self.round.too_late(Duration::ZERO) => {
+            // The model's limit ran out before the place could be expected to answer, which is not its fault.
+            Ok(Attempted::Unheard(ProviderError::TimedOut(_)))
+                if too_late(deadline, Duration::ZERO) && began.elapsed() < self.usual(leg) =>
+            {
                 drop(admission)
             }
             Ok(Attempted::Unheard(cause)) | Err(GatewayError::Interrupted { cause, .. }) => admission.failed(cause),

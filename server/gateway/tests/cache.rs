@@ -10,13 +10,14 @@ use fixture::{
 };
 use futures::StreamExt;
 use gateway::{
-    AnswerPart, Answering, CacheControl, CacheUse, ChatRequest, GatewayError, dialects::openai_chat::ChatCompletion,
+    AnswerPart, Answering, CacheControl, CacheUse, ChatRequest, Gateway, GatewayError,
+    dialects::openai_chat::ChatCompletion,
 };
 use metering::{CacheKind, Feature};
 use registry::{Behaviour, CachePolicy, Strategy};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tenancy::Scope;
+use tenancy::{OperatorScope, Scope};
 use tokio_util::sync::CancellationToken;
 
 fn said(text: &str, reason: &str) -> String {
@@ -179,6 +180,41 @@ async fn those_who_ask_the_same_at_once_share_a_call_which_survives_who_made_it(
         assert!(matches!(rows.as_slice(), [row] if row.saved.is_some_and(|saved| saved > NanoUsd::ZERO)), "{rows:?}");
     }
     assert!(is_hit(&ask(&house, asking("Capital of France?")).await), "it is kept as well");
+}
+
+#[tokio::test]
+async fn whoever_asked_first_and_stops_stops_nobody_else() {
+    let (house, upstream) = house(policy()).await;
+    let whole = said("Paris", "stop");
+    let (begun, rest) = whole.split_once("\n\n").unwrap();
+    let wire =
+        [Wire::Send(format!("{begun}\n\n")), Wire::Wait(Duration::from_millis(150)), Wire::Send(rest.to_owned())];
+    upstream.now_replies(Reply::Stream(wire.to_vec()));
+    let first = asking("Capital of France?");
+    let mut leader = house.ask(&first).await.unwrap();
+    leader.parts.next().await.unwrap().unwrap();
+    let follows = house.ask(&asking("Capital of France?")).await.unwrap();
+    first.cancel.cancel();
+    assert!(matches!(leader.parts.next().await, Some(Err(GatewayError::Abandoned))));
+    drop(leader);
+    assert_eq!(read(follows).await.unwrap().text, "Paris");
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_place_said_is_not_given_again_once_it_must_not_be_asked() {
+    let (house, upstream) = house(policy()).await;
+    ask(&house, asking("Capital of France?")).await;
+    assert!(is_hit(&ask(&house, asking("Capital of France?")).await));
+    house.upstream("other", ProviderKind::Openai, &upstream.url).await;
+    let behaviour = Behaviour { cache: Some(policy()), ..Behaviour::default() };
+    house.model_that("assistant", &["up/m", "other/m"], Strategy::Fallback, behaviour).await;
+    ask(&house, asking("Capital of France?")).await;
+    let (operator, now) = (OperatorScope::command_line(), house.tenancy.clock().now());
+    Gateway::provider_switch(&house.control, now, &operator, "up", false).await.unwrap();
+    house.gateway.invalidate();
+    assert!(!is_hit(&ask(&house, asking("Capital of France?")).await), "it came from the one that is switched off");
+    assert!(is_hit(&ask(&house, asking("Capital of France?")).await));
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use contract::{FinishReason, MessageRole, TenantId, TokenUsage};
 use fixture::upstream::{Reply, Upstream, Wire};
 use futures::StreamExt;
 use gateway::{
-    conversation::{ChatParameters, ChatTurn, Conversation},
-    provider::{ChatCall, ChatPart, EmbedCall, Provider, ProviderError, ToolPart},
+    conversation::{ChatParameters, ChatTurn, Conversation, Piece, ToolCall},
+    provider::{ChatCall, ChatPart, Dialect, EmbedCall, Native, Provider, ProviderError, ToolPart},
     providers::{Anthropic, Gemini, OpenAi},
 };
 use serde_json::json;
@@ -88,7 +88,13 @@ async fn openai_is_asked_for_a_stream_with_usage_and_read_to_its_end() {
     let upstream = Upstream::replying(Reply::events(OPENAI)).await;
     let (text, end) = answer(&openai(&upstream), call()).await;
     assert_eq!(text, "Paris, voilà.");
-    let usage = TokenUsage { input: Some(20), cached_input: Some(16), output: Some(4) };
+    let usage = TokenUsage {
+        input: Some(20),
+        cached_input: Some(16),
+        output: Some(4),
+        reasoning: Some(0),
+        ..TokenUsage::default()
+    };
     assert_eq!(end.unwrap(), (FinishReason::Stop, usage));
     let seen = upstream.seen().remove(0);
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1/chat/completions"));
@@ -117,7 +123,8 @@ async fn anthropic_is_asked_in_its_own_words_and_its_cached_tokens_are_counted_i
     let upstream = Upstream::replying(Reply::events(ANTHROPIC)).await;
     let (text, end) = answer(&anthropic(&upstream), call()).await;
     assert_eq!(text, "Paris, voilà.");
-    let usage = TokenUsage { input: Some(20), cached_input: Some(12), output: Some(7) };
+    let written = TokenUsage { cache_write: Some(3), cache_write_1h: Some(1), ..TokenUsage::default() };
+    let usage = TokenUsage { input: Some(20), cached_input: Some(12), output: Some(7), ..written };
     assert_eq!(end.unwrap(), (FinishReason::Stop, usage));
     let seen = upstream.seen().remove(0);
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/v1/messages"));
@@ -146,7 +153,8 @@ async fn gemini_is_asked_in_its_own_words_and_its_thoughts_are_billed_but_not_to
     let upstream = Upstream::replying(Reply::events(GEMINI)).await;
     let (text, end) = answer(&gemini(&upstream), call()).await;
     assert_eq!(text, "Paris, voilà.");
-    let usage = TokenUsage { input: Some(20), cached_input: Some(16), output: Some(9) };
+    let thought = TokenUsage { reasoning: Some(5), ..TokenUsage::default() };
+    let usage = TokenUsage { input: Some(20), cached_input: Some(16), output: Some(9), ..thought };
     assert_eq!(end.unwrap(), (FinishReason::Stop, usage));
     let seen = upstream.seen().remove(0);
     assert_eq!(
@@ -173,7 +181,8 @@ async fn gemini_calls_tools_filters_prompts_counts_and_embeds() {
     let function = json!({ "name": "weather", "args": { "at": "Ghent" } });
     let chunk = json!({ "candidates": [{ "content": { "parts": [{ "functionCall": function, "thoughtSignature": "s" }] }, "finishReason": "STOP" }] });
     let upstream = Upstream::replying(Reply::events(&format!("data: {chunk}\n\n"))).await;
-    let parts: Vec<_> = gemini(&upstream).chat(call()).await.unwrap().map(|part| part.unwrap()).collect().await;
+    let (provider, asked) = (gemini(&upstream), call());
+    let parts: Vec<_> = provider.chat(asked.clone()).await.unwrap().map(|part| part.unwrap()).collect().await;
     let [
         ChatPart::Tool(ToolPart::Begins { id, name }),
         ChatPart::Tool(ToolPart::Arguments(arguments)),
@@ -184,6 +193,14 @@ async fn gemini_calls_tools_filters_prompts_counts_and_embeds() {
     };
     assert!(id.starts_with("call_"), "{id}");
     assert_eq!((name.as_str(), arguments.as_str()), ("weather", "{\"at\":\"Ghent\"}"));
+
+    // The call goes back under its own signature, which the conversation did not carry.
+    let made = ToolCall { id: id.clone(), name: name.clone(), arguments: json!({ "at": "Ghent" }) };
+    let mut on = (*asked.conversation).clone();
+    on.turns.push(ChatTurn { role: MessageRole::Assistant, pieces: vec![Piece::Call(made)] });
+    provider.chat(ChatCall { conversation: Arc::new(on), ..asked }).await.unwrap().collect::<Vec<_>>().await;
+    let sent = upstream.seen().pop().unwrap().body;
+    assert_eq!(sent["contents"][1]["parts"], json!([{ "functionCall": function, "thoughtSignature": "s" }]));
 
     let blocked = json!({ "promptFeedback": { "blockReason": "SAFETY" }, "usageMetadata": { "promptTokenCount": 9 } });
     upstream.now_replies(Reply::events(&format!("data: {blocked}\n\n")));
@@ -243,6 +260,36 @@ async fn wherever_a_stream_is_cut_it_never_finishes() {
             let (_, end) = answer(provider.as_ref(), call()).await;
             assert!(matches!(end, Err(ProviderError::Cut)), "after {kept} events: {end:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn json_that_is_no_event_is_an_error_and_not_passed_over() {
+    for (event, of_gemini) in [("5", true), ("[]", true), ("{\"x\":1}", true), ("null", false)] {
+        let upstream = Upstream::replying(Reply::events(&format!("data: {event}\n\n"))).await;
+        assert!(matches!(answer(&openai(&upstream), call()).await.1, Err(ProviderError::Malformed(_))), "{event}");
+        let body = json!({ "model": "m", "messages": [], "stream": true }).as_object().unwrap().clone();
+        let native = Native { dialect: Dialect::OpenAiChat, body: Arc::new(body), streamed: true, betas: None };
+        let native = ChatCall { native: Some(native), ..call() };
+        assert!(matches!(answer(&openai(&upstream), native).await.1, Err(ProviderError::Malformed(_))), "{event}");
+        let heard = answer(&gemini(&upstream), call()).await.1;
+        assert!(matches!(heard, Err(ProviderError::Malformed(_))) || !of_gemini, "{event}: {heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn gemini_answers_with_one_call_where_one_is_asked_for() {
+    let part = |name: &str| json!({ "functionCall": { "name": name, "args": {} } });
+    let chunk = json!({ "candidates": [{ "content": { "parts": [part("f"), part("g")] }, "finishReason": "STOP" }] });
+    let upstream = Upstream::replying(Reply::events(&format!("data: {chunk}\n\n"))).await;
+    for (one_at_a_time, calls) in [(false, 2), (true, 1)] {
+        let mut asked = call();
+        let mut conversation = (*asked.conversation).clone();
+        conversation.tools.one_at_a_time = one_at_a_time;
+        asked.conversation = Arc::new(conversation);
+        let parts: Vec<_> = gemini(&upstream).chat(asked).await.unwrap().map(|part| part.unwrap()).collect().await;
+        let begun = parts.iter().filter(|part| matches!(part, ChatPart::Tool(ToolPart::Begins { .. })));
+        assert_eq!(begun.count(), calls, "{parts:?}");
     }
 }
 

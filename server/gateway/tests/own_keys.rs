@@ -45,6 +45,23 @@ async fn ask(house: &House, scope: &Scope) -> Option<NanoUsd> {
 }
 
 #[tokio::test]
+async fn a_key_goes_nowhere_that_it_was_not_entered_for() {
+    let (house, upstream) = house(Some(true)).await;
+    house.gateway.own_key_set(&house.scope, "up", &secret(OWN)).await.unwrap();
+    ask(&house, &house.scope).await;
+    assert_eq!(key_used(&upstream), format!("Bearer {OWN}"));
+    // An address of the operator's own, where tenants may have no keys.
+    for own_keys in [Some(false), None] {
+        let mut provider = NewProvider::new("up", ProviderKind::Openai);
+        provider.base_url = Some(upstream.url.clone());
+        (provider.own_keys, provider.max_retries) = (own_keys, 0);
+        house.gateway.provider_add(&provider).await.unwrap();
+        assert!(ask(&house, &house.scope).await.unwrap() > NanoUsd::ZERO, "the platform pays");
+        assert_eq!(key_used(&upstream), "Bearer sk-of-the-platform");
+    }
+}
+
+#[tokio::test]
 async fn a_tenants_own_key_is_used_for_its_requests_alone_and_costs_the_platform_nothing() {
     let (house, upstream) = house(Some(true)).await;
     let stranger = house.stranger().await;

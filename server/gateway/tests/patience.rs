@@ -3,18 +3,19 @@
 
 mod fixture;
 
-use contract::ProviderKind;
+use contract::{ProviderKind, RequestId};
 use fixture::{
     House, chat, hear,
     upstream::{Reply, Upstream, Wire},
 };
 use futures::StreamExt;
-use gateway::{ChatRequest, Gateway, GatewayError};
+use gateway::{CacheControl, ChatRequest, Gateway, GatewayError, NewProvider, dialects::openai_chat::ChatCompletion};
 use metering::{AttemptStatus, LedgerRow};
 use registry::{Behaviour, Disconnect, Strategy};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tenancy::OperatorScope;
+use tokio_util::sync::CancellationToken;
 
 const SAID: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Paris\"},\"finish_reason\":null}]}\n\n\
     data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
@@ -109,6 +110,45 @@ async fn the_next_place_is_asked_beside_one_that_is_slower_than_it_was() {
     let mut told = house.told(&request).await;
     told.sort();
     assert_eq!(told, ["spare failed failed", "up succeeded"]);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_twice_at_once_when_the_first_place_fails_while_the_next_is_slow() {
+    let house = House::new().await;
+    let upstream = Upstream::replying(Reply::events(SAID)).await;
+    house.upstream("first", ProviderKind::Openai, &upstream.url).await;
+    house.simulated_with("slow", json!({"tokens": 3, "first_token_ms": 400}), 2_000, 0).await;
+    let hedged = Behaviour { hedge_percentile: Some(90), ..Behaviour::default() };
+    house.model_that("assistant", &["first/m", "slow/m"], Strategy::Fallback, hedged).await;
+    house.model("learning", &["first/m"]).await;
+    for _ in 0..25 {
+        hear(house.ask(&chat("learning")).await.unwrap()).await.end.unwrap();
+    }
+    upstream.now_replies(Reply::json(500, &json!({ "error": { "message": "down" } })));
+    let request = chat("assistant");
+    let outcome = hear(house.ask(&request).await.unwrap()).await.end.unwrap();
+    assert_eq!(outcome.route, "slow/m");
+    assert_eq!(house.told(&request).await, ["first failed failed", "slow succeeded"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_a_provider_sends_whole_is_waited_for_as_long_as_it_is_told() {
+    let house = House::new().await;
+    let upstream = Upstream::replying(Reply::Stream(vec![Wire::Hang])).await;
+    let mut provider = NewProvider::new("up", ProviderKind::Openai);
+    provider.base_url = Some(upstream.url.clone());
+    (provider.timeout_ms, provider.whole_timeout_ms, provider.max_retries) = (30, 200, 0);
+    house.gateway.provider_add(&provider).await.unwrap();
+    house.simulated("spare", json!({"tokens": 3})).await;
+    house.model("assistant", &["up/m", "spare/m"]).await;
+    let body = json!({ "model": "assistant", "messages": [{ "role": "user", "content": "Hello" }] });
+    let asked = ChatCompletion::read(body.as_object().unwrap().clone()).unwrap();
+    let request = asked.chat.into_request(RequestId::new(), CacheControl::Usual, CancellationToken::new());
+    let began = Instant::now();
+    let outcome = hear(house.ask(&request).await.unwrap()).await.end.unwrap();
+    assert_eq!(outcome.route, "spare/m");
+    assert!((200..2_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert_eq!(house.told(&request).await, ["up failed timed_out", "spare succeeded"]);
 }
 
 #[tokio::test]

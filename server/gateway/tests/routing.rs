@@ -3,16 +3,18 @@
 
 mod fixture;
 
-use contract::{FinishReason, NanoUsd, ProviderKind};
+use contract::{FinishReason, NanoUsd, ProviderKind, RequestId};
 use fixture::{
     House, chat, hear,
     upstream::{Reply, Upstream},
 };
-use gateway::{Gateway, GatewayError, NewProvider, provider::ProviderError};
+use gateway::{EmbedRequest, Gateway, GatewayError, NewProvider, provider::ProviderError};
+use metering::Feature;
 use registry::Strategy;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tenancy::{NewTenant, OperatorScope};
+use tokio_util::sync::CancellationToken;
 
 /// What the caller of an answer sees of it, short enough for a table.
 async fn seen(house: &House, request: &gateway::ChatRequest) -> String {
@@ -302,9 +304,13 @@ async fn a_model_says_how_long_its_first_words_may_take_whoever_is_asked() {
     }
     house.model_with("assistant", &["one/m", "two/m", "three/m"], Strategy::Fallback, Some(250)).await;
     let (request, asked) = (chat("assistant"), Instant::now());
-    assert_eq!(seen(&house, &request).await, "nothing after 2: timed_out");
+    assert_eq!(seen(&house, &request).await, "nothing after 3: timed_out");
     assert!(asked.elapsed() < Duration::from_millis(390), "{:?}", asked.elapsed());
-    assert_eq!(house.told(&request).await, ["one failed timed_out", "two failed timed_out"]);
+    let told = ["one failed timed_out", "two failed timed_out", "three failed timed_out"];
+    assert_eq!(house.told(&request).await, told, "each has its share of the time");
+    // One that says nothing leaves the others theirs.
+    house.simulated("three", json!({"tokens": 3})).await;
+    assert_eq!(seen(&house, &chat("assistant")).await, "3 texts from three/m");
     // An answer that has begun is not cut short by it.
     house.simulated("slow", json!({"tokens": 5, "tokens_per_second": 10.0})).await;
     house.model_with("slow", &["slow/m"], Strategy::Fallback, Some(150)).await;
@@ -334,13 +340,42 @@ async fn a_tenants_region_is_left_by_nobody_also_when_all_fail_there() {
         region: Some("eu".to_owned()),
         zero_retention: false,
     };
-    let acme = house.tenancy.tenant_create(new).await.unwrap().id;
+    let acme = house.tenancy.tenant_create(new.clone()).await.unwrap().id;
     let anywhere = std::mem::replace(&mut house.scope, house.tenancy.upkeep_scope(acme));
     let request = chat("assistant");
     assert_eq!(seen(&house, &request).await, "nothing after 1: failed");
     assert_eq!(house.told(&request).await, ["eu failed failed"]);
     let Err(GatewayError::NoTarget { reason, .. }) = house.ask(&chat("abroad")).await else { panic!("it was asked") };
     assert_eq!(reason, "us/m: it is not in the region “eu”");
+    let vectors = |model: &str| EmbedRequest {
+        request: RequestId::new(),
+        model: model.to_owned(),
+        inputs: vec!["a secret".to_owned()],
+        dimensions: None,
+        feature: Feature::Api,
+        cancel: CancellationToken::new(),
+    };
+    let embedded = house.gateway.embed(&house.scope, vectors("abroad")).await;
+    assert!(matches!(embedded, Err(GatewayError::NoTarget { .. })), "{embedded:?}");
+    let embedded = house.gateway.embed(&house.scope, vectors("assistant")).await;
+    assert!(matches!(embedded, Err(GatewayError::AllAttemptsFailed { attempts: 1, .. })), "{embedded:?}");
+    let counted = house.gateway.count_tokens(&house.scope, &chat("abroad")).await;
+    assert!(matches!(counted, Err(GatewayError::NoTarget { .. })), "{counted:?}");
+
+    // Who must not be kept is told to nobody who does not promise it.
+    let mut keeps_nothing = NewProvider::new("forgets", ProviderKind::Openai);
+    keeps_nothing.base_url = Some(fails.url.clone());
+    (keeps_nothing.timeout_ms, keeps_nothing.max_retries, keeps_nothing.zero_retention) = (300, 0, true);
+    house.gateway.provider_add(&keeps_nothing).await.unwrap();
+    house.model("discreet", &["us/m", "forgets/m", "unsaid/m"]).await;
+    let globex = NewTenant { slug: "globex".parse().unwrap(), region: None, zero_retention: true, ..new };
+    let globex = house.tenancy.tenant_create(globex).await.unwrap().id;
+    house.scope = house.tenancy.upkeep_scope(globex);
+    let request = chat("discreet");
+    assert_eq!(seen(&house, &request).await, "nothing after 1: failed");
+    assert_eq!(house.told(&request).await, ["forgets failed failed"]);
+    let embedded = house.gateway.embed(&house.scope, vectors("assistant")).await;
+    assert!(matches!(embedded, Err(GatewayError::NoTarget { .. })), "{embedded:?}");
     assert!(elsewhere.seen().is_empty(), "not a word went abroad");
     house.scope = anywhere;
     assert_eq!(seen(&house, &chat("assistant")).await, "nothing after 3: failed");

@@ -79,6 +79,16 @@ impl Registry {
         model::told_now(tx, name).await
     }
 
+    /// All models inside a transaction, by name.
+    pub async fn models_in(tx: &mut Transaction) -> Result<Vec<ModelConfig>, StoreError> {
+        model::list(tx).await
+    }
+
+    /// Takes a model away, unless somebody needs it: the inner error says who.
+    pub async fn remove_model(tx: &mut Transaction, name: &str) -> Result<Result<(), String>, StoreError> {
+        model::remove(tx, name).await
+    }
+
     /// Adds a version of a prompt unless there is one with the same content, and moves the label to it.
     pub async fn apply_prompt(
         tx: &mut Transaction,

@@ -25,6 +25,15 @@ ON CONFLICT (name) DO UPDATE SET
 
 const MODEL_NAMES: &str = "SELECT name AS value FROM model ORDER BY name LIMIT 20";
 
+const MODEL_DELETE: &str = "DELETE FROM model WHERE name = $1";
+
+// What a label points at is asked for; older versions may name models that are no more.
+const PROMPTS_WITH: &str = "
+SELECT l.name AS value FROM prompt_label AS l
+JOIN prompt_version AS v ON v.name = l.name AND v.version = l.version
+WHERE v.model = $1
+ORDER BY l.name LIMIT 1";
+
 const PROVIDER_COUNT: &str = "SELECT COUNT(*) AS value FROM provider WHERE name = $1";
 
 const MOST_TARGETS: usize = 16;
@@ -194,6 +203,27 @@ pub(crate) async fn apply(tx: &mut Transaction, now: Timestamp, model: &ModelCon
 pub(crate) async fn told_now(tx: &mut Transaction, name: &str) -> Result<Option<Value>, StoreError> {
     let model: Option<ModelConfig> = tx.query(MODEL_BY_NAME).bind(name).fetch_optional().await?;
     Ok(model.map(|model| as_values(told(&model))))
+}
+
+/// All of them, by name.
+pub(crate) async fn list(tx: &mut Transaction) -> Result<Vec<ModelConfig>, StoreError> {
+    tx.query(MODELS).fetch_all().await
+}
+
+/// Takes a model away. The inner error is who needs it.
+pub(crate) async fn remove(tx: &mut Transaction, name: &str) -> Result<Result<(), String>, StoreError> {
+    if let Some(prompt) = tx.query(PROMPTS_WITH).bind(name).fetch_optional::<String>().await? {
+        return Ok(Err(format!("the prompt “{prompt}” asks for it")));
+    }
+    let compares = |model: &&ModelConfig| {
+        let policy = model.behaviour.cache.as_ref();
+        model.name != name && policy.is_some_and(|policy| policy.embed_with.as_deref() == Some(name))
+    };
+    if let Some(model) = list(tx).await?.iter().find(compares) {
+        return Ok(Err(format!("the model “{}” compares questions with it", model.name)));
+    }
+    tx.query(MODEL_DELETE).bind(name).execute().await?;
+    Ok(Ok(()))
 }
 
 /// Why a name reads as another, if it does.

@@ -62,7 +62,8 @@ async fn what_was_made_is_told_with_all_its_fields() {
     applied(&tenancy, WHOLE).await;
     let provider = json!({
         "kind": "openai", "base_url": "http://127.0.0.1:9100/v1", "api_key": "set", "region": "eu",
-        "zero_retention": false, "timeout_ms": 60000, "max_retries": 1, "options": {}, "enabled": true, "own_keys": null,
+        "zero_retention": false, "timeout_ms": 60000, "whole_timeout_ms": 600000, "max_retries": 1, "options": {},
+        "enabled": true, "own_keys": null,
     });
     assert_eq!(of_platform(&tenancy, "openai-eu").await, json!({ "before": null, "after": provider }));
     let tenant = json!({

@@ -112,4 +112,15 @@ async fn keys_suspensions_and_flips_hold_on_every_node_within_a_second() {
             format!("{:?}", events.last()).contains("flipped")
         });
     }
+
+    // A provider.
+    cluster.seam(&["provider", "disable", "slow"]);
+    for node in [a, b, c] {
+        within(REVOKED, "the switch", || {
+            let Ok((run, _)) = begin(node, &ada, "short", None) else { return true };
+            sleep(Duration::from_millis(100));
+            post(node, &ada, "run-stop", &format!(r#"{{"run":"{run}"}}"#));
+            end(&followed(node, &ada, &run)) == "failed"
+        });
+    }
 }

@@ -2,9 +2,13 @@
 
 use super::question::{Alike, Question};
 use crate::{AnswerPart, GatewayError, Outcome, provider::ToolPart};
-use contract::{FinishReason, NanoUsd, Timestamp, TokenUsage};
+use contract::{FinishReason, NanoUsd, TenantId, Timestamp, TokenUsage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
 use store::{FromRow, Row, StoreError, TenantStores};
 use tenancy::{Scope, SharedClock};
 
@@ -19,7 +23,9 @@ INSERT INTO answer_cache
     (tenant_id, question, family, said_last, vector, answer, bytes, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (tenant_id, question) DO UPDATE SET
-    family = excluded.family, said_last = excluded.said_last, vector = excluded.vector, answer = excluded.answer,
+    family = COALESCE(excluded.family, answer_cache.family),
+    said_last = COALESCE(excluded.said_last, answer_cache.said_last),
+    vector = COALESCE(excluded.vector, answer_cache.vector), answer = excluded.answer,
     bytes = excluded.bytes, created_at = excluded.created_at, expires_at = excluded.expires_at";
 const PRUNE: &str = "DELETE FROM answer_cache WHERE tenant_id = $1 AND expires_at <= $2";
 // The oldest go until the rest fits.
@@ -36,8 +42,10 @@ DELETE FROM answer_cache WHERE tenant_id = $1 AND question IN (
 const LONGEST_ANSWER: usize = 1 << 20;
 /// What is kept for one tenant.
 const MOST_BYTES: i64 = 64 << 20;
-/// Every so many answers, the store is tidied.
+/// Every so many answers of a tenant, its store is tidied.
 const TIDY_EVERY: u64 = 32;
+/// So many tenants are counted; all begin anew when there are more.
+const MOST_COUNTED: usize = 100_000;
 /// So many questions are compared with one, the newest first.
 const MOST_COMPARED: i64 = 500;
 
@@ -127,6 +135,20 @@ impl FromRow for Kept {
     }
 }
 
+/// What a text means, as one model sees it: no other model's vector can be compared with it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Vector {
+    pub numbers: Vec<f32>,
+    /// Who made it.
+    pub by: String,
+}
+
+impl Vector {
+    fn family(&self, alike: &Alike) -> String {
+        format!("{} {}", alike.family, self.by)
+    }
+}
+
 struct Candidate {
     question: String,
     said_last: String,
@@ -146,12 +168,24 @@ impl FromRow for Candidate {
 pub(crate) struct Answers {
     stores: TenantStores,
     clock: SharedClock,
-    kept: std::sync::atomic::AtomicU64,
+    /// How many were kept of each tenant. Held for a look, never across an await.
+    kept: Mutex<HashMap<TenantId, u64>>,
 }
 
 impl Answers {
-    pub const fn new(stores: TenantStores, clock: SharedClock) -> Self {
-        Self { stores, clock, kept: std::sync::atomic::AtomicU64::new(0) }
+    pub fn new(stores: TenantStores, clock: SharedClock) -> Self {
+        Self { stores, clock, kept: Mutex::default() }
+    }
+
+    /// Whether it is time to tidy a tenant's store: at its first answer, and every so many ones.
+    fn is_to_tidy(&self, tenant: TenantId) -> bool {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST_COUNTED {
+            kept.clear();
+        }
+        let count = kept.entry(tenant).or_default();
+        *count += 1;
+        *count % TIDY_EVERY == 1
     }
 
     pub async fn find(&self, scope: &Scope, question: &str) -> Result<Option<Kept>, GatewayError> {
@@ -170,13 +204,13 @@ impl Answers {
         &self,
         scope: &Scope,
         alike: &Alike,
-        vector: &[f32],
+        vector: &Vector,
         similarity: f64,
     ) -> Result<Option<Kept>, GatewayError> {
         let store = scope.store(&self.stores).await?;
-        let query = store.read(ALIKE).bind(store.tenant()).bind(alike.family.as_str()).bind(self.clock.now());
+        let query = store.read(ALIKE).bind(store.tenant()).bind(vector.family(alike)).bind(self.clock.now());
         let candidates: Vec<Candidate> = query.bind(MOST_COMPARED).fetch_all().await?;
-        let likeness = |candidate: &Candidate| cosine(&candidate.vector, vector);
+        let likeness = |candidate: &Candidate| cosine(&candidate.vector, &vector.numbers);
         let near = candidates.iter().filter(|candidate| alike.counts_as(&candidate.said_last));
         let best = near.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         match best.filter(|best| likeness(best) >= similarity) {
@@ -190,7 +224,7 @@ impl Answers {
         &self,
         scope: &Scope,
         question: &Question,
-        vector: Option<&[f32]>,
+        vector: Option<&Vector>,
         answer: &Answer,
         ttl_s: i64,
     ) -> Result<(), GatewayError> {
@@ -198,18 +232,25 @@ impl Answers {
         if text.is_empty() || text.len() > LONGEST_ANSWER {
             return Ok(());
         }
-        let vector: Option<Vec<u8>> = vector.map(|vector| vector.iter().flat_map(|x| x.to_le_bytes()).collect());
-        let alike = question.alike.as_ref().filter(|_| vector.is_some());
+        let alike = question.alike.as_ref().zip(vector);
+        let family = alike.map(|(alike, vector)| vector.family(alike));
+        let said_last = alike.map(|(alike, _)| alike.said_last.as_str());
+        let vector: Option<Vec<u8>> =
+            alike.map(|(_, vector)| vector.numbers.iter().flat_map(|x| x.to_le_bytes()).collect());
         let bytes = text.len() + vector.as_ref().map_or(0, Vec::len);
         let store = scope.store(&self.stores).await?;
         let now = self.clock.now();
         let mut tx = store.begin().await?;
         let keep = tx.query(KEEP).bind(store.tenant()).bind(question.key.as_str());
-        let keep =
-            keep.bind(alike.map(|alike| alike.family.as_str())).bind(alike.map(|alike| alike.said_last.as_str()));
-        let keep = keep.bind(vector).bind(text).bind(i64::try_from(bytes).unwrap_or(i64::MAX)).bind(now);
+        let keep = keep
+            .bind(family)
+            .bind(said_last)
+            .bind(vector)
+            .bind(text)
+            .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+            .bind(now);
         keep.bind(now.plus_millis(ttl_s.saturating_mul(1_000))).execute().await?;
-        if self.kept.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(TIDY_EVERY) {
+        if self.is_to_tidy(store.tenant()) {
             tx.query(PRUNE).bind(store.tenant()).bind(now).execute().await?;
             tx.query(SHRINK).bind(store.tenant()).bind(MOST_BYTES).execute().await?;
         }
@@ -238,7 +279,7 @@ mod tests {
     fn outcome(reason: FinishReason) -> Outcome {
         Outcome {
             reason,
-            usage: TokenUsage { input: Some(3), cached_input: None, output: Some(1) },
+            usage: TokenUsage { input: Some(3), cached_input: None, output: Some(1), ..TokenUsage::default() },
             cost: Some(NanoUsd::from_nanos(7)),
             measured: true,
             route: "p/m".to_owned(),
@@ -317,6 +358,10 @@ VALUES ($1, $2, '{}', $3, $4, 9000000000000)";
         }
     }
 
+    fn vector(numbers: [f32; 2]) -> Vector {
+        Vector { numbers: numbers.to_vec(), by: "p/small".to_owned() }
+    }
+
     fn question(key: &str) -> Question {
         let alike = Alike { family: "family".to_owned(), said_last: "What is it?".to_owned() };
         Question { key: key.to_owned(), alike: Some(alike) }
@@ -329,7 +374,7 @@ VALUES ($1, $2, '{}', $3, $4, 9000000000000)";
     #[tokio::test]
     async fn the_same_question_of_two_tenants_has_two_answers_and_two_ages() {
         let twins = Twins::new().await;
-        let (answers, asked, vector) = (twins.answers(), question("same"), [1.0, 0.0]);
+        let (answers, asked, vector) = (twins.answers(), question("same"), vector([1.0, 0.0]));
         let found = async |scope: &Scope| {
             let exact = answers.find(scope, &asked.key).await.unwrap();
             let alike = answers.alike(scope, asked.alike.as_ref().unwrap(), &vector, 0.9).await.unwrap();
@@ -347,7 +392,7 @@ VALUES ($1, $2, '{}', $3, $4, 9000000000000)";
     #[tokio::test]
     async fn what_is_more_alike_and_not_ones_own_or_over_stands_in_nobodys_way() {
         let twins = Twins::new().await;
-        let (answers, like, asked) = (twins.answers(), [0.8, 0.6], [1.0, 0.0]);
+        let (answers, like, asked) = (twins.answers(), vector([0.8, 0.6]), vector([1.0, 0.0]));
         answers.keep(&twins.acme, &question("alike"), Some(&like), &answer("acme's"), 600).await.unwrap();
         answers.keep(&twins.globex, &question("the same"), Some(&asked), &answer("globex's"), 600).await.unwrap();
         answers.keep(&twins.acme, &question("over"), Some(&asked), &answer("old"), 1).await.unwrap();
@@ -355,6 +400,12 @@ VALUES ($1, $2, '{}', $3, $4, 9000000000000)";
         let family = question("asked").alike.unwrap();
         let found = answers.alike(&twins.acme, &family, &asked, 0.7).await.unwrap();
         assert_eq!(found.map(|kept| kept.answer), Some(answer("acme's")));
+        let others = Vector { by: "p/other".to_owned(), ..asked.clone() };
+        assert_eq!(answers.alike(&twins.acme, &family, &others, 0.7).await.unwrap(), None, "another model's vector");
+        // Made anew without a vector, it is found by its old one still.
+        answers.keep(&twins.acme, &question("alike"), None, &answer("new"), 600).await.unwrap();
+        let found = answers.alike(&twins.acme, &family, &asked, 0.7).await.unwrap();
+        assert_eq!(found.map(|kept| kept.answer), Some(answer("new")));
     }
 
     #[tokio::test]
@@ -381,5 +432,11 @@ VALUES ($1, $2, '{}', $3, $4, 9000000000000)";
         twins.answers().keep(&twins.acme, &question("more"), None, &answer("a"), 60).await.unwrap();
         assert!(!twins.has(&twins.acme, "old").await && twins.has(&twins.acme, "new").await);
         assert!(twins.has(&twins.globex, "old").await, "what another has too much of");
+
+        // Whoever else keeps answers in between, each tenant's turn to tidy comes.
+        let answers = twins.answers();
+        let turns =
+            (0..64).filter(|_| answers.is_to_tidy(twins.acme.tenant()) | !answers.is_to_tidy(twins.globex.tenant()));
+        assert_eq!(turns.count(), 64, "both tidy at the same answers");
     }
 }

@@ -8,7 +8,7 @@ mod question;
 mod shared;
 
 use crate::{AnswerPart, Answering, ChatRequest, EmbedRequest, Gateway, GatewayError, Outcome, gateway::Able};
-use answers::{Answer, Answers, Kept};
+use answers::{Answer, Answers, Kept, Vector};
 use contract::{NanoUsd, RequestId, Timestamp};
 use futures::{StreamExt, stream};
 use metering::{CacheHit, CacheKind, Feature};
@@ -18,6 +18,7 @@ use shared::{Joined, Shared, UnderWay};
 use std::sync::Arc;
 use store::TenantStores;
 use tenancy::{Scope, SharedClock};
+use tokio_util::sync::CancellationToken;
 
 /// What a request says about answers that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,24 +93,32 @@ impl Lookup {
             alone.begin(async { Ok(answering) }).await?;
             return Ok(self.told(alone, None, CacheUse::Miss));
         }
-        if let Some(kept) = self.gateway.cache.answers.find(&self.scope, &self.question.key).await? {
+        // What came from a place that must not be asked any more is not given again either.
+        let allowed = |kept: &Kept| able.legs.iter().any(|leg| leg.route() == kept.answer.route);
+        let found = self.gateway.cache.answers.find(&self.scope, &self.question.key).await?;
+        if let Some(kept) = found.filter(allowed) {
             return self.given_again(kept, CacheKind::Exact).await;
         }
         let vector = self.vector().await;
-        if let Some(kept) = self.alike(vector.as_deref()).await? {
+        if let Some(kept) = self.alike(vector.as_ref()).await?.filter(allowed) {
             return self.given_again(kept, CacheKind::Semantic).await;
         }
         let shared = self.gateway.cache.under_way.join(self.scope.tenant(), &self.question.key);
-        let ask = || self.gateway.ask(&self.scope, self.request.clone(), able.clone());
+        // It ends with its last reader, whoever of them asked first.
+        let request = ChatRequest { cancel: CancellationToken::new(), ..self.request.clone() };
+        let ask = || self.gateway.ask(&self.scope, request.clone(), able.clone());
         match shared.begin(ask()).await? {
             Joined::Leads => Ok(self.told(shared, vector, CacheUse::Miss)),
-            Joined::Alone => ask().await,
+            Joined::Alone => {
+                let answering = self.gateway.ask(&self.scope, self.request.clone(), able).await?;
+                Ok(Answering { cache: CacheUse::Miss, ..answering })
+            }
             Joined::Follows => self.following(shared).await,
         }
     }
 
     /// What was said last, as a vector; none where that cannot be had, which is no reason not to answer.
-    async fn vector(&self) -> Option<Vec<f32>> {
+    async fn vector(&self) -> Option<Vector> {
         let (alike, model) = (self.question.alike.as_ref()?, self.policy.embed_with.as_ref()?);
         let request = EmbedRequest {
             request: RequestId::new(),
@@ -120,7 +129,7 @@ impl Lookup {
             cancel: self.request.cancel.child_token(),
         };
         match self.gateway.embed(&self.scope, request).await {
-            Ok(embedded) => embedded.vectors.into_iter().next(),
+            Ok(embedded) => embedded.vectors.into_iter().next().map(|numbers| Vector { numbers, by: embedded.route }),
             Err(error) => {
                 tracing::warn!(model, %error, "what was asked cannot be compared with what was asked before");
                 None
@@ -128,7 +137,7 @@ impl Lookup {
         }
     }
 
-    async fn alike(&self, vector: Option<&[f32]>) -> Result<Option<Kept>, GatewayError> {
+    async fn alike(&self, vector: Option<&Vector>) -> Result<Option<Kept>, GatewayError> {
         match (&self.question.alike, vector, self.policy.similarity) {
             (Some(alike), Some(vector), Some(similarity)) => {
                 self.gateway.cache.answers.alike(&self.scope, alike, vector, similarity).await
@@ -170,9 +179,9 @@ impl Lookup {
     }
 
     /// A shared answer as one of its readers sees it; `vector` is kept with it.
-    fn told(self, shared: Arc<Shared>, vector: Option<Vec<f32>>, cache: CacheUse) -> Answering {
+    fn told(self, shared: Arc<Shared>, vector: Option<Vector>, cache: CacheUse) -> Answering {
         let route = shared.route();
-        let reader = Reader { lookup: self, shared, vector: vector.map(Arc::from), follows: cache != CacheUse::Miss };
+        let reader = Reader { lookup: self, shared, vector, follows: cache != CacheUse::Miss };
         let parts = stream::unfold(Some((reader, 0)), |state| async {
             let (reader, place) = state?;
             let part = reader.part(place).await?;
@@ -186,7 +195,7 @@ impl Lookup {
 struct Reader {
     lookup: Lookup,
     shared: Arc<Shared>,
-    vector: Option<Arc<[f32]>>,
+    vector: Option<Vector>,
     /// Whether somebody else pays.
     follows: bool,
 }
@@ -216,7 +225,7 @@ impl Reader {
     async fn keep(&self, parts: &[AnswerPart], outcome: &Outcome) {
         let Some(answer) = Answer::of(parts, outcome) else { return };
         let Lookup { gateway, scope, question, policy, .. } = &self.lookup;
-        let kept = gateway.cache.answers.keep(scope, question, self.vector.as_deref(), &answer, policy.ttl_s).await;
+        let kept = gateway.cache.answers.keep(scope, question, self.vector.as_ref(), &answer, policy.ttl_s).await;
         if let Err(error) = kept {
             tracing::warn!(%error, "an answer cannot be kept to be given again");
         }

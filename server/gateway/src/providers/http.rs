@@ -194,9 +194,18 @@ impl Connection {
 
     /// A whole JSON answer.
     pub async fn json<T: for<'de> Deserialize<'de>>(&self, response: Response) -> Result<T, ProviderError> {
-        let body = tokio::time::timeout(self.timeout, read_up_to(response, MAX_BODY_BYTES))
+        self.json_within(self.timeout, response).await
+    }
+
+    /// The same where the head may come long before the rest.
+    pub async fn json_within<T: for<'de> Deserialize<'de>>(
+        &self,
+        limit: Duration,
+        response: Response,
+    ) -> Result<T, ProviderError> {
+        let body = tokio::time::timeout(limit, read_up_to(response, MAX_BODY_BYTES))
             .await
-            .map_err(|_| ProviderError::TimedOut(self.timeout))??;
+            .map_err(|_| ProviderError::TimedOut(limit))??;
         serde_json::from_slice(&body).map_err(|error| ProviderError::Malformed(error.to_string()))
     }
 
@@ -283,6 +292,9 @@ impl ErrorObject {
     }
 }
 
+/// Anthropic tells an empty account as a wrong request.
+const EMPTY_ACCOUNT: &str = "credit balance is too low";
+
 fn meaning(status: StatusCode, code: &str, message: &str, retry_after: Option<Duration>, model: &str) -> ProviderError {
     let message = if message.trim().is_empty() { code.to_owned() } else { message.to_owned() };
     let number = status.as_u16();
@@ -298,10 +310,14 @@ fn meaning(status: StatusCode, code: &str, message: &str, retry_after: Option<Du
         429 if code == "insufficient_quota" => ProviderError::Failed { status: number, message },
         429 => ProviderError::RateLimited { retry_after },
         503 | 529 if retry_after.is_some() => ProviderError::RateLimited { retry_after },
+        // It is the operator's account that is empty, and others have theirs.
+        402 => ProviderError::Failed { status: number, message },
+        400 if message.contains(EMPTY_ACCOUNT) => ProviderError::Failed { status: number, message },
         400 | 413 | 422 => {
             context_exceeded(code, &message).unwrap_or(ProviderError::Rejected { status: number, message })
         }
-        408 => ProviderError::Failed { status: number, message },
+        // Not now, and not because of what was asked.
+        408 | 409 | 425 => ProviderError::Failed { status: number, message },
         300..=399 => ProviderError::Failed {
             status: number,
             message: "the address redirects; set base_url to where it leads".to_owned(),
@@ -328,11 +344,15 @@ fn context_exceeded(code: &str, message: &str) -> Option<ProviderError> {
     }
 }
 
-/// `retry-after-ms` (OpenAI) is finer than `retry-after`, whose form with a date nobody here sends.
+/// `retry-after-ms` (OpenAI) is finer than `retry-after`, which is a number of seconds or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    if let Some(seconds) = number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after")) {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = jiff::fmt::rfc2822::parse(text("retry-after")?).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(jiff::Timestamp::now())).unwrap_or(Duration::ZERO))
 }
 
 async fn read_up_to(mut response: Response, limit: usize) -> Result<Vec<u8>, ProviderError> {
@@ -373,6 +393,11 @@ mod tests {
         assert!(matches!(refused(404, "model_not_found", ""), ProviderError::UnknownModel(model) if model == "m"));
         assert!(matches!(refused(429, "", ""), ProviderError::RateLimited { retry_after: None }));
         assert!(matches!(refused(429, "insufficient_quota", "pay"), ProviderError::Failed { status: 429, .. }));
+        for status in [402, 409, 425] {
+            assert!(matches!(refused(status, "", "no"), ProviderError::Failed { .. }), "{status}");
+        }
+        let empty = "Your credit balance is too low to access the Anthropic API.";
+        assert!(matches!(refused(400, "invalid_request_error", empty), ProviderError::Failed { status: 400, .. }));
         assert!(matches!(refused(400, "", "no"), ProviderError::Rejected { status: 400, .. }));
         assert!(matches!(refused(500, "", "oh"), ProviderError::Failed { status: 500, .. }));
         assert!(matches!(refused(302, "", ""), ProviderError::Failed { status: 302, .. }));
@@ -393,6 +418,13 @@ mod tests {
         assert_eq!(retry_after(&headers), None);
         headers.insert("retry-after", HeaderValue::from_static("2"));
         assert_eq!(retry_after(&headers), Some(Duration::from_secs(2)));
+        let in_a_minute = jiff::Timestamp::now() + Duration::from_secs(60);
+        let date = in_a_minute.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        headers.insert("retry-after", HeaderValue::from_str(&date).unwrap());
+        let told = retry_after(&headers).unwrap().as_secs();
+        assert!((57..=60).contains(&told), "{told}");
+        headers.insert("retry-after", HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"));
+        assert_eq!(retry_after(&headers), Some(Duration::ZERO));
         headers.insert("retry-after-ms", HeaderValue::from_static("250"));
         assert_eq!(retry_after(&headers), Some(Duration::from_millis(250)));
         headers.insert("retry-after-ms", HeaderValue::from_static("-1"));

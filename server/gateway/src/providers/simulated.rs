@@ -33,6 +33,8 @@ pub enum Fault {
     RateLimit,
     /// Silence, until the provider's timeout.
     Hang,
+    /// The same in the middle of the answer.
+    Silence,
     /// The stream ends before its end.
     Cut,
     /// An event that is not the protocol.
@@ -47,6 +49,7 @@ impl Fault {
             "sim-error" => Some(Self::Error),
             "sim-rate-limit" => Some(Self::RateLimit),
             "sim-hang" => Some(Self::Hang),
+            "sim-silence" => Some(Self::Silence),
             "sim-cut" => Some(Self::Cut),
             "sim-malformed" => Some(Self::Malformed),
             _ => None,
@@ -65,7 +68,7 @@ pub struct SimulatedOptions {
     pub first_token_ms: u64,
     pub fault: Fault,
     pub retry_after_ms: u64,
-    /// How much is said before the fault. None: half the answer for `cut` and `malformed`, nothing for the others.
+    /// How much is said before the fault. None: half the answer for `silence`, `cut` and `malformed`, nothing for the others.
     pub fault_after_tokens: Option<usize>,
 }
 
@@ -141,7 +144,7 @@ impl Simulated {
         let fault = Fault::of_model(model).unwrap_or(self.options.fault);
         let default = match fault {
             Fault::None | Fault::Error | Fault::RateLimit | Fault::Hang => 0,
-            Fault::Cut | Fault::Malformed => self.options.tokens / 2,
+            Fault::Silence | Fault::Cut | Fault::Malformed => self.options.tokens / 2,
         };
         (fault, self.options.fault_after_tokens.unwrap_or(default))
     }
@@ -160,7 +163,7 @@ async fn strike(
         Fault::RateLimit => {
             Err(ProviderError::RateLimited { retry_after: Some(Duration::from_millis(options.retry_after_ms)) })
         }
-        Fault::Hang => {
+        Fault::Hang | Fault::Silence => {
             wait_until(Instant::now() + timeout, cancel).await?;
             Err(ProviderError::TimedOut(timeout))
         }
@@ -242,7 +245,7 @@ impl Provider for Simulated {
                 strike(fault, &options, timeout, &call.cancel).await?;
             }
             let output = i64::try_from(length).unwrap_or(i64::MAX);
-            let usage = TokenUsage { input: Some(input), cached_input: Some(0), output: Some(output) };
+            let usage = TokenUsage { input: Some(input), cached_input: Some(0), output: Some(output), ..TokenUsage::default() };
             yield ChatPart::Finished { reason, usage };
         };
         Ok(stream.boxed())
@@ -254,7 +257,10 @@ impl Provider for Simulated {
         strike(fault, &self.options, self.timeout, &call.cancel).await?;
         let vectors = call.inputs.iter().map(|text| vector_of(&call.model, text)).collect();
         let input = call.inputs.iter().map(|text| words_in(text)).sum();
-        Ok(Embeddings { vectors, usage: TokenUsage { input: Some(input), cached_input: Some(0), output: Some(0) } })
+        Ok(Embeddings {
+            vectors,
+            usage: TokenUsage { input: Some(input), cached_input: Some(0), output: Some(0), ..TokenUsage::default() },
+        })
     }
 
     fn count_tokens(&self, _model: &str, text: &str) -> i64 {
@@ -335,7 +341,10 @@ mod tests {
         assert!(first.starts_with("simulated: "));
         assert_eq!(parts, 40);
         assert_eq!(provider.count_tokens("m", &first), 40);
-        assert_eq!(usage.unwrap(), TokenUsage { input: Some(5), cached_input: Some(0), output: Some(40) });
+        assert_eq!(
+            usage.unwrap(),
+            TokenUsage { input: Some(5), cached_input: Some(0), output: Some(40), ..TokenUsage::default() }
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,10 +13,10 @@ use axum::{
     Json,
     response::{IntoResponse, Response, sse},
 };
-use contract::RequestId;
+use contract::{NanoUsd, RequestId};
 use futures::{Stream, StreamExt, pin_mut};
 use gateway::{
-    AnswerPart, Answering,
+    AnswerPart, Answering, CacheUse,
     dialects::{ChatAsked, Event, Telling, Whole},
 };
 use orchestration::{KeptResponse, Responses};
@@ -70,6 +70,9 @@ pub(super) async fn answer(
         };
         told::route(&mut response, &route);
         told::cache(&mut response, cache, state.platform().tenancy.clock().now());
+        if matches!(cache, CacheUse::Hit { .. }) {
+            told::cost(&mut response, Some(NanoUsd::ZERO));
+        }
         Ok(response)
     };
     tokio::select! {

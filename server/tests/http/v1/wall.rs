@@ -30,7 +30,7 @@ struct Row {
     backed: [Seen; 2],
 }
 
-const WALL: [Row; 6] = [
+const WALL: [Row; 7] = [
     Row { fault: "sim-ok", does: "answers", alone: [Seen::Answer; 2], backed: [Seen::Answer; 2] },
     Row { fault: "sim-error", does: "fails with a status of 500", alone: [FAILED; 2], backed: [Seen::Answer; 2] },
     Row { fault: "sim-rate-limit", does: "asks to slow down (429)", alone: [SLOW_DOWN; 2], backed: [Seen::Answer; 2] },
@@ -38,6 +38,12 @@ const WALL: [Row; 6] = [
     Row {
         fault: "sim-cut",
         does: "is cut off in the middle of the answer",
+        alone: [FAILED, Seen::Interrupted],
+        backed: [Seen::Answer, Seen::Interrupted],
+    },
+    Row {
+        fault: "sim-silence",
+        does: "falls silent in the middle of the answer",
         alone: [FAILED, Seen::Interrupted],
         backed: [Seen::Answer, Seen::Interrupted],
     },
@@ -54,16 +60,19 @@ enum Asked {
     Chat,
     Responses,
     Messages,
+    /// At once alone, and in OpenAI's words.
+    Embeddings,
 }
 
 impl Asked {
-    const ALL: [Self; 3] = [Self::Chat, Self::Responses, Self::Messages];
+    const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Embeddings];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
             Self::Responses => "responses",
             Self::Messages => "messages",
+            Self::Embeddings => "embeddings",
         }
     }
 
@@ -72,6 +81,7 @@ impl Asked {
             Self::Chat => "/v1/chat/completions",
             Self::Responses => "/v1/responses",
             Self::Messages => "/v1/messages",
+            Self::Embeddings => "/v1/embeddings",
         }
     }
 
@@ -80,25 +90,19 @@ impl Asked {
             Self::Chat => hello(model),
             Self::Responses => json!({ "model": model, "input": "Hello" }),
             Self::Messages => greeting(model),
+            Self::Embeddings => return json!({ "model": model, "input": "Hello" }),
         };
         body["stream"] = streamed.into();
         body
     }
 
-    /// What stands at the end of a whole stream.
-    const fn terminator(self) -> &'static str {
+    /// What stands at the end of a whole stream, and what stands there in place of it; none where there are no streams.
+    const fn ends(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Chat => "data: [DONE]",
-            Self::Responses => "event: response.completed",
-            Self::Messages => "event: message_stop",
-        }
-    }
-
-    /// What stands there in place of it.
-    const fn error(self) -> &'static str {
-        match self {
-            Self::Chat => "data: {\"error\"",
-            Self::Responses | Self::Messages => "event: error",
+            Self::Chat => Some(("data: [DONE]", "data: {\"error\"")),
+            Self::Responses => Some(("event: response.completed", "event: error")),
+            Self::Messages => Some(("event: message_stop", "event: error")),
+            Self::Embeddings => None,
         }
     }
 
@@ -107,11 +111,12 @@ impl Asked {
             return self.refusal(answer);
         }
         let text = answer.text();
-        if !streamed {
-            assert!(text.contains("simulated: "), "{text}");
+        let Some((terminator, error)) = self.ends().filter(|_| streamed) else {
+            let answered = if self == Self::Embeddings { "\"embedding\":[" } else { "simulated: " };
+            assert!(text.contains(answered), "{text}");
             return Seen::Answer;
-        }
-        let (whole, broken) = (text.contains(self.terminator()), text.contains(self.error()));
+        };
+        let (whole, broken) = (text.contains(terminator), text.contains(error));
         assert!(whole != broken, "a stream has one end: {text}");
         assert!(text.contains("simulated"), "it has words: {text}");
         if whole { Seen::Answer } else { Seen::Interrupted }
@@ -120,7 +125,7 @@ impl Asked {
     fn refusal(self, answer: &Answer) -> Seen {
         let told = answer.json();
         let name = match self {
-            Self::Chat | Self::Responses => told["error"]["code"].clone(),
+            Self::Chat | Self::Responses | Self::Embeddings => told["error"]["code"].clone(),
             Self::Messages => told["error"]["type"].clone(),
         };
         let known = [FAILED, SLOW_DOWN].into_iter().find(|seen| {
@@ -149,7 +154,7 @@ impl Case {
         let mut all: Vec<Self> = Vec::new();
         for row in &WALL {
             for asked in Asked::ALL {
-                for streamed in [false, true] {
+                for streamed in [false, true].into_iter().filter(|streamed| !streamed || asked.ends().is_some()) {
                     let strategies = STRATEGIES.map(Some).into_iter().chain([None]);
                     for strategy in strategies {
                         all.push(Self { number: all.len(), row, asked, streamed, strategy });
@@ -235,8 +240,8 @@ fn table() -> String {
         writeln!(text, "| {does} | {a} | {b} | {c} | {d} |").unwrap();
     }
     text += "\n| dialect | the end of a whole stream | in its place |\n|---|---|---|\n";
-    for asked in Asked::ALL {
-        writeln!(text, "| `{}` | `{}` | `{}…` |", asked.path(), asked.terminator(), asked.error()).unwrap();
+    for (asked, (terminator, error)) in Asked::ALL.into_iter().filter_map(|asked| Some((asked, asked.ends()?))) {
+        writeln!(text, "| `{}` | `{terminator}` | `{error}…` |", asked.path()).unwrap();
     }
     text
 }

@@ -8,6 +8,9 @@ use crate::{
 use contract::{FinishReason, RequestId, TokenUsage};
 use serde_json::{Map, Value, json};
 
+/// What a response repeats of its request that says who asked.
+const WHOSE: [&str; 5] = ["metadata", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"];
+
 /// Puts one answer into the dialect.
 #[derive(Debug, Clone)]
 pub struct Telling {
@@ -199,6 +202,12 @@ impl Telling {
             for name in ["previous_response_id", "store"] {
                 response.insert(name.to_owned(), self.repeated.get(name).cloned().unwrap_or_default());
             }
+            // An answer that is given again was asked for by somebody else, in whose words it repeats them.
+            for name in WHOSE {
+                if response.contains_key(name) {
+                    response.insert(name.to_owned(), self.repeated.get(name).cloned().unwrap_or_default());
+                }
+            }
             response.insert("id".to_owned(), self.id.as_str().into());
             response.insert("model".to_owned(), self.model.as_str().into());
         }
@@ -273,7 +282,7 @@ fn usage(usage: &TokenUsage) -> Value {
         "input_tokens": input,
         "input_tokens_details": { "cached_tokens": usage.cached_input.unwrap_or(0) },
         "output_tokens": output,
-        "output_tokens_details": { "reasoning_tokens": 0 },
+        "output_tokens_details": { "reasoning_tokens": usage.reasoning.unwrap_or(0) },
         "total_tokens": input.saturating_add(output),
     })
 }
@@ -286,7 +295,7 @@ mod tests {
     fn outcome(reason: FinishReason) -> Outcome {
         Outcome {
             reason,
-            usage: TokenUsage { input: Some(5), cached_input: None, output: Some(2) },
+            usage: TokenUsage { input: Some(5), cached_input: None, output: Some(2), ..TokenUsage::default() },
             cost: None,
             measured: true,
             route: "local/m".to_owned(),
@@ -299,6 +308,16 @@ mod tests {
     fn telling() -> Telling {
         let repeated = json!({ "store": true, "previous_response_id": null, "tools": [] });
         Telling::new("1", 7, "assistant".to_owned(), repeated.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn what_a_provider_repeats_of_the_request_is_whose_it_is_told_to() {
+        let own = json!({ "store": false, "previous_response_id": null, "metadata": { "customer": "b" } });
+        let telling = Telling::new("1", 7, "assistant".to_owned(), own.as_object().unwrap().clone());
+        let mut others = json!({ "id": "resp_9", "metadata": { "customer": "a" }, "user": "a", "output": [] });
+        telling.own(&mut others);
+        assert_eq!((&others["metadata"], &others["user"]), (&json!({ "customer": "b" }), &Value::Null));
+        assert_eq!(others.get("safety_identifier"), None, "what the provider does not tell is not told");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! <https://ai.google.dev/api/generate-content>
 
 mod request;
+mod signatures;
 
 use super::{
     estimate,
@@ -19,7 +20,8 @@ use contract::{FinishReason, ProviderKind, RequestId, TokenUsage};
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::Duration;
+use signatures::Signatures;
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub const DEFAULT_BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
@@ -30,13 +32,15 @@ const MOST_TEXTS: usize = 100;
 /// A server that speaks Gemini's protocol.
 pub struct Gemini {
     connection: Connection,
+    signatures: Arc<Signatures>,
 }
 
 impl Gemini {
     /// `timeout` bounds the wait for the head of an answer and the silence between two events.
     pub fn new(base_url: Option<&str>, key: Option<&str>, timeout: Duration) -> Result<Self, ProviderError> {
         let base_url = base_url.unwrap_or(DEFAULT_BASE_URL);
-        Ok(Self { connection: Connection::new(base_url, key, KeyHeader::XGoogApiKey, timeout)? })
+        let connection = Connection::new(base_url, key, KeyHeader::XGoogApiKey, timeout)?;
+        Ok(Self { connection, signatures: Arc::default() })
     }
 
     /// The models of this server that chat; costs nothing, so it also tries a key.
@@ -63,8 +67,12 @@ impl Gemini {
 }
 
 /// A model's name comes from configuration; it may be tuned, and then has its own place.
+fn full_name(model: &str) -> String {
+    if model.contains('/') { model.to_owned() } else { format!("models/{model}") }
+}
+
 fn path(model: &str, method: &str) -> String {
-    if model.contains('/') { format!("/{model}:{method}") } else { format!("/models/{model}:{method}") }
+    format!("/{}:{method}", full_name(model))
 }
 
 /// A wrong key is told as a wrong argument.
@@ -88,18 +96,23 @@ impl Provider for Gemini {
     }
 
     async fn chat(&self, call: ChatCall) -> Result<ChatParts, ProviderError> {
-        let body = request::written(&call)?;
+        let body = request::written(&call, &self.signatures)?;
         let request = self.connection.post(&path(&call.model, "streamGenerateContent?alt=sse"))?.json(&body);
         let response = self.connection.send(request, &call.model, &call.cancel).await.map_err(meaning)?;
         let mut events = Box::pin(self.connection.events(response, call.cancel.clone())?);
-        let connection = self.connection.clone();
+        let (connection, signatures) = (self.connection.clone(), Arc::clone(&self.signatures));
         let stream = try_stream! {
-            let (mut reason, mut usage) = (None, TokenUsage::default());
+            let (mut reason, mut usage, mut called) = (None, TokenUsage::default(), false);
+            let one_at_a_time = call.conversation.tools.one_at_a_time;
             while let Some(event) = events.next().await {
                 let chunk: Chunk = serde_json::from_str(&event?.data)
                     .map_err(|error| ProviderError::Malformed(format!("a chunk: {error}")))?;
+                let says_nothing = chunk.says_nothing();
                 if let Some(error) = chunk.error {
                     Err(connection.streamed_error(error, &call.model))?;
+                }
+                if says_nothing {
+                    Err(ProviderError::Malformed("a chunk without candidates".to_owned()))?;
                 }
                 if let Some(used) = chunk.usage_metadata {
                     usage = used.into();
@@ -108,9 +121,13 @@ impl Provider for Gemini {
                 if chunk.prompt_feedback.is_some_and(|feedback| feedback.block_reason.is_some()) {
                     reason = Some(FinishReason::ContentFilter);
                 }
-                let Some(candidate) = chunk.candidates.into_iter().next() else { continue };
+                let Some(candidate) = chunk.candidates.into_iter().flatten().next() else { continue };
                 for part in candidate.content.into_iter().flat_map(|content| content.parts) {
-                    for part in part.told() {
+                    // It cannot be told to call one tool at a time: the first call is the answer then.
+                    if part.function_call.is_some() && std::mem::replace(&mut called, true) && one_at_a_time {
+                        continue;
+                    }
+                    for part in part.told(|id, signature| signatures.keep(call.tenant, id, signature)) {
                         yield part;
                     }
                 }
@@ -131,8 +148,8 @@ impl Provider for Gemini {
     }
 
     async fn count(&self, call: ChatCall) -> Result<Option<i64>, ProviderError> {
-        let mut asked = request::read(&call)?;
-        asked.insert("model".to_owned(), format!("models/{}", call.model).into());
+        let mut asked = request::read(&call, &self.signatures)?;
+        asked.insert("model".to_owned(), full_name(&call.model).into());
         let body = json!({ "generateContentRequest": asked });
         Ok(Some(self.ask::<Counted>("countTokens", &body, &call.model, &call.cancel).await?.total_tokens))
     }
@@ -150,7 +167,7 @@ impl Provider for Gemini {
             vectors.extend(answer.embeddings.into_iter().map(|one| super::vector::unit_length(one.values)));
         }
         // How much was read is not told.
-        Ok(Embeddings { vectors, usage: TokenUsage { input: None, cached_input: None, output: Some(0) } })
+        Ok(Embeddings { vectors, usage: TokenUsage { output: Some(0), ..TokenUsage::default() } })
     }
 
     fn count_tokens(&self, _model: &str, text: &str) -> i64 {
@@ -159,7 +176,7 @@ impl Provider for Gemini {
 }
 
 fn embedding_asked(call: &EmbedCall, text: &str) -> Value {
-    let mut asked = json!({ "model": format!("models/{}", call.model), "content": { "parts": [{ "text": text }] } });
+    let mut asked = json!({ "model": full_name(&call.model), "content": { "parts": [{ "text": text }] } });
     if let Some(dimensions) = call.dimensions {
         asked["outputDimensionality"] = dimensions.into();
     }
@@ -185,13 +202,20 @@ fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
 #[serde(rename_all = "camelCase")]
 struct Chunk {
     #[serde(default)]
-    candidates: Vec<Candidate>,
+    candidates: Option<Vec<Candidate>>,
     #[serde(default)]
     prompt_feedback: Option<PromptFeedback>,
     #[serde(default)]
     usage_metadata: Option<Usage>,
     #[serde(default)]
     error: Option<ErrorObject>,
+}
+
+impl Chunk {
+    /// Nothing that the protocol has a name for.
+    const fn says_nothing(&self) -> bool {
+        self.candidates.is_none() && self.prompt_feedback.is_none() && self.usage_metadata.is_none()
+    }
 }
 
 #[derive(Deserialize)]
@@ -226,6 +250,8 @@ struct Part {
     thought: bool,
     #[serde(default)]
     function_call: Option<FunctionCall>,
+    #[serde(default)]
+    thought_signature: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -238,11 +264,14 @@ struct FunctionCall {
 }
 
 impl Part {
-    /// A call comes whole, and mostly without an id.
-    fn told(self) -> Vec<ChatPart> {
+    /// A call comes whole, and mostly without an id. `sign`: told a call's id with its signature.
+    fn told(self, sign: impl FnOnce(&str, &str)) -> Vec<ChatPart> {
         if let Some(FunctionCall { id, name, args }) = self.function_call {
             let id = id.filter(|id| !id.is_empty());
             let id = id.unwrap_or_else(|| format!("call_{}", RequestId::new()));
+            if let Some(signature) = &self.thought_signature {
+                sign(&id, signature);
+            }
             let arguments = args.unwrap_or_else(|| json!({})).to_string();
             let parts = [ToolPart::Begins { id, name }, ToolPart::Arguments(arguments)];
             return parts.map(ChatPart::Tool).into();
@@ -273,6 +302,8 @@ impl From<Usage> for TokenUsage {
             input: usage.prompt_token_count,
             cached_input: usage.cached_content_token_count,
             output: said.map_or(thought, |said| Some(said.saturating_add(thought.unwrap_or(0)))),
+            reasoning: thought,
+            ..Self::default()
         }
     }
 }

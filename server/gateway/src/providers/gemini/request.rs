@@ -1,21 +1,21 @@
 //! A conversation in Gemini's words.
 
+use super::signatures::Signatures;
 use crate::{
-    conversation::{ChatTurn, Conversation, Format, Picture, Piece, Tool, ToolChoice},
+    conversation::{ChatTurn, Conversation, Format, Picture, Piece, Tool, ToolChoice, Toolbox},
     provider::{ChatCall, ProviderError},
 };
-use contract::MessageRole;
+use contract::{MessageRole, TenantId};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// Newer models sign the calls they make and want the signature back. A conversation that came through another dialect has
-/// none; this says so, as the provider's documentation tells.
-/// <https://ai.google.dev/gemini-api/docs/thought-signatures>
+/// Newer models sign the calls they make and want the signature back. This says that there is none any more, or never was
+/// one: of a call that another model made.
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
-pub(super) fn written(call: &ChatCall) -> Result<Value, ProviderError> {
+pub(super) fn written(call: &ChatCall, signatures: &Signatures) -> Result<Value, ProviderError> {
     let Conversation { parameters, format, .. } = &*call.conversation;
-    let mut body = read(call)?;
+    let mut body = read(call, signatures)?;
     let mut config = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -43,31 +43,44 @@ pub(super) fn written(call: &ChatCall) -> Result<Value, ProviderError> {
 }
 
 /// What the model reads of a call; all that is needed to count it.
-pub(super) fn read(call: &ChatCall) -> Result<Map<String, Value>, ProviderError> {
+pub(super) fn read(call: &ChatCall, signatures: &Signatures) -> Result<Map<String, Value>, ProviderError> {
     let Conversation { system, turns, tools, .. } = &*call.conversation;
     let mut body = Map::new();
-    body.insert("contents".to_owned(), contents(turns)?.into());
+    body.insert("contents".to_owned(), contents(turns, Past::of(call.tenant, signatures))?.into());
     if let Some(system) = system.as_deref().filter(|text| !text.trim().is_empty()) {
         body.insert("systemInstruction".to_owned(), json!({ "parts": [{ "text": system }] }));
     }
     if !tools.offered.is_empty() {
         let declared: Vec<Value> = tools.offered.iter().map(declared).collect();
         body.insert("tools".to_owned(), json!([{ "functionDeclarations": declared }]));
-        if let Some(calling) = calling(&tools.choice) {
+        if let Some(calling) = calling(tools) {
             body.insert("toolConfig".to_owned(), json!({ "functionCallingConfig": calling }));
         }
     }
     Ok(body)
 }
 
+/// What is known of the calls that were made so far.
+struct Past<'a> {
+    tenant: TenantId,
+    signatures: &'a Signatures,
+    /// Of the tools that were called, by the ids of the calls.
+    names: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> Past<'a> {
+    fn of(tenant: TenantId, signatures: &'a Signatures) -> Self {
+        Self { tenant, signatures, names: HashMap::new() }
+    }
+}
+
 /// Turns of one role that follow each other are one: results are looked for in the one after their calls.
-fn contents(turns: &[ChatTurn]) -> Result<Vec<Value>, ProviderError> {
-    let mut names = HashMap::new();
+fn contents<'a>(turns: &'a [ChatTurn], mut past: Past<'a>) -> Result<Vec<Value>, ProviderError> {
     let mut contents: Vec<(MessageRole, Vec<Value>)> = Vec::new();
     for turn in turns {
         let mut parts = Vec::with_capacity(turn.pieces.len());
         for piece in &turn.pieces {
-            parts.extend(part(piece, &mut names)?);
+            parts.extend(part(piece, &mut past)?);
         }
         match contents.last_mut() {
             _ if parts.is_empty() => {}
@@ -79,11 +92,22 @@ fn contents(turns: &[ChatTurn]) -> Result<Vec<Value>, ProviderError> {
         MessageRole::User => "user",
         MessageRole::Assistant => "model",
     };
-    Ok(contents.into_iter().map(|(who, parts)| json!({ "role": role(who), "parts": parts })).collect())
+    let content = |(who, mut parts): (MessageRole, Vec<Value>)| {
+        sign(&mut parts);
+        json!({ "role": role(who), "parts": parts })
+    };
+    Ok(contents.into_iter().map(content).collect())
 }
 
-/// `names`: of the tools that were called so far, by the ids of the calls.
-fn part<'a>(piece: &'a Piece, names: &mut HashMap<&'a str, &'a str>) -> Result<Option<Value>, ProviderError> {
+/// Of calls side by side the first one is signed, for all of them.
+fn sign(parts: &mut [Value]) {
+    let call = parts.iter_mut().find(|part| !part["functionCall"].is_null());
+    if let Some(call) = call.filter(|call| call["thoughtSignature"].is_null()) {
+        call["thoughtSignature"] = UNSIGNED.into();
+    }
+}
+
+fn part<'a>(piece: &'a Piece, past: &mut Past<'a>) -> Result<Option<Value>, ProviderError> {
     Ok(Some(match piece {
         Piece::Text(text) if text.is_empty() => return Ok(None),
         Piece::Text(text) => json!({ "text": text }),
@@ -92,12 +116,15 @@ fn part<'a>(piece: &'a Piece, names: &mut HashMap<&'a str, &'a str>) -> Result<O
         }
         Piece::Picture(Picture::Url(url)) => json!({ "fileData": { "fileUri": url, "mimeType": media_type_of(url) } }),
         Piece::Call(call) => {
-            names.insert(&call.id, &call.name);
-            let function = json!({ "name": call.name, "args": call.arguments });
-            json!({ "functionCall": function, "thoughtSignature": UNSIGNED })
+            past.names.insert(&call.id, &call.name);
+            let mut part = json!({ "functionCall": { "name": call.name, "args": call.arguments } });
+            if let Some(signature) = past.signatures.of(past.tenant, &call.id) {
+                part["thoughtSignature"] = (*signature).into();
+            }
+            part
         }
         Piece::Result(result) => {
-            let name = names.get(result.call.as_str()).ok_or_else(|| ProviderError::Rejected {
+            let name = past.names.get(result.call.as_str()).ok_or_else(|| ProviderError::Rejected {
                 status: 400,
                 message: format!("a result belongs to the call “{}”, which is not in the conversation", result.call),
             })?;
@@ -127,8 +154,12 @@ fn declared(tool: &Tool) -> Value {
     declared
 }
 
-fn calling(choice: &ToolChoice) -> Option<Value> {
-    match choice {
+/// Where a call is forced it fits its schema anyway; where it is not, only if that is asked for.
+fn calling(tools: &Toolbox) -> Option<Value> {
+    match &tools.choice {
+        ToolChoice::Auto if tools.offered.iter().any(|tool| tool.strict == Some(true)) => {
+            Some(json!({ "mode": "VALIDATED" }))
+        }
         ToolChoice::Auto => None,
         ToolChoice::Never => Some(json!({ "mode": "NONE" })),
         ToolChoice::Any => Some(json!({ "mode": "ANY" })),
@@ -148,35 +179,47 @@ mod tests {
             Piece::Call(ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: json!({ "a": 1 }) })
         };
         let result = |id: &str, failed| Piece::Result(ToolResult { call: id.to_owned(), text: "4".to_owned(), failed });
-        let told = contents(&[
+        let (tenant, signatures) = (TenantId::new(), Signatures::default());
+        let conversation = [
             turn(MessageRole::User, vec![Piece::Picture(Picture::Url("https://a.test/x.PNG?y=1".to_owned()))]),
             turn(MessageRole::Assistant, vec![call("1", "f"), call("2", "g")]),
             turn(MessageRole::User, vec![result("2", true)]),
             turn(MessageRole::User, vec![result("1", false)]),
-        ])
-        .unwrap();
-        let called =
-            |name: &str| json!({ "functionCall": { "name": name, "args": { "a": 1 } }, "thoughtSignature": UNSIGNED });
+        ];
+        let told = contents(&conversation, Past::of(tenant, &signatures)).unwrap();
+        let called = |name: &str| json!({ "functionCall": { "name": name, "args": { "a": 1 } } });
+        let signed = |signature: &str| {
+            let mut call = called("f");
+            call["thoughtSignature"] = signature.into();
+            call
+        };
         assert_eq!(
             Value::from(told),
             json!([
                 { "role": "user", "parts": [{ "fileData": { "fileUri": "https://a.test/x.PNG?y=1", "mimeType": "image/png" } }] },
-                { "role": "model", "parts": [called("f"), called("g")] },
+                { "role": "model", "parts": [signed(UNSIGNED), called("g")] },
                 { "role": "user", "parts": [
                     { "functionResponse": { "name": "g", "response": { "error": "4" } } },
                     { "functionResponse": { "name": "f", "response": { "output": "4" } } },
                 ] },
             ])
         );
-        let lost = contents(&[turn(MessageRole::User, vec![result("9", false)])]);
+        signatures.keep(tenant, "1", "s");
+        let told = contents(&conversation, Past::of(tenant, &signatures)).unwrap();
+        assert_eq!(told[1]["parts"], json!([signed("s"), called("g")]));
+        let lost = [turn(MessageRole::User, vec![result("9", false)])];
+        let lost = contents(&lost, Past::of(tenant, &signatures));
         assert!(matches!(lost, Err(ProviderError::Rejected { status: 400, .. })), "{lost:?}");
     }
 
     #[test]
     fn choices_are_modes() {
-        assert_eq!(calling(&ToolChoice::Auto), None);
-        assert_eq!(calling(&ToolChoice::Any), Some(json!({ "mode": "ANY" })));
-        let named = calling(&ToolChoice::Named("f".to_owned()));
+        let strict = |strict| Tool { name: "f".to_owned(), description: None, schema: json!({}), strict };
+        let calling = |choice, tool| calling(&Toolbox { offered: vec![tool], choice, ..Toolbox::default() });
+        assert_eq!(calling(ToolChoice::Auto, strict(None)), None);
+        assert_eq!(calling(ToolChoice::Auto, strict(Some(true))), Some(json!({ "mode": "VALIDATED" })));
+        assert_eq!(calling(ToolChoice::Any, strict(None)), Some(json!({ "mode": "ANY" })));
+        let named = calling(ToolChoice::Named("f".to_owned()), strict(None));
         assert_eq!(named, Some(json!({ "mode": "ANY", "allowedFunctionNames": ["f"] })));
     }
 }

@@ -41,10 +41,16 @@ impl OpenAi {
         Ok(Self { connection: Connection::new(base_url, key, KeyHeader::Bearer, timeout)? })
     }
 
-    /// OpenAI itself wants `max_completion_tokens`; compatible servers know the older name.
+    /// OpenAI itself, and Azure, which serves its models, want `max_completion_tokens`; compatible servers know the older
+    /// name.
     fn is_openai_itself(&self) -> bool {
         let host = self.connection.base_url().strip_prefix("https://").and_then(|rest| rest.split(['/', ':']).next());
-        host.is_some_and(|host| host == "api.openai.com" || host.ends_with(".api.openai.com"))
+        host.is_some_and(|host| {
+            host == "api.openai.com"
+                || [".api.openai.com", ".openai.azure.com", ".services.ai.azure.com"]
+                    .iter()
+                    .any(|end| host.ends_with(end))
+        })
     }
 
     /// The models this server offers; costs nothing, so it also tries a key.
@@ -94,10 +100,13 @@ impl Provider for OpenAi {
                 if let Some(error) = chunk.error {
                     Err(connection.streamed_error(error, &call.model))?;
                 }
+                if chunk.choices.is_none() && chunk.usage.is_none() {
+                    Err(ProviderError::Malformed("a chunk without choices".to_owned()))?;
+                }
                 if let Some(reported) = chunk.usage {
                     usage = reported.into();
                 }
-                let Some(choice) = chunk.choices.into_iter().find(|choice| choice.index == 0) else { continue };
+                let Some(choice) = chunk.choices.into_iter().flatten().find(|choice| choice.index == 0) else { continue };
                 for text in [choice.delta.content, choice.delta.refusal].into_iter().flatten() {
                     if !text.is_empty() {
                         yield ChatPart::Text(text);
@@ -149,7 +158,7 @@ impl Provider for OpenAi {
         }
         let vectors = answer.data.into_iter().map(|item| unit_length(item.embedding)).collect();
         let input = answer.usage.and_then(|usage| usage.prompt_tokens);
-        Ok(Embeddings { vectors, usage: TokenUsage { input, cached_input: None, output: Some(0) } })
+        Ok(Embeddings { vectors, usage: TokenUsage { input, output: Some(0), ..TokenUsage::default() } })
     }
 
     fn count_tokens(&self, _model: &str, text: &str) -> i64 {
@@ -200,7 +209,7 @@ fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
 #[derive(Deserialize)]
 struct Chunk {
     #[serde(default)]
-    choices: Vec<Choice>,
+    choices: Option<Vec<Choice>>,
     #[serde(default)]
     usage: Option<Usage>,
     #[serde(default)]
@@ -253,6 +262,8 @@ struct Usage {
     completion_tokens: Option<i64>,
     #[serde(default)]
     prompt_tokens_details: Option<PromptTokens>,
+    #[serde(default)]
+    completion_tokens_details: Option<CompletionTokens>,
 }
 
 #[derive(Deserialize)]
@@ -261,12 +272,20 @@ struct PromptTokens {
     cached_tokens: Option<i64>,
 }
 
+#[derive(Deserialize)]
+struct CompletionTokens {
+    #[serde(default)]
+    reasoning_tokens: Option<i64>,
+}
+
 impl From<Usage> for TokenUsage {
     fn from(usage: Usage) -> Self {
         Self {
             input: usage.prompt_tokens,
             cached_input: usage.prompt_tokens_details.and_then(|details| details.cached_tokens),
             output: usage.completion_tokens,
+            reasoning: usage.completion_tokens_details.and_then(|details| details.reasoning_tokens),
+            ..Self::default()
         }
     }
 }

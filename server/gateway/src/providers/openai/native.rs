@@ -25,7 +25,7 @@ pub(super) async fn chat(
     let request = connection.post("/chat/completions")?.json(&body);
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
-        return whole(connection.json(response).await?);
+        return whole(connection.json_within(WHOLE_ANSWER, response).await?);
     }
     let response = connection.send(request, &call.model, &call.cancel).await?;
     let mut events = Box::pin(connection.events(response, call.cancel.clone())?);
@@ -79,6 +79,9 @@ struct Answer {
 
 impl Answer {
     fn hear(&mut self, chunk: Value) -> Result<NativePart, ProviderError> {
+        if !["choices", "usage"].iter().any(|name| chunk.get(name).is_some_and(|field| !field.is_null())) {
+            return Err(ProviderError::Malformed("a chunk without choices".to_owned()));
+        }
         self.usage = usage_of(&chunk).unwrap_or(self.usage);
         let (mut said, mut begins) = (String::new(), false);
         for choice in chunk.get("choices").and_then(Value::as_array).into_iter().flatten() {
@@ -98,15 +101,20 @@ impl Answer {
     fn end(self) -> Result<(FinishReason, TokenUsage), ProviderError> {
         let mut reason = None;
         for end in self.ends.values() {
-            reason = reason.or(Some(end.ok_or(ProviderError::Cut)?));
+            reason = worse(reason, Some(end.ok_or(ProviderError::Cut)?));
         }
         Ok((reason.ok_or(ProviderError::Cut)?, self.usage))
     }
 }
 
-/// Every reason is an end, also one that Seam has no name for.
+/// Every reason is an end, also one that Seam has no name for: nobody knows then whether the answer is all there is.
 fn ended(reason: &str) -> FinishReason {
-    finish_reason(reason).unwrap_or(FinishReason::Stop)
+    finish_reason(reason).unwrap_or(FinishReason::Length)
+}
+
+/// Of several choices: only when all are whole, the answer is.
+fn worse(one: Option<FinishReason>, other: Option<FinishReason>) -> Option<FinishReason> {
+    if matches!(one, None | Some(FinishReason::Stop)) { other.or(one) } else { one }
 }
 
 /// Adds to `said` what a message or a delta says. Whether it says anything: any field does but the role, if there is
@@ -146,7 +154,7 @@ fn whole(answer: Value) -> Result<ChatParts, ProviderError> {
         if let Some(message) = choice.get("message") {
             written(message, &mut said);
         }
-        reason = reason.or(choice.get("finish_reason").and_then(Value::as_str).map(ended));
+        reason = worse(reason, choice.get("finish_reason").and_then(Value::as_str).map(ended));
     }
     // It arrived whole; not everybody says why it ended.
     let reason = reason.unwrap_or(FinishReason::Stop);
@@ -211,6 +219,18 @@ mod tests {
             assert!(hear(other.clone()).begins, "{other}");
         }
         assert!(!hear(json!({ "role": "assistant", "content": null, "tool_calls": [], "annotations": [] })).begins);
+    }
+
+    #[test]
+    fn an_answer_of_several_choices_is_cut_short_when_one_of_them_is() {
+        for (one, other) in [("stop", "length"), ("length", "stop"), ("stop", "a_new_one")] {
+            let mut answer = Answer::default();
+            for (index, reason) in [(0, one), (1, other)] {
+                let choice = json!({ "index": index, "delta": {}, "finish_reason": reason });
+                answer.hear(json!({ "choices": [choice] })).unwrap();
+            }
+            assert_eq!(answer.end().unwrap().0, FinishReason::Length, "{one} and {other}");
+        }
     }
 
     #[test]

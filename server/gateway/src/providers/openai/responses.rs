@@ -22,7 +22,7 @@ pub(super) async fn chat(
     let request = connection.post("/responses")?.json(&Outgoing::of(native, &call.model));
     if !native.streamed {
         let response = connection.send_within(WHOLE_ANSWER, request, &call.model, &call.cancel).await?;
-        return whole(connection.json(response).await?, connection, &call.model);
+        return whole(connection.json_within(WHOLE_ANSWER, response).await?, connection, &call.model);
     }
     let response = connection.send(request, &call.model, &call.cancel).await?;
     let mut events = Box::pin(connection.events(response, call.cancel.clone())?);
@@ -93,6 +93,8 @@ fn end(response: &Value) -> (FinishReason, TokenUsage) {
         input: usage["input_tokens"].as_i64(),
         cached_input: usage["input_tokens_details"]["cached_tokens"].as_i64(),
         output: usage["output_tokens"].as_i64(),
+        reasoning: usage["output_tokens_details"]["reasoning_tokens"].as_i64(),
+        ..TokenUsage::default()
     };
     (reason, usage)
 }
@@ -146,7 +148,7 @@ mod tests {
     fn how_it_ended_and_what_it_used() {
         let response = json!({ "status": "incomplete", "incomplete_details": { "reason": "max_output_tokens" },
             "usage": { "input_tokens": 9, "input_tokens_details": { "cached_tokens": 8 }, "output_tokens": 4 } });
-        let usage = TokenUsage { input: Some(9), cached_input: Some(8), output: Some(4) };
+        let usage = TokenUsage { input: Some(9), cached_input: Some(8), output: Some(4), ..TokenUsage::default() };
         assert_eq!(end(&response), (FinishReason::Length, usage));
         assert_eq!(end(&json!({ "status": "completed" })).0, FinishReason::Stop);
     }

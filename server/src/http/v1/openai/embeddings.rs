@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use contract::RequestId;
-use gateway::{EmbedRequest, dialects::openai_embeddings::EmbeddingsAsked};
+use gateway::{CacheUse, EmbedRequest, dialects::openai_embeddings::EmbeddingsAsked};
 use metering::Feature;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,7 @@ pub(in super::super) async fn create(
     };
     let mut response = Json(asked.answer(&embedded)).into_response();
     told::route(&mut response, &embedded.route);
+    told::cache(&mut response, CacheUse::Bypass, state.platform().tenancy.clock().now());
     told::cost(&mut response, embedded.cost);
     Ok(response)
 }
