@@ -1,7 +1,7 @@
 //! What `seam apply` promises: all mistakes at once with their lines, all or nothing, and nothing the second time.
 //!
 //! What a file alone shows is in `apply/mistakes.rs`, what the audit log says in `apply/log.rs`, what becomes of people and
-//! tenants in `apply/people.rs`.
+//! tenants in `apply/people.rs`, what goes with `--prune` in `apply/prune.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "apply/log.rs"]
@@ -10,6 +10,8 @@ mod log;
 mod mistakes;
 #[path = "apply/people.rs"]
 mod people;
+#[path = "apply/prune.rs"]
+mod prune;
 
 use contract::{KeyScope, NanoUsd, Timestamp};
 use metering::Metering;

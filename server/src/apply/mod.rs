@@ -1,8 +1,8 @@
 //! `seam apply`: what an operator declares in a file becomes what is in the database.
 //!
 //! `fields.rs` reads TOML tables with line numbers, `resources.rs` knows the kinds, `check.rs` the references
-//! between them, `write.rs` is the one transaction, `declared.rs` one resource in it, `usage.rs` makes a demo's past,
-//! `report.rs` tells.
+//! between them, `write.rs` is the one transaction, `declared.rs` one resource in it, `prune.rs` what is absent,
+//! `usage.rs` makes a demo's past, `report.rs` tells.
 //!
 //! What always holds: everything wrong is told at once with its line; when anything is wrong nothing is
 //! written; applying the same file again changes nothing.
@@ -10,12 +10,14 @@
 mod check;
 mod declared;
 mod fields;
+mod prune;
 mod report;
 mod resources;
 mod usage;
 mod write;
 
 pub use fields::{Located, Mistake};
+pub use prune::Prunable;
 pub use report::{Applied, GeneratedKey, Report};
 pub use resources::Resources;
 
@@ -44,10 +46,21 @@ pub async fn apply(
     environment: Environment<'_>,
     dry_run: bool,
 ) -> Result<Report, ApplyError> {
+    apply_pruning(tenancy, text, environment, dry_run, &[]).await
+}
+
+/// The same, and what the file does not name of these kinds goes.
+pub async fn apply_pruning(
+    tenancy: &Tenancy,
+    text: &str,
+    environment: Environment<'_>,
+    dry_run: bool,
+    prune: &[Prunable],
+) -> Result<Report, ApplyError> {
     let (resources, mut mistakes) = Resources::parse(text, environment);
     check::references(tenancy.control(), &resources, &mut mistakes).await?;
     finish(mistakes)?;
-    let (report, mistakes) = write::all(tenancy, &resources, dry_run).await?;
+    let (report, mistakes) = write::all(tenancy, &resources, dry_run, prune).await?;
     finish(mistakes)?;
     Ok(report)
 }

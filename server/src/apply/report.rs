@@ -25,6 +25,8 @@ pub struct Report {
     pub dry_run: bool,
     /// In the order in which they were written.
     pub resources: Vec<Applied>,
+    /// What the file did not name and went: kinds and names.
+    pub removed: Vec<(&'static str, String)>,
     /// Not in what `Display` tells: that may end in a log.
     pub generated: Vec<GeneratedKey>,
 }
@@ -58,12 +60,18 @@ impl Report {
                 };
                 json!({ "kind": resource.kind, "name": resource.name, "change": change, "fields": fields })
             })
+            .chain(
+                self.removed
+                    .iter()
+                    .map(|(kind, name)| json!({ "kind": kind, "name": name, "change": "removed", "fields": [] })),
+            )
             .collect();
         let mut report = json!({
             "dry_run": self.dry_run,
             "created": self.created(),
             "updated": self.updated(),
             "unchanged": self.unchanged(),
+            "removed": self.removed.len(),
             "resources": resources,
         });
         if let (false, Some(fields)) = (self.generated.is_empty(), report.as_object_mut()) {
@@ -79,7 +87,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widest = self.resources.iter().map(|resource| resource.name.chars().count()).max().unwrap_or_default();
+        let names =
+            self.resources.iter().map(|resource| &resource.name).chain(self.removed.iter().map(|(_, name)| name));
+        let widest = names.map(|name| name.chars().count()).max().unwrap_or_default();
         for Applied { kind, name, change } in &self.resources {
             write!(f, "{kind:<8}  {name:<widest$}  ")?;
             match change {
@@ -88,8 +98,14 @@ impl fmt::Display for Report {
                 Change::Unchanged => writeln!(f, "unchanged")?,
             }
         }
+        for (kind, name) in &self.removed {
+            writeln!(f, "{kind:<8}  {name:<widest$}  removed")?;
+        }
         let (created, updated, unchanged) = (self.created(), self.updated(), self.unchanged());
         write!(f, "{created} created, {updated} updated, {unchanged} unchanged")?;
+        if !self.removed.is_empty() {
+            write!(f, ", {} removed", self.removed.len())?;
+        }
         if self.dry_run { write!(f, " (dry run: nothing was written)") } else { Ok(()) }
     }
 }

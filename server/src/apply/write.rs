@@ -3,6 +3,7 @@
 use super::{
     Applied, GeneratedKey, Located, Mistake, Report, Resources,
     declared::{Declared, Written},
+    prune::{self, Prunable},
 };
 use contract::{Password, Slug, TenantId, Timestamp};
 use store::{FromRow, Row, StoreError, Transaction};
@@ -87,6 +88,7 @@ pub(super) async fn all(
     tenancy: &Tenancy,
     resources: &Resources,
     dry_run: bool,
+    prune: &[Prunable],
 ) -> Result<(Report, Vec<Mistake>), StoreError> {
     let mut outcome = Outcome { tenancy, now: tenancy.clock().now(), report: Report::default(), mistakes: Vec::new() };
     let users = outcome.users(resources).await;
@@ -94,7 +96,10 @@ pub(super) async fn all(
     for (line, declared) in in_order(resources, &users) {
         outcome.put(&mut tx, line, &declared).await?;
     }
-    let Outcome { mut report, mistakes, .. } = outcome;
+    let Outcome { now, mut report, mut mistakes, .. } = outcome;
+    if mistakes.is_empty() {
+        (report.removed, mistakes) = prune::absent(&mut tx, now, resources, prune).await?;
+    }
     if mistakes.is_empty() && !dry_run {
         tx.commit().await?;
     } else {

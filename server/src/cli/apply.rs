@@ -2,7 +2,7 @@
 
 use super::{Failure, print_json, workbench};
 use crate::{
-    apply::{self, ApplyError},
+    apply::{self, ApplyError, Prunable},
     config::Config,
 };
 use serde_json::json;
@@ -16,6 +16,9 @@ pub(super) struct Apply {
     /// Shows what would change and writes nothing
     #[arg(long)]
     dry_run: bool,
+    /// Removes what there is of this kind and is not in the file; may be given several times
+    #[arg(long, value_name = "KIND")]
+    prune: Vec<Prunable>,
     /// Prints the result as JSON
     #[arg(long)]
     json: bool,
@@ -25,7 +28,8 @@ impl Apply {
     pub async fn run(self, config: Config) -> Result<(), Failure> {
         let text = self.text()?;
         let tenancy = workbench::open(&config).await?;
-        let applied = apply::apply(&tenancy, &text, &|name| std::env::var(name).ok(), self.dry_run).await;
+        let applied =
+            apply::apply_pruning(&tenancy, &text, &|name| std::env::var(name).ok(), self.dry_run, &self.prune).await;
         tenancy.control().close().await;
         match applied {
             Ok(report) if self.json => print_json(&report.to_json()),
