@@ -13,5 +13,6 @@ mod outages;
 mod postgres;
 mod sdks;
 mod serving;
+mod skilled;
 mod support;
 mod upstreams;
