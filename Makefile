@@ -1,5 +1,5 @@
 # The commands of docs/: each installs what it needs first, and says so.
-.PHONY: run build test lint bench dev isolation-mutants help
+.PHONY: run build dist test lint bench dev isolation-mutants help
 
 run: build ## start Seam on http://127.0.0.1:3000
 	@scripts/models.sh
@@ -8,6 +8,10 @@ run: build ## start Seam on http://127.0.0.1:3000
 build: ## target/release/seam, which runs from any directory with nothing beside it
 	@scripts/setup.sh build
 	@scripts/build.sh
+
+dist: ## target/dist/seam: the same, as fast as it gets, in half an hour of building
+	@scripts/setup.sh build
+	@scripts/build.sh --dist
 
 test: ## every test: Rust, and the real server in a browser
 	@scripts/setup.sh build test
@@ -28,6 +32,7 @@ dev: ## rebuilds and reloads on every change, on a seeded demo
 bench: ## the benchmarks, with a table of results
 	@scripts/setup.sh build bench
 	@scripts/build.sh
+	@scripts/build.sh --dist
 	@scripts/models.sh
 	@scripts/bench.sh
 

@@ -12,7 +12,7 @@ for part in ${*:-server gateway tenants model}; do
     server) say "The web server, from outside"; node scripts/bench_server.mjs || failed+=("server") ;;
     gateway)
       say "The gateway, against asking the same provider directly"
-      cargo build --release --quiet -p gatebench && "$CARGO_TARGET_DIR/release/gatebench" target/release/seam || failed+=("gateway") ;;
+      cargo build --release --quiet -p gatebench && "$CARGO_TARGET_DIR/release/gatebench" target/dist/seam || failed+=("gateway") ;;
     tenants) say "Many tenants in one process, from outside"; python3 scripts/bench_tenants.py || failed+=("tenants") ;;
     model) say "The local model against llama.cpp itself"; scripts/bench-llama.sh || failed+=("model") ;;
     *) fail "Unknown benchmark: $part" "Known are: server, gateway, tenants, model." ;;

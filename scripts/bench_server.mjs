@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const BINARY = 'target/release/seam';
+const BINARY = 'target/dist/seam';
 const MODELS = join(process.env.SEAM_CACHE_DIR, 'models');
 const ROUNDS = Number(process.env.SEAM_BENCH_ROUNDS ?? 15);
 const WHO = { email: 'bench@acme.test', password: 'a password for benchmarks' };

@@ -18,7 +18,7 @@ import time
 import urllib.parse
 from pathlib import Path
 
-BINARY = Path(os.environ.get("SEAM_BENCH_BINARY", "target/release/seam")).resolve()
+BINARY = Path(os.environ.get("SEAM_BENCH_BINARY", "target/dist/seam")).resolve()
 TENANTS = int(os.environ.get("SEAM_BENCH_TENANTS", 10_000))
 PEOPLE = 20  # in each
 CROWD = 100_000  # members of one tenant, keys, and entries of its log

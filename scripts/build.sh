@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds target/release/seam: frontend → web assets → server that carries them. Without changes it takes about a second.
-# Usage: scripts/build.sh [--fast]     --fast: a large frontend in little time, for `make dev`
+# Usage: scripts/build.sh [--fast] [--dist]     --fast: a large frontend in little time, for `make dev`
+#                                               --dist: target/dist/seam, the fastest server in the longest time
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -17,12 +18,19 @@ cargo_step() { # what, remedy, cargo arguments
 
 # Cargo puts the binary of every checkout to the same place in the shared target directory: from there to the copy
 # below, one build at a time.
-mkdir -p "$CARGO_TARGET_DIR" target/release
+mkdir -p "$CARGO_TARGET_DIR"
 exec 9>"$CARGO_TARGET_DIR/.seam-build"
 flock 9
 
-profile=wasm-release options=()
-[ "${1:-}" != --fast ] || { profile=wasm-dev options=(--fast); }
+profile=wasm-release options=() server=release
+for option; do
+  case "$option" in
+    --fast) profile=wasm-dev options=(--fast) ;;
+    --dist) server=dist ;;
+    *) fail "Unknown option: $option" "Options are: --fast, --dist." ;;
+  esac
+done
+mkdir -p "target/$server"
 
 cargo_step "Building the frontend for the browser" \
   "The compiler's message is above. If it says that the target wasm32 is missing, run scripts/setup.sh." \
@@ -35,10 +43,10 @@ say "Making the web assets"
 
 cargo_step "Building the server (the first time on a machine: about 8 minutes on two cores)" \
   "The compiler's message is above. If a C compiler, cmake or libclang fails in it, run scripts/setup.sh." \
-  build --release -p seam
-built="$CARGO_TARGET_DIR/release/seam"
-if [ ! "$built" -ef target/release/seam ] && ! cmp -s "$built" target/release/seam; then
+  build --profile "$server" -p seam
+built="$CARGO_TARGET_DIR/$server/seam" copy="target/$server/seam"
+if [ ! "$built" -ef "$copy" ] && ! cmp -s "$built" "$copy"; then
   # A new file, not new content: a running server keeps its own.
-  cp "$built" target/release/seam.new
-  mv target/release/seam.new target/release/seam
+  cp "$built" "$copy.new"
+  mv "$copy.new" "$copy"
 fi

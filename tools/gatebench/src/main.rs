@@ -2,7 +2,7 @@
 //!
 //! Provider, load and Seam share the machine's processors, and both ways are measured in turns of one run, so that what
 //! counts is the difference or the ratio. Seam is the real binary on SQLite, with keys, routing and ledger on.
-//! docs/performance.md says how to read it. Usage: gatebench target/release/seam [one] [words] [saturated] [streams] [flood]
+//! docs/performance.md says how to read it. Usage: gatebench target/dist/seam [one] [words] [saturated] [streams] [flood]
 //! (default: all; one alone is what a profiler wants).
 
 mod load;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run() -> Result<bool> {
-    let binary = std::env::args().nth(1).context("which binary? gatebench target/release/seam")?;
+    let binary = std::env::args().nth(1).context("which binary? gatebench target/dist/seam")?;
     let upstream = Upstream::start().await?;
     let seam = Seam::start(&binary, &upstream).await?;
     let direct = Load::new(Way::Direct, &upstream.url, "sk-upstream")?;
