@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds target/release/seam: frontend → web assets → server that carries them. Without changes it takes about a second.
+# Builds target/release/seam (or target/dist/seam): frontend → web assets → server that carries them. Without changes it takes about a second.
 # Usage: scripts/build.sh [--fast] [--dist]     --fast: a large frontend in little time, for `make dev`
 #                                               --dist: target/dist/seam, the fastest server in the longest time
 set -euo pipefail
@@ -41,7 +41,9 @@ say "Making the web assets"
   --wasm "$CARGO_TARGET_DIR/wasm32-unknown-unknown/$profile/frontend.wasm" ||
   fail "The web assets could not be made" "The message is above."
 
-cargo_step "Building the server (the first time on a machine: about 8 minutes on two cores)" \
+first="about 8 minutes"
+[ "$server" = release ] || first="half an hour"
+cargo_step "Building the server (the first time on a machine: $first on two cores)" \
   "The compiler's message is above. If a C compiler, cmake or libclang fails in it, run scripts/setup.sh." \
   build --profile "$server" -p seam
 built="$CARGO_TARGET_DIR/$server/seam" copy="target/$server/seam"

@@ -3,7 +3,7 @@
 use crate::{
     CacheControl, CacheUse, GatewayError,
     conversation::{Conversation, Need},
-    provider::{Native, ToolPart},
+    provider::{Native, Provider, ToolPart},
 };
 use contract::{AnswerDetails, FinishReason, NanoUsd, RequestId, TokenUsage};
 use futures::stream::BoxStream;
@@ -34,6 +34,11 @@ impl ChatRequest {
     /// Whether the answer is wanted at once and whole, rather than as it comes.
     pub fn is_whole(&self) -> bool {
         self.foreign.as_ref().is_some_and(|foreign| !foreign.native.streamed)
+    }
+
+    /// Whether a provider sends the answer at once and whole: it is asked for so, in a dialect that the provider speaks.
+    pub(crate) fn is_sent_whole_by(&self, provider: &dyn Provider) -> bool {
+        self.foreign.as_ref().is_some_and(|foreign| !foreign.native.streamed && provider.speaks(foreign.native.dialect))
     }
 
     /// The bound that is asked for, in whichever words.

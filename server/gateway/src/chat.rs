@@ -55,10 +55,12 @@ pub(crate) async fn start(chat: Chat, legs: Vec<Leg>, tasks: &TaskTracker) -> Re
     let reader = chat.interest.wanted.clone().drop_guard();
     tasks.spawn(share::split(async move {
         let telling = Telling { chat, texts };
-        let Chat { places, asked, request, deadline, hedge_after, interest, .. } = &telling.chat;
-        let (by, whole) = (asked.asker(), request.is_whole());
-        let (deadline, hedge_after) = (*deadline, *hedge_after);
-        let round = Round { legs: &legs, places, by, deadline, whole, hedge_after, interest };
+        let Chat { places, asked, request, hedge_after, interest, .. } = &telling.chat;
+        // What a provider sends whole has no first words that could come in time: its own limit holds, and no other place
+        // has less time for it.
+        let sent_whole = legs.iter().any(|leg| request.is_sent_whole_by(leg.provider.instance.as_ref()));
+        let (by, deadline) = (asked.asker(), telling.chat.deadline.filter(|_| !sent_whole));
+        let round = Round { legs: &legs, places, by, deadline, hedge_after: *hedge_after, interest };
         let outcome = router::answer(&telling, round).await;
         // A reader that is gone needs no end.
         let _ = end.send(outcome);

@@ -28,6 +28,8 @@ ON CONFLICT (name) DO UPDATE SET
     own_keys = excluded.own_keys, whole_timeout_ms = excluded.whole_timeout_ms, updated_at = excluded.updated_at";
 const SWITCH: &str = "UPDATE provider SET enabled = $2, updated_at = $3 WHERE name = $1 AND enabled <> $2";
 const NAMES: &str = "SELECT name AS value FROM provider ORDER BY name";
+const DELETE: &str = "DELETE FROM provider WHERE name = $1";
+const KEYS_AT: &str = "SELECT COUNT(*) AS value FROM tenant_provider_key WHERE provider = $1";
 
 const LIST: &str = "
 SELECT name, kind, base_url, region, zero_retention, enabled, (api_key_sealed IS NOT NULL) AS has_key
@@ -240,9 +242,6 @@ pub(crate) async fn apply(
         .await?;
     Ok(change)
 }
-
-const DELETE: &str = "DELETE FROM provider WHERE name = $1";
-const KEYS_AT: &str = "SELECT COUNT(*) AS value FROM tenant_provider_key WHERE provider = $1";
 
 impl Gateway {
     /// The names of all providers, inside a transaction.

@@ -35,7 +35,7 @@ pub(crate) async fn run(embedding: Embedding, legs: Vec<Leg>, tasks: &TaskTracke
     tasks.spawn(share::split(async move {
         let Embedding { places, asked, deadline, interest, .. } = &embedding;
         let (by, deadline) = (asked.asker(), *deadline);
-        let round = Round { legs: &legs, places, by, deadline, whole: true, hedge_after: None, interest };
+        let round = Round { legs: &legs, places, by, deadline, hedge_after: None, interest };
         let embedded = router::answer(&embedding, round).await;
         // Whoever went away needs no vectors.
         let _ = end.send(embedded);

@@ -143,6 +143,15 @@ impl Health {
         Ok(Admission { place, by, trying })
     }
 
+    /// Whether a place would be passed over now.
+    pub fn is_resting(&self, model: &str) -> bool {
+        let place = self.place(model);
+        let now = Instant::now();
+        let known = lock(&place);
+        let shut = matches!(known.door, Door::Shut(until) if now < until);
+        shut || known.asked_to_wait.is_some_and(|until| now < until)
+    }
+
     /// How a place is doing, for whoever runs the platform.
     pub fn seen(&self, model: &str) -> PlaceHealth {
         let (p50, p95) = (self.usual(model, false), self.percentile(model, 95, false));

@@ -99,8 +99,7 @@ impl<'a> Hearing<'a> {
         let whole = call.native.as_ref().is_some_and(|native| !native.streamed);
         let provider = &self.leg.provider;
         let own = self.open.dispatched() + if whole { provider.whole_timeout } else { provider.timeout };
-        // Of a whole answer the first words are the last ones too.
-        let begins_by = self.turn.deadline.filter(|_| !whole).map_or(own, |share| share.min(own));
+        let begins_by = self.turn.deadline.map_or(own, |share| share.min(own));
         let (mut part, mut parts) = self.wait(begins_by, first_part(self.leg, call)).await?;
         let mut remarks = 0;
         loop {

@@ -93,7 +93,7 @@ impl Places {
         };
         let rules = self.residency.of(tenant).await?;
         let provider = match self.own_keys.of(tenant).await?.get(&provider.name) {
-            // A key was entered for what the provider was then: an address of the operator's own never sees it.
+            // A key was entered for what the provider was then; the operator may have said since that it takes none.
             Some(key) if provider.takes_own_keys() => self.directory.with_key(&provider, tenant, key),
             Some(_) | None => provider,
         };

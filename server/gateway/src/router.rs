@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A place that nobody has measured, and that said nothing for so long, may be told to have failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether anybody still wants the answer.
 #[derive(Debug, Clone)]
@@ -79,8 +79,6 @@ pub(crate) struct Round<'a> {
     pub by: Asker,
     /// When the first words must have come.
     pub deadline: Option<Instant>,
-    /// Whether the answer comes at once, so that its first words are its last ones too.
-    pub whole: bool,
     /// After how long without a word the next place is asked as well.
     pub hedge_after: Option<Duration>,
     pub interest: &'a Interest,
@@ -171,8 +169,7 @@ impl<O: Operation> Climb<'_, O> {
             if taken.swap(true, Ordering::Relaxed) {
                 continue;
             }
-            let after = self.taken.iter().filter(|taken| !taken.load(Ordering::Relaxed)).count();
-            let deadline = self.round.share(after + 1);
+            let deadline = self.round.share(1 + self.places_left());
             let mut retries = 0;
             while !too_late(deadline, Duration::ZERO) {
                 if self.race.is_decided() {
@@ -220,10 +217,12 @@ impl<O: Operation> Climb<'_, O> {
         Err(GatewayError::AllAttemptsFailed { last, attempts: self.attempts.load(Ordering::Relaxed) })
     }
 
-    /// By when nearly all answers of a place have begun.
-    fn usual(&self, leg: &Leg) -> Duration {
-        let measured = leg.provider.health.percentile(&leg.model, 95, self.round.whole);
-        measured.unwrap_or(PATIENCE).min(leg.provider.timeout)
+    /// How many places could be asked after this one: those that rest need no time.
+    fn places_left(&self) -> usize {
+        let legs = self.round.legs.iter().zip(&self.taken);
+        let left =
+            legs.filter(|(leg, taken)| !taken.load(Ordering::Relaxed) && !leg.provider.health.is_resting(&leg.model));
+        left.count()
     }
 
     /// One attempt, and what it says about the place.
@@ -246,7 +245,7 @@ impl<O: Operation> Climb<'_, O> {
             }
             // The model's limit ran out before the place could be expected to answer, which is not its fault.
             Ok(Attempted::Unheard(ProviderError::TimedOut(_)))
-                if too_late(deadline, Duration::ZERO) && began.elapsed() < self.usual(leg) =>
+                if too_late(deadline, Duration::ZERO) && began.elapsed() < usual(leg) =>
             {
                 drop(admission)
             }
@@ -256,6 +255,12 @@ impl<O: Operation> Climb<'_, O> {
         }
         attempted
     }
+}
+
+/// By when nearly all answers of a place have begun.
+fn usual(leg: &Leg) -> Duration {
+    let measured = leg.provider.health.percentile(&leg.model, 95, false);
+    measured.unwrap_or(PATIENCE).min(leg.provider.timeout)
 }
 
 /// Nobody wanted the answer any more while nothing was under way: all attempts are settled as what they were.

@@ -14,7 +14,7 @@ use gateway::{
     dialects::openai_chat::ChatCompletion,
 };
 use metering::{CacheKind, Feature};
-use registry::{Behaviour, CachePolicy, Strategy};
+use registry::{Behaviour, CachePolicy, Disconnect, Strategy};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tenancy::{OperatorScope, Scope};
@@ -199,6 +199,30 @@ async fn whoever_asked_first_and_stops_stops_nobody_else() {
     drop(leader);
     assert_eq!(read(follows).await.unwrap().text, "Paris");
     assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_shared_call_is_not_heard_to_its_end_for_somebody_who_is_stopped() {
+    let house = House::new().await;
+    house.simulated("sim", json!({"tokens": 40, "tokens_per_second": 100.0})).await;
+    let drains = Behaviour { cache: Some(policy()), on_disconnect: Disconnect::Drain, ..Behaviour::default() };
+    house.model_that("assistant", &["sim/m"], Strategy::Fallback, drains).await;
+    let request = asking("Capital of France?");
+    let mut answering = house.ask(&request).await.unwrap();
+    answering.parts.next().await.unwrap().unwrap();
+    request.cancel.cancel();
+    assert!(matches!(answering.parts.next().await, Some(Err(GatewayError::Abandoned))));
+    drop(answering);
+    for _ in 0..100 {
+        if let [row] = house.ledger(&request).await.as_slice()
+            && row.settled_at.is_some()
+        {
+            assert!(!row.measured && row.usage.output < Some(40), "{row:?}");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it was not settled within a second");
 }
 
 #[tokio::test]

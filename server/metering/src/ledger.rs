@@ -86,8 +86,8 @@ ON CONFLICT (tenant_id, request_id, attempt) DO NOTHING";
 
 const ROWS_OF_TENANT: &str = "
 SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
-    prompt_version, status, error_code, input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens,
-    output_tokens, reasoning_tokens, cost, price_version, measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
+    prompt_version, status, error_code, input_tokens, cached_input_tokens, cache_write_tokens,
+    cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, price_version, measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
 FROM ledger_attempt
 WHERE tenant_id = $1
 ORDER BY dispatched_at DESC, request_id DESC, attempt DESC
@@ -95,8 +95,8 @@ LIMIT $2";
 
 const ROWS_OF_REQUEST: &str = "
 SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
-    prompt_version, status, error_code, input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens,
-    output_tokens, reasoning_tokens, cost, price_version, measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
+    prompt_version, status, error_code, input_tokens, cached_input_tokens, cache_write_tokens,
+    cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, price_version, measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
 FROM ledger_attempt
 WHERE tenant_id = $1 AND request_id = $2
 ORDER BY attempt

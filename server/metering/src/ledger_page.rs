@@ -7,8 +7,8 @@ use tenancy::Manages;
 
 const BEFORE: &str = "
 SELECT request_id, attempt, account_id, feature, requested_model, provider, provider_model, prompt_name,
-    prompt_version, status, error_code, input_tokens, cached_input_tokens, cache_write_tokens, cache_write_1h_tokens,
-    output_tokens, reasoning_tokens, cost, price_version, measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
+    prompt_version, status, error_code, input_tokens, cached_input_tokens, cache_write_tokens,
+    cache_write_1h_tokens, output_tokens, reasoning_tokens, cost, price_version, measured, seeded, dispatched_at, settled_at, first_token_ms, total_ms, cache, saved, own_key
 FROM ledger_attempt
 WHERE tenant_id = $1 AND dispatched_at >= $2 AND dispatched_at < $3 AND dispatched_at <= $4
     AND (dispatched_at < $4 OR request_id < $5 OR (request_id = $5 AND attempt < $6))

@@ -1,12 +1,12 @@
 //! What a file does not name goes, of the kinds that whoever applies it says.
 //!
-//! What always holds: nothing goes that something else refers to, and nothing that would take a customer's data along:
+//! What always holds: nothing goes that answers or bills need, and nothing that would take a customer's data along:
 //! tenants, people and keys have commands of their own, and prices are never taken out of the book.
 
 use super::{Mistake, Resources};
 use contract::Timestamp;
 use gateway::Gateway;
-use metering::Metering;
+use metering::{Metering, MeteringError};
 use registry::Registry;
 use serde_json::Value;
 use store::{StoreError, Transaction};
@@ -66,7 +66,11 @@ impl Prunable {
         match self {
             Self::Model => Registry::remove_model(tx, name).await,
             Self::Provider => Gateway::remove_provider(tx, name).await,
-            Self::Plan => Ok(Metering::remove_plan(tx, name).await.map_err(|error| error.to_string())),
+            Self::Plan => match Metering::remove_plan(tx, name).await {
+                Ok(()) => Ok(Ok(())),
+                Err(MeteringError::Store(error)) => Err(error),
+                Err(needed) => Ok(Err(needed.to_string())),
+            },
         }
     }
 }
@@ -83,22 +87,30 @@ pub(super) async fn absent(
     kinds.sort_unstable();
     kinds.dedup();
     for kind in kinds {
-        for name in kind.names(tx).await? {
-            if kind.declares(resources, &name) {
-                continue;
-            }
-            let before = kind.stored(tx, &name).await?.unwrap_or_default();
-            match kind.remove(tx, &name).await? {
-                Ok(()) => {
-                    Tenancy::apply_record(tx, now, kind.action(), &name, (before, Value::Null), None).await?;
-                    gone.push((kind.kind(), name));
+        let mut absent = kind.names(tx).await?;
+        absent.retain(|name| !kind.declares(resources, name));
+        // Of two that need each other's absence the second one can go once the first has.
+        loop {
+            let (before, mut needed) = (absent.len(), Vec::new());
+            for name in std::mem::take(&mut absent) {
+                let was = kind.stored(tx, &name).await?.unwrap_or_default();
+                match kind.remove(tx, &name).await? {
+                    Ok(()) => {
+                        Tenancy::apply_record(tx, now, kind.action(), &name, (was, Value::Null), None).await?;
+                        gone.push((kind.kind(), name));
+                    }
+                    Err(reason) => needed.push((name, reason)),
                 }
+            }
+            if needed.is_empty() || needed.len() == before {
                 // What is missing has no line.
-                Err(reason) => mistakes.push(Mistake {
+                mistakes.extend(needed.into_iter().map(|(name, reason)| Mistake {
                     line: 1,
                     message: format!("the {} “{name}” is not in this file and cannot go: {reason}", kind.kind()),
-                }),
+                }));
+                break;
             }
+            absent = needed.into_iter().map(|(name, _)| name).collect();
         }
     }
     Ok((gone, mistakes))

@@ -19,6 +19,10 @@ kind = "simulated"
 [[model]]
 name = "old"
 targets = [{ provider = "old", model = "m" }]
+cache = { ttl_s = 60, similarity = 0.9, embed_with = "an-embedder" }
+[[model]]
+name = "an-embedder"
+targets = [{ provider = "old", model = "e" }]
 [[plan]]
 name = "old"
 monthly_fee = "1"
@@ -59,9 +63,10 @@ async fn what_is_absent_goes_of_the_kinds_that_are_named_and_stands_in_the_log()
     let kept = kept(&tenancy).await;
     pruned(&tenancy, &format!("{kept}{OLD}"), false, &[]).await.unwrap();
     let dry = pruned(&tenancy, &format!("{kept}{NEW}"), true, &ALL).await.unwrap();
-    assert_eq!(dry.removed.len(), 3, "{dry}");
+    assert_eq!(dry.removed.len(), 4, "{dry}");
     let report = pruned(&tenancy, &format!("{kept}{NEW}"), false, &[Prunable::Model]).await.unwrap();
-    assert_eq!(report.removed, [("model", "old".to_owned())], "a dry run removed nothing, and nobody named the others");
+    let models = [("model", "old".to_owned()), ("model", "an-embedder".to_owned())];
+    assert_eq!(report.removed, models, "a dry run removed nothing, and nobody named the others");
     let report = pruned(&tenancy, &format!("{kept}{NEW}"), false, &ALL).await.unwrap();
     assert_eq!(report.removed, [("provider", "old".to_owned()), ("plan", "old".to_owned())]);
     assert!(report.to_string().ends_with("unchanged, 2 removed"), "{report}");
@@ -69,8 +74,8 @@ async fn what_is_absent_goes_of_the_kinds_that_are_named_and_stands_in_the_log()
     assert!(report.removed.is_empty(), "{report}");
     let log = tenancy.audit_list_of_platform(&OperatorScope::command_line(), None, "").await.unwrap();
     let gone: Vec<_> = log.iter().filter(|entry| entry.action.ends_with(".prune")).collect();
-    assert_eq!(gone.len(), 3);
-    assert!(gone.iter().all(|entry| entry.target == "old" && entry.change.contains("\"after\":null")), "{gone:?}");
+    assert_eq!(gone.len(), 4);
+    assert!(gone.iter().all(|entry| entry.change.contains("\"after\":null")), "{gone:?}");
 }
 
 #[tokio::test]

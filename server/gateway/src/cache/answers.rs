@@ -26,7 +26,9 @@ ON CONFLICT (tenant_id, question) DO UPDATE SET
     family = COALESCE(excluded.family, answer_cache.family),
     said_last = COALESCE(excluded.said_last, answer_cache.said_last),
     vector = COALESCE(excluded.vector, answer_cache.vector), answer = excluded.answer,
-    bytes = excluded.bytes, created_at = excluded.created_at, expires_at = excluded.expires_at";
+    bytes = excluded.bytes
+        + CASE WHEN excluded.vector IS NULL THEN COALESCE(LENGTH(answer_cache.vector), 0) ELSE 0 END,
+    created_at = excluded.created_at, expires_at = excluded.expires_at";
 const PRUNE: &str = "DELETE FROM answer_cache WHERE tenant_id = $1 AND expires_at <= $2";
 // The oldest go until the rest fits.
 const SHRINK: &str = "

@@ -18,7 +18,6 @@ use shared::{Joined, Shared, UnderWay};
 use std::sync::Arc;
 use store::TenantStores;
 use tenancy::{Scope, SharedClock};
-use tokio_util::sync::CancellationToken;
 
 /// What a request says about answers that are there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -105,7 +104,7 @@ impl Lookup {
         }
         let shared = self.gateway.cache.under_way.join(self.scope.tenant(), &self.question.key);
         // It ends with its last reader, whoever of them asked first.
-        let request = ChatRequest { cancel: CancellationToken::new(), ..self.request.clone() };
+        let request = ChatRequest { cancel: shared.stop().clone(), ..self.request.clone() };
         let ask = || self.gateway.ask(&self.scope, request.clone(), able.clone());
         match shared.begin(ask()).await? {
             Joined::Leads => Ok(self.told(shared, vector, CacheUse::Miss)),
@@ -205,7 +204,10 @@ impl Reader {
         let whole = async |parts: &[AnswerPart], outcome: &Outcome| self.keep(parts, outcome).await;
         let part = tokio::select! {
             biased;
-            () = self.lookup.request.cancel.cancelled() => return Some(Err(GatewayError::Abandoned)),
+            () = self.lookup.request.cancel.cancelled() => {
+                self.shared.stopped();
+                return Some(Err(GatewayError::Abandoned));
+            }
             part = self.shared.part(place, whole) => part?,
         };
         Some(match part {

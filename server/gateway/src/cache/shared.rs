@@ -11,6 +11,7 @@ use std::{
     future::Future,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak},
 };
+use tokio_util::sync::CancellationToken;
 
 type At = (TenantId, String);
 type Open = Mutex<HashMap<At, Weak<Shared>>>;
@@ -38,6 +39,7 @@ impl UnderWay {
             parts: RwLock::default(),
             route: OnceLock::new(),
             broken: OnceLock::new(),
+            stop: CancellationToken::new(),
         });
         open.insert(at, Arc::downgrade(&shared));
         shared
@@ -72,6 +74,8 @@ pub(crate) struct Shared {
     route: OnceLock<String>,
     /// Why it ended before its end.
     broken: OnceLock<GatewayError>,
+    /// Ends the call at once: its last reader did not go away but was stopped.
+    stop: CancellationToken,
 }
 
 impl Shared {
@@ -97,6 +101,18 @@ impl Shared {
                     Err(error)
                 }
             },
+        }
+    }
+
+    /// Fires when the call is to end at once.
+    pub const fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// A reader is stopped. The others read on.
+    pub fn stopped(self: &Arc<Self>) {
+        if Arc::strong_count(self) == 1 {
+            self.stop.cancel();
         }
     }
 

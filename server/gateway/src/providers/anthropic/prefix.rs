@@ -1,7 +1,8 @@
 //! What Anthropic is asked to keep in its cache, so that the next request that begins alike is read at a tenth of the price.
 //!
-//! Taking something in costs more than reading it once, so that only what is likely to come again is marked: instructions
-//! and tools that the same tenant sent shortly before, and a conversation that has gone on once already.
+//! Taking something in costs more than reading it once, so that only what came before is marked, as it is likely to come
+//! again: instructions and tools that the same tenant sent shortly before, and a conversation that goes on where a request
+//! of that tenant ended.
 //! <https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching>
 
 use crate::{conversation::Need, provider::ChatCall};
@@ -34,15 +35,34 @@ impl Prefixes {
         let (system, tools) = (body.get("system"), body.get("tools"));
         let told = system.and_then(Value::as_str).map_or(0, str::len);
         let length = told + tools.map_or(0, |tools| tools.to_string().len());
-        if length >= SHORTEST && self.came_before(self.hasher.hash_one((call.tenant, &call.model, system, tools))) {
+        let beginning = self.hasher.hash_one((call.tenant, &call.model, system, tools));
+        let same = length >= SHORTEST && self.note(beginning);
+        let long = call.conversation.bytes() >= SHORTEST || call.conversation.needs().contains(&Need::Pictures);
+        let goes_on = long && self.goes_on(beginning, body.get("messages").and_then(Value::as_array));
+        if same {
             mark_beginning(body);
         }
-        if call.conversation.bytes() >= SHORTEST || call.conversation.needs().contains(&Need::Pictures) {
+        if goes_on {
             mark_conversation(body);
         }
     }
 
+    /// Whether all up to the last answer was sent as a request of its own; examples that are sent along were not.
+    fn goes_on(&self, beginning: u64, messages: Option<&Vec<Value>>) -> bool {
+        let Some(messages) = messages else { return false };
+        let hash = |messages: &[Value]| self.hasher.hash_one((beginning, messages));
+        self.note(hash(messages));
+        let answered = messages.iter().rposition(|message| message["role"] == "assistant");
+        answered.and_then(|last| messages.get(..last)).is_some_and(|before| self.came_before(hash(before)))
+    }
+
     fn came_before(&self, beginning: u64) -> bool {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.get(&beginning).is_some_and(|at| at.elapsed() < KEPT)
+    }
+
+    /// Remembers that it is sent now; whether it came before.
+    fn note(&self, beginning: u64) -> bool {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         if sent.len() >= MOST {
             sent.retain(|_, at| at.elapsed() < KEPT);
@@ -64,12 +84,8 @@ fn mark_beginning(body: &mut Map<String, Value>) {
     }
 }
 
-/// What was answered once is likely to be asked on.
 fn mark_conversation(body: &mut Map<String, Value>) {
     let Some(messages) = body.get_mut("messages").and_then(Value::as_array_mut) else { return };
-    if !messages.iter().any(|message| message["role"] == "assistant") {
-        return;
-    }
     match messages.last_mut().map(|message| &mut message["content"]) {
         Some(Value::Array(blocks)) => {
             if let Some(last) = blocks.last_mut() {
@@ -172,6 +188,11 @@ mod tests {
         assert_eq!(body["messages"][0]["content"], json!(long));
         turns.push(ChatTurn::of_text(MessageRole::Assistant, "I see."));
         turns.push(ChatTurn::of_text(MessageRole::User, "And then?"));
+        // Sent along by somebody who never asked it, it is an example and no conversation.
+        let examples = sent(&Prefixes::default(), &call(acme, asks(None, turns.clone())));
+        assert_eq!(examples["messages"][2]["content"], json!("And then?"));
+        let others = sent(&prefixes, &call(TenantId::new(), asks(None, turns.clone())));
+        assert_eq!(others["messages"][2]["content"], json!("And then?"));
         let body = sent(&prefixes, &call(acme, asks(None, turns)));
         assert_eq!(body["messages"][0]["content"], json!(long));
         let mark = json!({ "type": "ephemeral" });

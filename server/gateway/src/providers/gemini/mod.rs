@@ -127,7 +127,7 @@ impl Provider for Gemini {
                     if part.function_call.is_some() && std::mem::replace(&mut called, true) && one_at_a_time {
                         continue;
                     }
-                    for part in part.told(|id, signature| signatures.keep(call.tenant, id, signature)) {
+                    for part in part.told(|id, signature| signatures.keep(call.tenant, &call.model, id, signature)) {
                         yield part;
                     }
                 }

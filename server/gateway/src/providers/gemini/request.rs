@@ -46,7 +46,7 @@ pub(super) fn written(call: &ChatCall, signatures: &Signatures) -> Result<Value,
 pub(super) fn read(call: &ChatCall, signatures: &Signatures) -> Result<Map<String, Value>, ProviderError> {
     let Conversation { system, turns, tools, .. } = &*call.conversation;
     let mut body = Map::new();
-    body.insert("contents".to_owned(), contents(turns, Past::of(call.tenant, signatures))?.into());
+    body.insert("contents".to_owned(), contents(turns, Past::of(call, signatures))?.into());
     if let Some(system) = system.as_deref().filter(|text| !text.trim().is_empty()) {
         body.insert("systemInstruction".to_owned(), json!({ "parts": [{ "text": system }] }));
     }
@@ -63,14 +63,15 @@ pub(super) fn read(call: &ChatCall, signatures: &Signatures) -> Result<Map<Strin
 /// What is known of the calls that were made so far.
 struct Past<'a> {
     tenant: TenantId,
+    model: &'a str,
     signatures: &'a Signatures,
     /// Of the tools that were called, by the ids of the calls.
     names: HashMap<&'a str, &'a str>,
 }
 
 impl<'a> Past<'a> {
-    fn of(tenant: TenantId, signatures: &'a Signatures) -> Self {
-        Self { tenant, signatures, names: HashMap::new() }
+    fn of(call: &'a ChatCall, signatures: &'a Signatures) -> Self {
+        Self { tenant: call.tenant, model: &call.model, signatures, names: HashMap::new() }
     }
 }
 
@@ -118,7 +119,7 @@ fn part<'a>(piece: &'a Piece, past: &mut Past<'a>) -> Result<Option<Value>, Prov
         Piece::Call(call) => {
             past.names.insert(&call.id, &call.name);
             let mut part = json!({ "functionCall": { "name": call.name, "args": call.arguments } });
-            if let Some(signature) = past.signatures.of(past.tenant, &call.id) {
+            if let Some(signature) = past.signatures.of(past.tenant, past.model, &call.id) {
                 part["thoughtSignature"] = (*signature).into();
             }
             part
@@ -180,13 +181,14 @@ mod tests {
         };
         let result = |id: &str, failed| Piece::Result(ToolResult { call: id.to_owned(), text: "4".to_owned(), failed });
         let (tenant, signatures) = (TenantId::new(), Signatures::default());
+        let past = || Past { tenant, model: "m", signatures: &signatures, names: HashMap::new() };
         let conversation = [
             turn(MessageRole::User, vec![Piece::Picture(Picture::Url("https://a.test/x.PNG?y=1".to_owned()))]),
             turn(MessageRole::Assistant, vec![call("1", "f"), call("2", "g")]),
             turn(MessageRole::User, vec![result("2", true)]),
             turn(MessageRole::User, vec![result("1", false)]),
         ];
-        let told = contents(&conversation, Past::of(tenant, &signatures)).unwrap();
+        let told = contents(&conversation, past()).unwrap();
         let called = |name: &str| json!({ "functionCall": { "name": name, "args": { "a": 1 } } });
         let signed = |signature: &str| {
             let mut call = called("f");
@@ -204,11 +206,11 @@ mod tests {
                 ] },
             ])
         );
-        signatures.keep(tenant, "1", "s");
-        let told = contents(&conversation, Past::of(tenant, &signatures)).unwrap();
+        signatures.keep(tenant, "m", "1", "s");
+        let told = contents(&conversation, past()).unwrap();
         assert_eq!(told[1]["parts"], json!([signed("s"), called("g")]));
         let lost = [turn(MessageRole::User, vec![result("9", false)])];
-        let lost = contents(&lost, Past::of(tenant, &signatures));
+        let lost = contents(&lost, past());
         assert!(matches!(lost, Err(ProviderError::Rejected { status: 400, .. })), "{lost:?}");
     }
 

@@ -15,8 +15,8 @@ const HALF: usize = 4 << 20;
 /// A signature's place beside its text.
 const PLACE: usize = 128;
 
-/// A tenant's call by its id.
-type Call = (TenantId, String);
+/// A tenant's call by the model that made it, which alone knows its signature again, and by its id.
+type Call = (TenantId, String, String);
 
 #[derive(Default)]
 pub(super) struct Signatures(Mutex<Halves>);
@@ -30,18 +30,18 @@ struct Halves {
 }
 
 impl Signatures {
-    pub fn keep(&self, tenant: TenantId, call: &str, signature: &str) {
+    pub fn keep(&self, tenant: TenantId, model: &str, call: &str, signature: &str) {
         let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        halves.bytes = halves.bytes.saturating_add(call.len() + signature.len() + PLACE);
+        halves.bytes = halves.bytes.saturating_add(model.len() + call.len() + signature.len() + PLACE);
         if halves.bytes > HALF {
             halves.old = std::mem::take(&mut halves.young);
             halves.bytes = 0;
         }
-        halves.young.insert((tenant, call.to_owned()), signature.into());
+        halves.young.insert((tenant, model.to_owned(), call.to_owned()), signature.into());
     }
 
-    pub fn of(&self, tenant: TenantId, call: &str) -> Option<Arc<str>> {
-        let call = (tenant, call.to_owned());
+    pub fn of(&self, tenant: TenantId, model: &str, call: &str) -> Option<Arc<str>> {
+        let call = (tenant, model.to_owned(), call.to_owned());
         let halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         halves.young.get(&call).or_else(|| halves.old.get(&call)).cloned()
     }
@@ -54,17 +54,18 @@ mod tests {
     #[test]
     fn a_signature_is_its_tenants_and_the_oldest_are_forgotten() {
         let (signatures, acme) = (Signatures::default(), TenantId::new());
-        signatures.keep(acme, "call_1", "s");
-        assert_eq!(signatures.of(acme, "call_1").as_deref(), Some("s"));
-        assert_eq!(signatures.of(TenantId::new(), "call_1"), None);
+        signatures.keep(acme, "m", "call_1", "s");
+        assert_eq!(signatures.of(acme, "m", "call_1").as_deref(), Some("s"));
+        assert_eq!(signatures.of(TenantId::new(), "m", "call_1"), None);
+        assert_eq!(signatures.of(acme, "another", "call_1"), None);
         let large = "s".repeat(1 << 20);
         for number in 2..8 {
-            signatures.keep(acme, &format!("call_{number}"), &large);
+            signatures.keep(acme, "m", &format!("call_{number}"), &large);
         }
-        assert!(signatures.of(acme, "call_7").is_some() && signatures.of(acme, "call_2").is_some());
+        assert!(signatures.of(acme, "m", "call_7").is_some() && signatures.of(acme, "m", "call_2").is_some());
         for number in 8..12 {
-            signatures.keep(acme, &format!("call_{number}"), &large);
+            signatures.keep(acme, "m", &format!("call_{number}"), &large);
         }
-        assert_eq!(signatures.of(acme, "call_1"), None);
+        assert_eq!(signatures.of(acme, "m", "call_1"), None);
     }
 }

@@ -21,7 +21,7 @@ use async_stream::try_stream;
 use async_trait::async_trait;
 use contract::{FinishReason, ProviderKind, TokenUsage};
 use futures::StreamExt;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -46,10 +46,7 @@ impl OpenAi {
     fn is_openai_itself(&self) -> bool {
         let host = self.connection.base_url().strip_prefix("https://").and_then(|rest| rest.split(['/', ':']).next());
         host.is_some_and(|host| {
-            host == "api.openai.com"
-                || [".api.openai.com", ".openai.azure.com", ".services.ai.azure.com"]
-                    .iter()
-                    .any(|end| host.ends_with(end))
+            host == "api.openai.com" || host.ends_with(".api.openai.com") || host.ends_with(".openai.azure.com")
         })
     }
 
@@ -100,7 +97,7 @@ impl Provider for OpenAi {
                 if let Some(error) = chunk.error {
                     Err(connection.streamed_error(error, &call.model))?;
                 }
-                if chunk.choices.is_none() && chunk.usage.is_none() {
+                if chunk.choices.is_none() && chunk.usage.is_none() && chunk.id.is_none() {
                     Err(ProviderError::Malformed("a chunk without choices".to_owned()))?;
                 }
                 if let Some(reported) = chunk.usage {
@@ -208,6 +205,9 @@ fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
 
 #[derive(Deserialize)]
 struct Chunk {
+    /// Some servers send chunks that have nothing but their head.
+    #[serde(default)]
+    id: Option<IgnoredAny>,
     #[serde(default)]
     choices: Option<Vec<Choice>>,
     #[serde(default)]

@@ -79,7 +79,8 @@ struct Answer {
 
 impl Answer {
     fn hear(&mut self, chunk: Value) -> Result<NativePart, ProviderError> {
-        if !["choices", "usage"].iter().any(|name| chunk.get(name).is_some_and(|field| !field.is_null())) {
+        // Some servers send chunks that have nothing but their head.
+        if !["choices", "usage", "id"].iter().any(|name| chunk.get(name).is_some_and(|field| !field.is_null())) {
             return Err(ProviderError::Malformed("a chunk without choices".to_owned()));
         }
         self.usage = usage_of(&chunk).unwrap_or(self.usage);
