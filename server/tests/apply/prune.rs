@@ -89,7 +89,7 @@ async fn what_is_needed_stays_and_then_nothing_is_written() {
     let Err(ApplyError::Mistakes(mistakes)) = refused else { panic!("{refused:?}") };
     let told: Vec<String> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();
     assert_eq!(told.len(), 2, "{told:#?}");
-    assert!(told.iter().any(|text| text.contains("the model “old” has a target there")), "{told:#?}");
+    assert!(told.iter().any(|text| text.contains("the model “an-embedder” has a target there")), "{told:#?}");
     assert!(told.iter().any(|text| text.contains("acme")), "{told:#?}");
     let mut tx = tenancy.control().begin().await.unwrap();
     let models = registry::Registry::models_in(&mut tx).await.unwrap();

@@ -192,8 +192,8 @@ impl Calls {
 
 fn finish_reason(text: &str) -> Result<FinishReason, ProviderError> {
     match text {
-        // A call of tools ends the turn like any other.
-        "stop" | "tool_calls" | "function_call" => Ok(FinishReason::Stop),
+        // A call of tools ends the turn like any other. Some servers name the token at the end.
+        "stop" | "tool_calls" | "function_call" | "eos" | "eos_token" | "stop_sequence" => Ok(FinishReason::Stop),
         "length" => Ok(FinishReason::Length),
         "content_filter" => Ok(FinishReason::ContentFilter),
         other => {
