@@ -72,10 +72,10 @@ fn list<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
 }
 
 fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        content => list(&json!({ "parts": content }), "parts").filter_map(|part| part["text"].as_str()).collect(),
+    if let Some(text) = content.as_str() {
+        return text.to_owned();
     }
+    content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str()).collect()
 }
 
 fn events(events: impl IntoIterator<Item = String>) -> Response {
