@@ -38,7 +38,7 @@ impl ChatRequest {
 
     /// Whether a provider sends the answer at once and whole: it is asked for so, in a dialect that the provider speaks.
     pub(crate) fn is_sent_whole_by(&self, provider: &dyn Provider) -> bool {
-        self.foreign.as_ref().is_some_and(|foreign| !foreign.native.streamed && provider.speaks(foreign.native.dialect))
+        self.is_whole() && self.foreign.as_ref().is_some_and(|foreign| provider.speaks(foreign.native.dialect))
     }
 
     /// The bound that is asked for, in whichever words.

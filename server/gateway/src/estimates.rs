@@ -21,12 +21,7 @@ pub(crate) async fn chat(leg: &Leg, request: &ChatRequest, said: &str) -> TokenU
     counted(leg, bytes, move |count| {
         let native = native.map_or(0, |native| native.estimate(&count));
         let read = conversation.estimate(count);
-        TokenUsage {
-            input: Some(read.saturating_add(native)),
-            cached_input: None,
-            output: Some(count(&said)),
-            ..TokenUsage::default()
-        }
+        TokenUsage { input: Some(read.saturating_add(native)), output: Some(count(&said)), ..TokenUsage::default() }
     })
     .await
     .unwrap_or_default()

@@ -15,7 +15,7 @@ use crate::{
 use contract::{AttemptNo, TokenUsage};
 use std::{
     future::Future,
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    sync::atomic::{AtomicI64, AtomicUsize, Ordering},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -84,14 +84,10 @@ pub(crate) struct Round<'a> {
     pub interest: &'a Interest,
 }
 
-impl Round<'_> {
-    /// Of the time that is left, what a place has that is followed by so many less one: a place that says nothing must not
-    /// use up the time of all.
-    fn share(&self, places: usize) -> Option<Instant> {
-        let deadline = self.deadline?;
-        let now = Instant::now();
-        Some(now + deadline.saturating_duration_since(now) / u32::try_from(places.max(1)).unwrap_or(u32::MAX))
-    }
+/// Of the time that is left, what the first of so many places has: one that says nothing must not use up the time of all.
+fn share(deadline: Instant, places: usize) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / u32::try_from(places).unwrap_or(u32::MAX)
 }
 
 fn too_late(deadline: Option<Instant>, pause: Duration) -> bool {
@@ -100,8 +96,8 @@ fn too_late(deadline: Option<Instant>, pause: Duration) -> bool {
 
 /// Makes attempts until one answers, or until it would be too late.
 pub(crate) async fn answer<O: Operation>(operation: &O, round: Round<'_>) -> Result<O::Answer, GatewayError> {
-    let taken = round.legs.iter().map(|_| AtomicBool::new(false)).collect();
-    let climb = Climb { operation, round: &round, race: Race::new(), attempts: AtomicI64::new(0), taken };
+    let (attempts, next) = (AtomicI64::new(0), AtomicUsize::new(0));
+    let climb = Climb { operation, round: &round, race: Race::new(), attempts, next };
     let hedge = round.hedge_after.filter(|_| round.legs.len() > 1);
     match hedge {
         None => settled(climb.up(Way::First).await, None),
@@ -151,8 +147,8 @@ struct Climb<'a, O> {
     race: Race,
     /// How many attempts were begun, on either way.
     attempts: AtomicI64,
-    /// The places that one of the ways has come to: the other one passes them over, since nobody is asked twice at once.
-    taken: Vec<AtomicBool>,
+    /// The place that whichever way comes next goes to: nobody is asked twice at once.
+    next: AtomicUsize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -165,11 +161,8 @@ impl<O: Operation> Climb<'_, O> {
     async fn up(&self, way: Way) -> Climbed<O::Answer> {
         let Round { legs, places, by, interest, .. } = *self.round;
         let mut last = None;
-        for (leg, taken) in legs.iter().zip(&self.taken) {
-            if taken.swap(true, Ordering::Relaxed) {
-                continue;
-            }
-            let deadline = self.round.share(1 + self.places_left());
+        while let Some(leg) = legs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            let deadline = self.round.deadline.map(|deadline| share(deadline, 1 + self.places_left()));
             let mut retries = 0;
             while !too_late(deadline, Duration::ZERO) {
                 if self.race.is_decided() {
@@ -219,10 +212,8 @@ impl<O: Operation> Climb<'_, O> {
 
     /// How many places could be asked after this one: those that rest need no time.
     fn places_left(&self) -> usize {
-        let legs = self.round.legs.iter().zip(&self.taken);
-        let left =
-            legs.filter(|(leg, taken)| !taken.load(Ordering::Relaxed) && !leg.provider.health.is_resting(&leg.model));
-        left.count()
+        let left = self.round.legs.iter().skip(self.next.load(Ordering::Relaxed));
+        left.filter(|leg| !leg.provider.health.is_resting(&leg.model)).count()
     }
 
     /// One attempt, and what it says about the place.

@@ -147,7 +147,7 @@ async fn unknown_usage_and_a_missing_price_cost_unknown_and_never_zero() {
     assert_eq!(fixture.only_row(&unpriced).await.cost, None);
 
     fixture.price(&price_from(NOW)).await.unwrap();
-    let half_known = TokenUsage { input: Some(10), cached_input: None, output: None, ..TokenUsage::default() };
+    let half_known = TokenUsage { input: Some(10), output: None, ..TokenUsage::default() };
     for usage in [TokenUsage::default(), half_known] {
         let uncounted = intent();
         fixture.metering.intent(&uncounted).await.unwrap();

@@ -54,7 +54,7 @@ fn attempt(usage: &Usage, tenant: TenantId, target: &Target, day: i64, chance: &
         provider: target.provider.clone(),
         provider_model: target.model.clone(),
         prompt: None,
-        usage: TokenUsage { input: Some(input), cached_input: None, output: Some(output), ..TokenUsage::default() },
+        usage: TokenUsage { input: Some(input), output: Some(output), ..TokenUsage::default() },
         first_token_ms: Some(first_token_ms),
         total_ms: first_token_ms + output * 12,
         dispatched_at: Timestamp::from_millis(at),

@@ -281,7 +281,7 @@ mod tests {
     fn outcome(reason: FinishReason) -> Outcome {
         Outcome {
             reason,
-            usage: TokenUsage { input: Some(3), cached_input: None, output: Some(1), ..TokenUsage::default() },
+            usage: TokenUsage { input: Some(3), output: Some(1), ..TokenUsage::default() },
             cost: Some(NanoUsd::from_nanos(7)),
             measured: true,
             route: "p/m".to_owned(),

@@ -1,6 +1,6 @@
 //! What a request asks, as answers are found by it: the same to the letter, or alike in what was said last.
 
-use crate::{ChatRequest, provider::Dialect};
+use crate::{ChatRequest, dialects::WHOSE, provider::Dialect};
 use contract::{MessageRole, TenantId};
 use registry::{ModelConfig, canonical};
 use serde_json::{Map, Value, json};
@@ -8,17 +8,8 @@ use sha2::{Digest, Sha256};
 
 /// Changes whenever answers that are stored can no longer be read, or no longer fit the questions.
 const FORM: &str = "answer 2";
-/// Say nothing about the answer: who asks, and what becomes of the request.
-const BESIDE_THE_POINT: [&str; 8] = [
-    "stream",
-    "stream_options",
-    "store",
-    "user",
-    "metadata",
-    "safety_identifier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-];
+/// Say what becomes of the answer, and nothing about it.
+const BESIDE_THE_POINT: [&str; 3] = ["stream", "stream_options", "store"];
 
 /// A request as the cache knows it. The tenant is part of both hashes: nobody else's question is ever the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +31,7 @@ impl Question {
     pub fn of(tenant: TenantId, config: &ModelConfig, request: &ChatRequest) -> Option<Self> {
         let native = &request.foreign.as_ref()?.native;
         let mut body = Map::clone(&native.body);
-        for field in BESIDE_THE_POINT {
+        for field in BESIDE_THE_POINT.into_iter().chain(WHOSE) {
             body.remove(field);
         }
         let places: Vec<String> = config.targets.iter().map(registry::Target::route).collect();

@@ -14,5 +14,9 @@ pub mod openai_embeddings;
 pub mod openai_responses;
 mod told;
 
+/// What of a request says who asked, and decides nothing about the answer.
+pub(crate) const WHOSE: [&str; 5] =
+    ["metadata", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"];
+
 pub use asked::{ChatAsked, UnusableField};
 pub use told::{Called, Event, Telling, Whole};

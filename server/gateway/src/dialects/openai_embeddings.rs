@@ -128,7 +128,7 @@ mod tests {
     fn vectors_are_numbers_or_their_bytes() {
         let embedded = Embedded {
             vectors: vec![vec![1.0, -0.5]],
-            usage: TokenUsage { input: Some(3), cached_input: None, output: Some(0), ..TokenUsage::default() },
+            usage: TokenUsage { input: Some(3), output: Some(0), ..TokenUsage::default() },
             cost: None,
             measured: true,
             route: "r".to_owned(),

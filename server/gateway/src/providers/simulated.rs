@@ -245,7 +245,8 @@ impl Provider for Simulated {
                 strike(fault, &options, timeout, &call.cancel).await?;
             }
             let output = i64::try_from(length).unwrap_or(i64::MAX);
-            let usage = TokenUsage { input: Some(input), cached_input: Some(0), output: Some(output), ..TokenUsage::default() };
+            let (input, output) = (Some(input), Some(output));
+            let usage = TokenUsage { input, cached_input: Some(0), output, ..TokenUsage::default() };
             yield ChatPart::Finished { reason, usage };
         };
         Ok(stream.boxed())

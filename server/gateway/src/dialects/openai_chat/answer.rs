@@ -178,7 +178,7 @@ mod tests {
     fn outcome() -> Outcome {
         Outcome {
             reason: FinishReason::Length,
-            usage: TokenUsage { input: Some(5), cached_input: None, output: Some(2), ..TokenUsage::default() },
+            usage: TokenUsage { input: Some(5), output: Some(2), ..TokenUsage::default() },
             cost: None,
             measured: true,
             route: "local/m".to_owned(),

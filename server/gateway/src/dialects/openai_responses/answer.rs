@@ -2,14 +2,11 @@
 
 use crate::{
     AnswerPart, Outcome,
-    dialects::{self, Called, Event, Whole},
+    dialects::{self, Called, Event, WHOSE, Whole},
     provider::{ProviderError, ToolPart},
 };
 use contract::{FinishReason, RequestId, TokenUsage};
 use serde_json::{Map, Value, json};
-
-/// What a response repeats of its request that says who asked.
-const WHOSE: [&str; 5] = ["metadata", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"];
 
 /// Puts one answer into the dialect.
 #[derive(Debug, Clone)]
@@ -295,7 +292,7 @@ mod tests {
     fn outcome(reason: FinishReason) -> Outcome {
         Outcome {
             reason,
-            usage: TokenUsage { input: Some(5), cached_input: None, output: Some(2), ..TokenUsage::default() },
+            usage: TokenUsage { input: Some(5), output: Some(2), ..TokenUsage::default() },
             cost: None,
             measured: true,
             route: "local/m".to_owned(),
